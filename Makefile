@@ -1,0 +1,47 @@
+# One verb per need. Set-up happens by itself; PYTHON may name another Python of 3.11 or newer.
+PYTHON ?= python3
+VENV ?= .venv
+TRAIN_VENV ?= .venv-train
+RUN := $(VENV)/bin/python
+TRAIN_RUN := $(TRAIN_VENV)/bin/python
+
+.PHONY: help setup demo test test-training check bench quality clean
+
+help:  ## list the verbs
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready  ## build the environment
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade 'pip>=25.1'
+	$(RUN) -m pip install --quiet --editable . --group dev
+	touch $@
+
+demo: setup  ## crop real photos to several ratios; prints where the contact sheet is
+	$(RUN) examples/demo.py build/demo
+
+test: setup  ## everything but the training; needs no torch
+	$(RUN) -m pytest
+
+test-training: $(TRAIN_VENV)/.ready  ## a few steps of training, export, numbers compared
+	$(TRAIN_RUN) -m pytest tests/training
+$(TRAIN_VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(TRAIN_VENV)
+	$(TRAIN_RUN) -m pip install --quiet --upgrade 'pip>=25.1'
+	$(TRAIN_RUN) -m pip install --quiet --editable . --group train
+	touch $@
+
+check: setup  ## style and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+bench: setup  ## time, beside rivals
+	$(RUN) -m benchmarks.speed
+
+DATA ?= ../shared/data
+quality: setup  ## quality on held-back data, beside rivals; DATA names the folder of the shards
+	$(RUN) -m benchmarks.quality --shards $(DATA) --store build/store
+
+clean:  ## remove what the other verbs built
+	rm -rf $(VENV) $(TRAIN_VENV) build dist

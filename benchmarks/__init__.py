@@ -1,0 +1,1 @@
+"""Measurements of eyefirst beside its rivals: `quality` and `speed`."""

@@ -1,0 +1,161 @@
+"""Do the maps mean what they say: probabilities of foreground, and multiples of an even spread of fixations.
+
+Cells are sorted into bins by what was predicted; in a calibrated map, what is observed in a bin is
+what was predicted there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from training.metrics import Map, Points
+
+from benchmarks.quality.held_back import HeldBack, Sample
+from benchmarks.quality.ours import Loaded
+from benchmarks.quality.tables import Line, Table
+from eyefirst.mappings import ATTENTION_CEILING, MAP_SIDE, area_averaged
+
+PROBABILITY_EDGES = tuple(i / 10 for i in range(11))
+DENSITY_EDGES = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, ATTENTION_CEILING)
+"""Multiples of an even spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Cells whose prediction lies in low..high (the last bin includes its end).
+
+    predicted, observed: means over those cells, weight: their share of all cells; the means are nan
+    where the weight is 0.
+    """
+
+    low: float
+    high: float
+    predicted: float
+    observed: float
+    weight: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.low:g} to {self.high:g}"
+
+
+class Reliability:
+    """Collects cells picture by picture."""
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        self.edges = np.asarray(edges, np.float64)
+        self._sums = np.zeros((3, len(edges) - 1))
+
+    def add(self, predicted: Map, observed: Map) -> None:
+        """Two maps of one shape; every cell counts alike."""
+        at = np.clip(np.searchsorted(self.edges, predicted.ravel(), "right") - 1, 0, len(self.edges) - 2)
+        for row, values in enumerate((predicted, observed, np.ones(predicted.shape))):
+            self._sums[row] += np.bincount(at, np.asarray(values, np.float64).ravel(), len(self.edges) - 1)
+
+    @property
+    def bins(self) -> tuple[Bin, ...]:
+        """All bins, empty ones included."""
+        predicted, observed, count = self._sums
+        seen = np.where(count > 0, count, np.nan)
+        rows = zip(
+            self.edges[:-1], self.edges[1:], predicted / seen, observed / seen, count / max(count.sum(), 1), strict=True
+        )
+        return tuple(Bin(*map(float, row)) for row in rows)
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean distance of predicted from observed, bins weighted by their cells."""
+        return float(sum(b.weight * abs(b.predicted - b.observed) for b in self.bins if b.weight))
+
+    @property
+    def factor(self) -> float:
+        """By which factor a density is off, the geometric mean over what was observed; 1 is perfect.
+
+        Bins in which nothing was observed, or nothing predicted, are left out.
+        """
+        rated = [b for b in self.bins if b.weight and b.observed > 0 and b.predicted > 0]
+        shares = np.array([b.weight * b.observed for b in rated])
+        distances = np.array([abs(np.log(b.observed / b.predicted)) for b in rated])
+        return float(np.exp(shares @ distances / shares.sum())) if rated else float("nan")
+
+
+def foreground_share(sample: Sample) -> NDArray[np.float64]:
+    """(68, 68): share of each cell that the mask covers; zeros where nothing is salient."""
+    if sample.record.nothing_salient:
+        return np.zeros((MAP_SIDE, MAP_SIDE))
+    return area_averaged(sample.mask()[None].astype(np.float64))[0]
+
+
+def relative_density(points_xy: Points) -> NDArray[np.float64]:
+    """(68, 68): fixations of each cell as a multiple of an even spread; mean 1."""
+    x, y = (np.clip((points_xy[:, i] * MAP_SIDE).astype(int), 0, MAP_SIDE - 1) for i in (0, 1))
+    counts = np.bincount(y * MAP_SIDE + x, minlength=MAP_SIDE**2).reshape(MAP_SIDE, MAP_SIDE)
+    return np.asarray(counts * (MAP_SIDE**2 / len(points_xy)), np.float64)
+
+
+def objectness_calibration(data: HeldBack, set_names: Sequence[str], ours: Loaded, most: int | None) -> list[Table]:
+    """The reliability diagram as a table, and the error of each set."""
+    together = Reliability(PROBABILITY_EDGES)
+    lines = []
+    for name in set_names:
+        alone = Reliability(PROBABILITY_EDGES)
+        samples = data.samples(name, most) if ours.answers else []
+        for sample in samples:
+            assert ours.answers is not None
+            predicted, observed = ours.answers.objectness(sample), foreground_share(sample)
+            alone.add(predicted, observed)
+            together.add(predicted, observed)
+        lines.append(Line(f"{name}, {len(samples)} pictures", _summary(alone), ours.missing))
+    lines.append(Line("together", _summary(together)))
+    return [
+        Table(
+            "Objectness, reliability: held-back " + " and ".join(set_names),
+            ("predicted", "observed", "cells"),
+            tuple(Line(b.name, (b.predicted, b.observed, b.weight) if b.weight else ()) for b in together.bins),
+            "Cells by their predicted probability. Observed: share of their area that is foreground. "
+            "Cells: share of all cells.",
+        ),
+        Table(
+            "Objectness, expected calibration error",
+            ("error", "predicted", "observed"),
+            tuple(lines),
+            "Error: distance of predicted from observed in each bin, weighted by cells. "
+            "Predicted, observed: means over all cells.",
+        ),
+    ]
+
+
+def _summary(reliability: Reliability) -> tuple[float, ...]:
+    filled = [b for b in reliability.bins if b.weight]
+    if not filled:
+        return ()
+    return reliability.error, sum(b.weight * b.predicted for b in filled), sum(b.weight * b.observed for b in filled)
+
+
+def attention_calibration(data: HeldBack, set_names: Sequence[str], ours: Loaded, most: int | None) -> Table:
+    """Observed against predicted density, one column for each set, so that one meaning can be seen across them."""
+    sets = {name: Reliability(DENSITY_EDGES) for name in set_names}
+    together = Reliability(DENSITY_EDGES)
+    for name, reliability in sets.items():
+        for sample in data.samples(name, most) if ours.answers else []:
+            assert ours.answers is not None
+            predicted, observed = ours.answers.attention(sample) * ATTENTION_CEILING, relative_density(sample.points)
+            reliability.add(predicted, observed)
+            together.add(predicted, observed)
+    lines = [Line("eyefirst", note=ours.missing)] if ours.missing else []
+    for i, b in enumerate(together.bins):
+        alone = [r.bins[i] for r in sets.values()]
+        observed_alone = [one.observed if one.weight else None for one in alone]
+        lines.append(Line(b.name, (b.predicted, *observed_alone, b.observed, b.weight) if b.weight else ()))
+    factors = [r.factor for r in (*sets.values(), together)]
+    lines.append(Line("off by a factor of", (None, *factors, None)))
+    return Table(
+        "Attention, reliability: held-back " + ", ".join(set_names),
+        ("predicted", *set_names, "together", "cells"),
+        tuple(lines),
+        "Cells by their predicted density, in multiples of an even spread. Sets: observed fixations of these cells, "
+        "in the same unit. Cells: share of all cells. Off by: geometric mean over fixations, 1 is perfect.",
+    )

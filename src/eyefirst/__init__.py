@@ -1,0 +1,115 @@
+"""eyefirst: where the eye goes first.
+
+Finds what people look at in a picture and what its subjects are, and crops to any aspect ratio while
+keeping what matters.
+
+    import eyefirst
+    eyefirst.crop("photo.jpg", "16:9").save("wide.jpg")
+
+Names are loaded when they are first used, so that `import eyefirst` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eyefirst.boxes import SalientObject
+    from eyefirst.errors import EyefirstError
+    from eyefirst.framing import Frame, FramingOptions, Padding
+    from eyefirst.geometry import AspectRatio, Box, LowerLeftBox, PixelBox, Point, Size
+    from eyefirst.handler import ImageRequestHandler
+    from eyefirst.heat_map import HeatMap
+    from eyefirst.image import Image, load_image
+    from eyefirst.network import Network, OnnxNetwork, Prediction, known_revisions, load_network, register_network
+    from eyefirst.observations import SaliencyObservation
+    from eyefirst.plan import CropPlan
+    from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
+    from eyefirst.tools.crop import attention, crop, crop_to, objects, plan_crops, render_plan, thumbnail
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AspectRatio": "geometry",
+    "AttentionSaliencyRequest": "requests",
+    "Box": "geometry",
+    "CropPlan": "plan",
+    "EyefirstError": "errors",
+    "Frame": "framing",
+    "FramingOptions": "framing",
+    "HeatMap": "heat_map",
+    "Image": "image",
+    "ImageRequestHandler": "handler",
+    "LowerLeftBox": "geometry",
+    "Network": "network",
+    "ObjectnessSaliencyRequest": "requests",
+    "OnnxNetwork": "network",
+    "Padding": "framing",
+    "PixelBox": "geometry",
+    "Point": "geometry",
+    "Prediction": "network",
+    "SalientObject": "boxes",
+    "SaliencyObservation": "observations",
+    "Size": "geometry",
+    "attention": "tools.crop",
+    "crop": "tools.crop",
+    "crop_to": "tools.crop",
+    "known_revisions": "network",
+    "load_image": "image",
+    "load_network": "network",
+    "objects": "tools.crop",
+    "plan_crops": "tools.crop",
+    "register_network": "network",
+    "render_plan": "tools.crop",
+    "thumbnail": "tools.crop",
+}
+
+__all__ = [
+    "AspectRatio",
+    "AttentionSaliencyRequest",
+    "Box",
+    "CropPlan",
+    "EyefirstError",
+    "Frame",
+    "FramingOptions",
+    "HeatMap",
+    "Image",
+    "ImageRequestHandler",
+    "LowerLeftBox",
+    "Network",
+    "ObjectnessSaliencyRequest",
+    "OnnxNetwork",
+    "Padding",
+    "PixelBox",
+    "Point",
+    "Prediction",
+    "SaliencyObservation",
+    "SalientObject",
+    "Size",
+    "attention",
+    "crop",
+    "crop_to",
+    "known_revisions",
+    "load_image",
+    "load_network",
+    "objects",
+    "plan_crops",
+    "register_network",
+    "render_plan",
+    "thumbnail",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Loads a public name's module when the name is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'eyefirst' has no attribute {name!r}")
+    value = getattr(import_module(f"eyefirst.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

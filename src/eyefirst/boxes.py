@@ -1,0 +1,137 @@
+"""From heat maps to boxes.
+
+Attention gives exactly one box: of all rectangles of cells, the one with the largest sum of
+(density - bar), found exactly by maximum-sum sub-rectangle search (Bentley, CACM 1984; used for
+saliency by Lampert et al., CVPR 2008). The bar is a share of the map's peak, so that a sharp map gives a tight box
+and an unsure one a wide box; where nothing stands out the map highlights the centre, and so does the box.
+
+Objectness gives up to three: connected groups of cells that are more likely subject than not. A
+group's confidence is its mean probability, discounted for groups of only a few cells. Edges are
+placed within the border cells by how much of them the subject covers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyefirst.geometry import Box
+from eyefirst.heat_map import HeatMap
+
+ATTENTION_BAR = 0.25
+"""Density that pays for a cell's place in the attention box, as a share of the map's peak."""
+SUBJECT_PROBABILITY = 0.5
+"""A cell belongs to a subject when this is more likely than not."""
+SPECK_CELLS = 12.0
+"""A group of so many cells (0.3 % of the picture) gets half of the confidence that its probability alone earns."""
+LOWEST_CONFIDENCE = 0.5
+MOST_SUBJECTS = 3
+BRIDGED_GAP_CELLS = 1
+"""Groups so many cells apart count as one: a subject behind a railing, a stem between petals."""
+
+
+@dataclass(frozen=True, slots=True)
+class SalientObject:
+    """A subject: its box in 0..1 of the picture, and a confidence in 0..1 that ranks it."""
+
+    box: Box
+    confidence: float
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON, rounded to a millionth."""
+        return {"box": self.box.to_dict(), "confidence": round(self.confidence, 6)}
+
+
+def attention_box(heat_map: HeatMap) -> Box:
+    """The one box round what people look at first."""
+    density = heat_map.density()
+    left, top, right, bottom = _heaviest_rectangle(density - ATTENTION_BAR * density.max())
+    rows, columns = density.shape
+    return Box(left / columns, top / rows, right / columns, bottom / rows)
+
+
+def subject_boxes(heat_map: HeatMap) -> tuple[SalientObject, ...]:
+    """Up to three subjects, highest confidence first; none where the map is close to zero everywhere."""
+    values = heat_map.values
+    subject = values >= SUBJECT_PROBABILITY
+    groups = label_groups(_grown(subject, BRIDGED_GAP_CELLS)) * subject
+    found = []
+    for group in range(1, int(groups.max()) + 1):
+        cells = groups == group
+        count = int(cells.sum())
+        if count == 0:
+            continue
+        confidence = float(values[cells].mean()) * count / (count + SPECK_CELLS)
+        if confidence >= LOWEST_CONFIDENCE:
+            found.append(SalientObject(_box_round(values, cells), confidence))
+    found.sort(key=lambda s: (-s.confidence, s.box.left, s.box.top))
+    return tuple(found[:MOST_SUBJECTS])
+
+
+def label_groups(cells: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Numbers the connected groups of a (rows, columns) mask from 1, by edges and corners; 0 elsewhere."""
+    rows, columns = cells.shape
+    numbers = np.where(cells, np.arange(1, cells.size + 1).reshape(cells.shape), 0)
+    padded = np.zeros((rows + 2, columns + 2), np.intp)
+    while True:  # every cell takes the largest number near it, until nothing changes
+        padded[1:-1, 1:-1] = numbers
+        spread = padded
+        for axis in (0, 1):
+            ahead, behind = np.roll(spread, 1, axis), np.roll(spread, -1, axis)
+            spread = np.maximum(spread, np.maximum(ahead, behind))
+        spread = np.where(cells, spread[1:-1, 1:-1], 0)
+        # and then the number of the cell that its own number names: distances halve at every pass
+        flat = np.concatenate([[0], spread.ravel()])
+        jumped = flat[spread]
+        if np.array_equal(jumped, numbers):
+            break
+        numbers = jumped
+    _, order = np.unique(numbers, return_inverse=True)
+    order = order.reshape(cells.shape)
+    return order if (~cells).any() else order + 1
+
+
+def _grown(cells: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    """The mask and every cell within `by` // 2 + 1 steps of it, so that gaps of `by` cells close."""
+    steps = (by + 1) // 2
+    padded = np.pad(cells, steps)
+    result = np.zeros_like(cells)
+    rows, columns = cells.shape
+    for dy in range(2 * steps + 1):
+        for dx in range(2 * steps + 1):
+            result |= padded[dy : dy + rows, dx : dx + columns]
+    return result
+
+
+def _box_round(values: NDArray[np.float32], cells: NDArray[np.bool_]) -> Box:
+    """The box round a group, its edges moved within the border cells by their cover."""
+    edges = []
+    for axis, length in ((0, cells.shape[1]), (1, cells.shape[0])):
+        covered = np.flatnonzero(cells.any(axis=axis))
+        near = _grown(cells, 1)
+        profile = np.where(near, values, 0).max(axis=axis)
+        first, last = int(covered[0]), int(covered[-1])
+        before = profile[first - 1] if first > 0 else 0.0
+        after = profile[last + 1] if last + 1 < length else 0.0
+        # a border cell that is p likely to be subject is taken to be covered by a share p
+        start = first + (1 - profile[first]) - before if first > 0 else float(first)
+        stop = last + profile[last] + after if last + 1 < length else float(last + 1)
+        edges.append((max(float(start), 0.0) / length, min(float(stop), float(length)) / length))
+    (left, right), (top, bottom) = edges
+    return Box(left, top, right, bottom)
+
+
+def _heaviest_rectangle(gains: NDArray[np.float64]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom (exclusive) of the rectangle of cells with the largest sum."""
+    rows, columns = gains.shape
+    sums = np.zeros((rows + 1, columns + 1))
+    sums[1:, 1:] = gains.cumsum(0).cumsum(1)
+    top, bottom = np.triu_indices(rows + 1, 1)
+    strips = sums[bottom] - sums[top]  # (pairs of rows, columns + 1), cumulated along the columns
+    lowest = np.minimum.accumulate(strips, axis=1)
+    best = strips[:, 1:] - lowest[:, :-1]
+    pair, right = np.unravel_index(int(best.argmax()), best.shape)
+    left = int(strips[pair, : right + 1].argmin())
+    return left, int(top[pair]), int(right) + 1, int(bottom[pair])

@@ -1,0 +1,69 @@
+"""The command `eyefirst`: parse, call one tool, print.
+
+Each command has a file of its own and imports what it needs when it runs, so that `--help` is quick.
+Data goes to standard output, words go to standard error.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from eyefirst import __version__
+from eyefirst.cli.crop import crop_pictures
+from eyefirst.cli.doctor import examine
+from eyefirst.cli.guard import EXIT_CODES
+from eyefirst.cli.heatmap import draw_heat_maps
+from eyefirst.cli.models import list_models
+from eyefirst.cli.objects import find_objects
+from eyefirst.cli.render import render_plans
+from eyefirst.cli.thumbnails import thumbnail_pictures
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"eyefirst {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog=EXIT_CODES)
+def eyefirst(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Find where the eye goes first, and crop to any shape while keeping it.
+
+    \b
+    Examples:
+      eyefirst crop photo.jpg --aspect 16:9 -o wide.jpg
+      eyefirst objects photo.jpg
+      eyefirst doctor
+    """
+
+
+for _name, _command in (
+    ("crop", crop_pictures),
+    ("thumbnails", thumbnail_pictures),
+    ("heatmap", draw_heat_maps),
+    ("objects", find_objects),
+    ("render", render_plans),
+    ("models", list_models),
+    ("doctor", examine),
+):
+    app.command(_name, epilog=EXIT_CODES)(_command)
+
+
+def main() -> None:
+    """The entry point."""
+    app(prog_name="eyefirst")

@@ -1,0 +1,88 @@
+"""What every command shares: how it speaks, and how it ends."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ParamSpec
+
+import typer
+
+from eyefirst.errors import EyefirstError, InvalidValueError, UnknownRevisionError, unexpected
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FAILED, USAGE, INTERRUPTED, READER_GONE = 1, 2, 130, 141
+EXIT_CODES = (
+    "Exit codes: 0 all well, 1 some picture failed, 2 wrong usage, 130 interrupted, "
+    "141 the reader of the output went away."
+)
+
+P = ParamSpec("P")
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """The command, ending with one line and an exit code whatever happens; never with a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # file names need not be text
+            sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace")
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except (typer.Exit, typer.Abort):
+            raise
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
+            raise typer.Exit(READER_GONE) from None
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            known = as_known(error)
+            say(str(known))
+            raise typer.Exit(
+                USAGE if isinstance(known, (InvalidValueError, UnknownRevisionError)) else FAILED
+            ) from None
+
+    return run
+
+
+def as_known(error: Exception) -> EyefirstError:
+    """The error itself, or an unexpected one in the words of this package; with EYEFIRST_DEBUG it is raised."""
+    if isinstance(error, EyefirstError):
+        return error
+    if os.environ.get("EYEFIRST_DEBUG", "0") not in ("", "0"):
+        raise error
+    known = unexpected(error)
+    known.remedy = "set EYEFIRST_DEBUG=1 to see the traceback, and report it"
+    return known
+
+
+@functools.cache
+def words() -> Console:
+    """Standard error; one console, so that lines and a progress bar do not mix."""
+    from rich.console import Console  # only who speaks needs it
+
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """One line of words."""
+    words().print(f"eyefirst: {readable(text)}")
+
+
+def readable(text: str) -> str:
+    """On one line, and without control characters: a file's name may hold any."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def as_line(values: Mapping[str, object]) -> str:
+    """One line of JSON in ASCII, which every terminal and pipe can carry."""
+    return json.dumps(values)

@@ -1,0 +1,95 @@
+"""`eyefirst heatmap`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.batch import Picture, expand, for_each
+from eyefirst.cli.guard import as_line, guarded
+from eyefirst.cli.options import AsJson, Format, Out, Pictures, Quality, Revision
+from eyefirst.errors import InvalidValueError
+
+
+class Kind(StrEnum):
+    """Of saliency."""
+
+    ATTENTION = "attention"
+    OBJECTNESS = "objectness"
+
+
+class View(StrEnum):
+    """What is drawn; the names of `render.VIEWS`."""
+
+    COMBINED = "combined"
+    BOXES = "boxes"
+    MASK = "mask"
+
+
+class Colormap(StrEnum):
+    """The names of `colours.COLORMAPS`."""
+
+    INFERNO = "inferno"
+    MAGMA = "magma"
+    VIRIDIS = "viridis"
+    CIVIDIS = "cividis"
+    GREY = "grey"
+
+
+@guarded
+def draw_heat_maps(
+    pictures: Pictures,
+    *,
+    out: Out = "",
+    kind: Annotated[Kind, typer.Option(help="Where people look first, or what the subjects are.")] = Kind.ATTENTION,
+    view: Annotated[View, typer.Option(help="The map, the boxes, or both over the picture.")] = View.COMBINED,
+    colormap: Annotated[Colormap, typer.Option(help="Of the map.")] = Colormap.INFERNO,
+    opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the map's brightest place.")] = 0.75,
+    quality: Quality = 88,
+    format: Format = "",
+    revision: Revision = "",
+    as_json: AsJson = False,
+) -> None:
+    """Draw heat maps over pictures, or print their values.
+
+    \b
+    Examples:
+      eyefirst heatmap photo.jpg -o heat.jpg
+      eyefirst heatmap 'album/*.jpg' --kind objectness --view mask -o maps
+      eyefirst heatmap photo.jpg --json
+    """
+    from eyefirst.cli.outputs import Outputs
+    from eyefirst.handler import ImageRequestHandler
+    from eyefirst.image import load_picture
+    from eyefirst.render import draw_view
+    from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
+
+    if not (out or as_json):
+        raise InvalidValueError(
+            "there is nowhere to write to", remedy="add -o FILE or -o FOLDER, or --json for the values"
+        )
+    asked = AttentionSaliencyRequest if kind is Kind.ATTENTION else ObjectnessSaliencyRequest
+    request = asked(revision=revision or None)
+    batch = expand(pictures)
+    outputs = Outputs(out, batch, single=len(batch) == 1, format=format, quality=quality) if out else None
+
+    def draw(picture: Picture) -> Iterable[str]:
+        source = picture.source()
+        seen = ImageRequestHandler(source).perform([request])[0]
+        written: list[str] = []
+        if outputs:
+            drawn = draw_view(
+                load_picture(source),
+                seen.heat_map,
+                seen.salient_objects,
+                view=view.value,
+                colormap=colormap.value,
+                opacity=opacity,
+            )
+            written = [outputs.write(drawn, picture, f"{kind.value}_map")]
+        return [as_line(seen.to_dict())] if as_json else written
+
+    for_each(batch, draw, as_json=as_json)

@@ -1,0 +1,129 @@
+"""`eyefirst render`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eyefirst.cli.batch import Picture, expand, for_each
+from eyefirst.cli.guard import as_known, as_line, guarded
+from eyefirst.cli.options import AsJson, FitSize, Format, Quality
+from eyefirst.errors import EyefirstError, InvalidPlanError
+
+if TYPE_CHECKING:
+    from eyefirst.plan import CropPlan
+
+NAMELESS = ("<array>", "<picture>", "<bytes>", "<file>")
+"""Names of pictures that are no files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A plan and the name of its picture; or the error that came instead of a plan."""
+
+    name: str
+    plan: CropPlan | None = None
+    error: EyefirstError | None = None
+
+
+@guarded
+def render_plans(
+    plans: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PLANS", help="Files of `eyefirst crop --json` (JSON or JSON lines), or - for standard input."
+        ),
+    ],
+    *,
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="OUT", help="A file where there is one frame; otherwise a folder.")
+    ],
+    picture: Annotated[
+        str, typer.Option(metavar="FILE", help="The picture that was planned, if it is not where it was.")
+    ] = "",
+    size: FitSize = "",
+    quality: Quality = 88,
+    format: Format = "",
+    as_json: AsJson = False,
+) -> None:
+    """Cut the frames of saved plans; no network is needed.
+
+    \b
+    Examples:
+      eyefirst render plan.json -o crops
+      eyefirst crop photo.jpg -a 1:1 --json | eyefirst render - -o square.jpg
+      eyefirst render plan.json --picture moved/photo.jpg --size 640x640 -o crops
+    """
+    from eyefirst.cli.outputs import Outputs
+    from eyefirst.geometry import Size
+    from eyefirst.tools.crop import render_plan
+
+    rows = [row for file in expand(plans) for row in _read(file)]
+    single = len(rows) == 1 and rows[0].plan is not None and sum(map(len, rows[0].plan.frames.values())) == 1
+    fit = Size.parse(size) if size else None
+    outputs = Outputs(out, rows, single=single, format=format, quality=quality, size=fit, inputs=[*plans, picture])
+
+    def cut(row: Row) -> Iterable[str]:
+        if row.plan is None:
+            raise row.error or InvalidPlanError("there is no plan")
+        source = picture or row.name
+        if source in NAMELESS:
+            raise InvalidPlanError("the plan names no file", remedy="add --picture FILE", source=source)
+        written = outputs.write_frames(render_plan(row.plan, source), row)
+        return [as_line({"picture": row.name, "files": written})] if as_json else written
+
+    for_each(rows, cut, as_json=as_json)
+
+
+def _read(file: Picture) -> list[Row]:
+    """The plans of a file: one JSON object, or one a line."""
+    try:
+        source = file.source()
+        text = (source if isinstance(source, bytes) else Path(source).read_bytes()).decode("utf-8-sig")
+    except EyefirstError as error:
+        return [Row(file.name, error=error)]
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", None) or "is not a text"
+        return [Row(file.name, error=InvalidPlanError(f"cannot read plans: {words}", remedy="give a file of plans"))]
+    rows = []
+    for number, part in enumerate(_objects(text), 1):
+        name = file.name if part is text else f"{file.name}:{number}"
+        try:
+            rows.append(_failed_before(part) or _planned(part))
+        except Exception as error:
+            known = as_known(error)
+            known.source = name
+            rows.append(Row(name, error=known))
+    return rows or [
+        Row(file.name, error=InvalidPlanError("holds no plan", remedy="write one with eyefirst crop --json"))
+    ]
+
+
+def _planned(part: str) -> Row:
+    from eyefirst.plan import CropPlan
+
+    plan = CropPlan.from_json(part)
+    return Row(plan.picture, plan)
+
+
+def _failed_before(part: str) -> Row | None:
+    """The row of a picture that `eyefirst crop --json` could not plan."""
+    with contextlib.suppress(ValueError):
+        match json.loads(part):
+            case {"error": {"reason": str(reason), "remedy": str(remedy)}, "picture": str(name)}:
+                return Row(name, error=InvalidPlanError(f"was not planned: {reason}", remedy=remedy))
+    return None
+
+
+def _objects(text: str) -> list[str]:
+    try:
+        json.loads(text)
+    except ValueError:
+        return [line for line in text.split("\n") if line.strip()]
+    return [text]

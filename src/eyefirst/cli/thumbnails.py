@@ -1,0 +1,85 @@
+"""`eyefirst thumbnails`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.guard import FAILED, as_line, guarded, say, words
+from eyefirst.cli.options import Revision
+from eyefirst.errors import InvalidValueError
+
+STDIN = "-"
+
+
+@guarded
+def thumbnail_pictures(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCES", help="Folders (walked), files, quoted globs, or - for a list of paths on standard input."
+        ),
+    ],
+    *,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Where thumbnails and their journal go.")],
+    size: Annotated[list[str], typer.Option("--size", "-s", metavar="WxH", help="Exact; repeatable.")],
+    format: Annotated[str, typer.Option(metavar="EXT", help="jpg, png, webp or avif.")] = "jpg",
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.")] = 85,
+    workers: Annotated[int, typer.Option(min=0, help="Threads; 0 is one per processor.")] = 0,
+    tightness: Annotated[
+        float, typer.Option(min=0, max=1, help="0: the largest frame; 1: just round what is salient.")
+    ] = 0.0,
+    pad: Annotated[
+        str, typer.Option(metavar="STYLE", help="Where subjects cannot fit, add space: blur, extend or a CSS colour.")
+    ] = "",
+    revision: Revision = "",
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a row a picture as JSON on standard output.")] = False,
+) -> None:
+    """Make thumbnails of many pictures, in parallel; a second run does only what is missing or changed.
+
+    \\b
+    Examples:
+      eyefirst thumbnails album -o thumbs --size 320x320 --size 1200x630 --format webp
+      find /photos -name '*.jpg' | eyefirst thumbnails - -o thumbs -s 320x320 --jsonl
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from eyefirst.cli.batch import expand
+    from eyefirst.framing import FramingOptions
+    from eyefirst.geometry import Size
+    from eyefirst.tools.thumbnails import ThumbnailSettings, find_pictures, make_thumbnails
+
+    settings = ThumbnailSettings(
+        sizes=tuple(Size.parse(s) for s in size),
+        format=format,
+        quality=quality,
+        options=FramingOptions(tightness=tightness, pad=pad or None),
+        revision=revision or None,
+    )
+    if STDIN in sources and len(sources) > 1:
+        raise InvalidValueError(
+            "- stands alone: the list comes on standard input", remedy="leave out the other sources"
+        )
+    named = [line.rstrip("\r\n") for line in sys.stdin if line.strip()] if STDIN in sources else None
+    tasks = find_pictures(named if named is not None else [p.name for p in expand(sources)])
+    counts = {"made": 0, "kept": 0, "failed": 0}
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    with Progress(*columns, console=words(), disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("thumbnails", total=len(tasks), rate="")
+        rows = make_thumbnails(tasks, out, settings, workers=workers or None)
+        try:
+            for row in rows:
+                counts[row.status] += 1
+                if row.error:
+                    say(f"{row.error['source']}: {row.error['reason']}; {row.error['remedy']}")
+                if jsonl:
+                    print(as_line(row.to_dict()), flush=True)
+                speed = progress.tasks[bar].speed
+                progress.update(bar, advance=1, rate=f"{speed:.1f}/s" if speed else "")
+        finally:
+            rows.close()
+    say(", ".join(f"{count} {status}" for status, count in counts.items()))
+    if counts["failed"]:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,172 @@
+"""Every error that eyefirst raises.
+
+    EyefirstError                     code
+    ├── PictureError                                 the picture cannot be used
+    │   ├── PictureNotFoundError      picture_not_found
+    │   ├── NotAPictureError          not_a_picture
+    │   ├── TruncatedPictureError     truncated_picture
+    │   ├── PictureTooLargeError      picture_too_large
+    │   └── UnsupportedPictureError   unsupported_picture
+    ├── InvalidValueError             invalid_value          also a ValueError
+    │   ├── InvalidBoxError           invalid_box
+    │   ├── InvalidAspectRatioError   invalid_aspect_ratio
+    │   └── InvalidPlanError          invalid_plan
+    ├── NetworkError                                 the network cannot be used
+    │   ├── UnknownRevisionError      unknown_revision
+    │   ├── WeightsError              weights
+    │   └── NetworkMismatchError      network_mismatch
+    ├── MissingExtraError             missing_extra          also an ImportError
+    ├── OutputError                   output                 a file cannot be written
+    └── CancelledError                cancelled              the caller gave up
+
+Every error says what was expected, what came, and what to do next. `code` never changes, so that
+programs can tell errors apart; `to_dict()` is what the command line and the service print.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EyefirstError(Exception):
+    """Base of all errors of this package.
+
+    `reason` says what is wrong, `remedy` what to do next, `source` which file or argument it is about.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, reason: str, *, remedy: str = "", source: str = "") -> None:
+        self.reason = reason
+        self.remedy = remedy
+        self.source = source
+        super().__init__(reason, remedy, source)
+
+    def __str__(self) -> str:
+        """One line: source, reason, remedy."""
+        line = f"{self.source}: {self.reason}" if self.source else self.reason
+        return f"{line}; {self.remedy}" if self.remedy else line
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross process borders whole."""
+        return (_rebuild, (type(self), self.reason, self.remedy, self.source))
+
+    def to_dict(self) -> dict[str, str]:
+        """Code, source, reason and remedy, for JSON."""
+        return {"code": self.code, "source": self.source, "reason": self.reason, "remedy": self.remedy}
+
+
+def _rebuild(kind: type[EyefirstError], reason: str, remedy: str, source: str) -> EyefirstError:
+    return kind(reason, remedy=remedy, source=source)
+
+
+class PictureError(EyefirstError):
+    """The picture cannot be used."""
+
+    code = "picture"
+
+
+class PictureNotFoundError(PictureError):
+    """No readable file is there."""
+
+    code = "picture_not_found"
+
+
+class NotAPictureError(PictureError):
+    """The bytes are not a picture in a format that can be read."""
+
+    code = "not_a_picture"
+
+
+class TruncatedPictureError(PictureError):
+    """The picture begins well and then ends early or is damaged."""
+
+    code = "truncated_picture"
+
+
+class PictureTooLargeError(PictureError):
+    """The picture has more pixels than the limit allows."""
+
+    code = "picture_too_large"
+
+
+class UnsupportedPictureError(PictureError):
+    """A real picture, of a kind that is not read: an array of another shape or dtype, an odd mode."""
+
+    code = "unsupported_picture"
+
+
+class InvalidValueError(EyefirstError, ValueError):
+    """An argument is out of its range or of the wrong kind."""
+
+    code = "invalid_value"
+
+
+class InvalidBoxError(InvalidValueError):
+    """Edges out of order or outside of the picture."""
+
+    code = "invalid_box"
+
+
+class InvalidAspectRatioError(InvalidValueError):
+    """Not a ratio of two positive numbers."""
+
+    code = "invalid_aspect_ratio"
+
+
+class InvalidPlanError(InvalidValueError):
+    """A plan that does not follow the published schema, or belongs to another picture."""
+
+    code = "invalid_plan"
+
+
+class NetworkError(EyefirstError):
+    """The network cannot be used."""
+
+    code = "network"
+
+
+class UnknownRevisionError(NetworkError):
+    """No network of that revision is known."""
+
+    code = "unknown_revision"
+
+
+class WeightsError(NetworkError):
+    """A weights file is missing, or is not the one that its hash promises."""
+
+    code = "weights"
+
+
+class NetworkMismatchError(NetworkError):
+    """A network's inputs or outputs are not what its mapping declares."""
+
+    code = "network_mismatch"
+
+
+class MissingExtraError(EyefirstError, ImportError):
+    """A feature needs an extra that is not installed."""
+
+    code = "missing_extra"
+
+    @classmethod
+    def for_extra(cls, extra: str, needed_for: str) -> MissingExtraError:
+        """The error for one extra, with the command that installs it."""
+        return cls(f"{needed_for} needs the extra '{extra}'", remedy=f"pip install 'eyefirst[{extra}]'")
+
+
+class OutputError(EyefirstError):
+    """A file cannot be written."""
+
+    code = "output"
+
+
+class CancelledError(EyefirstError):
+    """The caller cancelled the work before it was done."""
+
+    code = "cancelled"
+
+
+def unexpected(error: Exception) -> EyefirstError:
+    """A bug of ours in the words of this package, for borders that must not let a traceback through."""
+    return EyefirstError(f"unexpected {type(error).__name__}: {error}", remedy="please report it with the picture")

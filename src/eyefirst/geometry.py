@@ -1,0 +1,332 @@
+"""Sizes, points, boxes and aspect ratios.
+
+The origin is the top left corner, x grows to the right, y grows downwards. A box is given by its
+edges, never by pixel centres, so that `right - left` is its width. `Box` counts in shares of the
+picture (0..1), `PixelBox` in whole pixels; they are two types, so that they cannot be mixed up.
+
+The rounding rule, used everywhere: a real number becomes a whole one by `floor(x + 0.5)`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias, TypeGuard
+
+from eyefirst.errors import InvalidAspectRatioError, InvalidBoxError, InvalidValueError
+
+SLACK = 1e-6
+"""How far outside 0..1 an edge may lie through rounding before it is an error rather than clipped."""
+
+
+def round_half_up(x: float) -> int:
+    """The rounding rule: 2.5 becomes 3, -0.5 becomes 0, on every platform."""
+    return math.floor(x + 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height in pixels, both at least 1."""
+
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InvalidValueError(
+                    f"a size needs a whole {name} of at least 1, got {value!r}", remedy="use e.g. Size(1200, 630)"
+                )
+
+    @classmethod
+    def parse(cls, text: SizeLike) -> Size:
+        """From a Size, a pair of ints, or a text such as "1200x630"."""
+        if isinstance(text, Size):
+            return text
+        if isinstance(text, str):
+            match = re.fullmatch(r"\s*(\d{1,9})\s*[xX\u00d7]\s*(\d{1,9})\s*", text)
+            if match:
+                return cls(int(match[1]), int(match[2]))
+        elif isinstance(text, Sequence) and len(text) == 2:
+            return cls(*text)
+        raise InvalidValueError(f"expected a size such as '1200x630', got {text!r}", remedy="use WIDTHxHEIGHT")
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.width * self.height
+
+    def __str__(self) -> str:
+        """Such as 1200x630."""
+        return f"{self.width}x{self.height}"
+
+
+SizeLike: TypeAlias = Size | tuple[int, int] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in the picture: x and y in 0..1 from the top left corner."""
+
+    x: float
+    y: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.x <= 1 and 0 <= self.y <= 1):
+            raise InvalidValueError(
+                f"a point lies in 0..1 on both axes, got ({self.x}, {self.y})", remedy="divide pixels by the size"
+            )
+
+    def to_dict(self) -> dict[str, float]:
+        """For JSON, rounded to a millionth."""
+        return {"x": round(self.x, 6), "y": round(self.y, 6)}
+
+
+@dataclass(frozen=True, slots=True)
+class LowerLeftBox:
+    """A box as Apple's Vision writes it: 0..1, origin in the lower left corner, y upwards."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def to_box(self) -> Box:
+        """The same place, counted from the top left corner."""
+        return Box(self.x, 1 - self.y - self.height, self.x + self.width, 1 - self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in shares of the picture: edges in 0..1, top-left origin, left < right, top < bottom."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        for name in ("left", "top", "right", "bottom"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not -SLACK <= value <= 1 + SLACK:
+                raise InvalidBoxError(
+                    f"expected {name} in 0..1, got {value!r}",
+                    remedy="divide pixels by the picture's size, or use PixelBox(...).normalized(size)",
+                )
+            object.__setattr__(self, name, min(max(float(value), 0.0), 1.0))
+        if self.left >= self.right or self.top >= self.bottom:
+            raise InvalidBoxError(
+                f"expected left < right and top < bottom, got {self.left}, {self.top}, {self.right}, {self.bottom}",
+                remedy="give the edges in the order left, top, right, bottom",
+            )
+
+    @classmethod
+    def whole(cls) -> Box:
+        """The whole picture."""
+        return cls(0, 0, 1, 1)
+
+    @classmethod
+    def parse(cls, value: BoxLike) -> Box:
+        """From a Box, four numbers, or a text such as "0.1,0.2,0.5,0.9"."""
+        if isinstance(value, Box):
+            return value
+        parts: Sequence[object] = value.split(",") if isinstance(value, str) else value
+        try:
+            left, top, right, bottom = (float(v) for v in parts)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise InvalidBoxError(
+                f"expected four numbers in 0..1, got {value!r}",
+                remedy="use LEFT,TOP,RIGHT,BOTTOM such as 0.1,0.2,0.5,0.9",
+            ) from None
+        return cls(left, top, right, bottom)
+
+    @property
+    def width(self) -> float:
+        """Share of the picture's width."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Share of the picture's height."""
+        return self.bottom - self.top
+
+    @property
+    def area(self) -> float:
+        """Share of the picture's area."""
+        return self.width * self.height
+
+    @property
+    def center(self) -> Point:
+        """The middle."""
+        return Point((self.left + self.right) / 2, (self.top + self.bottom) / 2)
+
+    def union(self, other: Box) -> Box:
+        """The smallest box round both."""
+        return Box(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
+    def overlap(self, other: Box) -> float:
+        """Area of what the two have in common, as a share of the picture."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(width, 0.0) * max(height, 0.0)
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union, 0..1."""
+        both = self.overlap(other)
+        return both / (self.area + other.area - both)
+
+    def contains(self, other: Box) -> bool:
+        """Whether the other lies inside, touching edges included."""
+        return (
+            self.left <= other.left + SLACK
+            and self.top <= other.top + SLACK
+            and self.right >= other.right - SLACK
+            and self.bottom >= other.bottom - SLACK
+        )
+
+    def expanded(self, margin: float) -> Box:
+        """Grown on every side by `margin` times its own width or height, clipped to the picture."""
+        dx, dy = margin * self.width, margin * self.height
+        return Box(
+            max(self.left - dx, 0.0), max(self.top - dy, 0.0), min(self.right + dx, 1.0), min(self.bottom + dy, 1.0)
+        )
+
+    def within(self, region: Box) -> Box:
+        """Reads this box as shares of `region` and returns it in shares of the whole picture."""
+        return Box(
+            region.left + self.left * region.width,
+            region.top + self.top * region.height,
+            region.left + self.right * region.width,
+            region.top + self.bottom * region.height,
+        )
+
+    def to_pixels(self, size: Size) -> PixelBox:
+        """The nearest whole pixels (see the rounding rule); at least one pixel each way."""
+        left = min(round_half_up(self.left * size.width), size.width - 1)
+        top = min(round_half_up(self.top * size.height), size.height - 1)
+        right = max(round_half_up(self.right * size.width), left + 1)
+        bottom = max(round_half_up(self.bottom * size.height), top + 1)
+        return PixelBox(left, top, right, bottom)
+
+    def lower_left(self) -> LowerLeftBox:
+        """As Apple's Vision would write it."""
+        return LowerLeftBox(self.left, 1 - self.bottom, self.width, self.height)
+
+    def to_dict(self) -> dict[str, float]:
+        """For JSON, rounded to a millionth."""
+        return {n: round(getattr(self, n), 6) for n in ("left", "top", "right", "bottom")}
+
+
+BoxLike: TypeAlias = Box | tuple[float, float, float, float] | str
+
+
+@dataclass(frozen=True, slots=True)
+class PixelBox:
+    """A rectangle in whole pixels: edges, top-left origin; `right` and `bottom` are exclusive, as in slices."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def __post_init__(self) -> None:
+        edges = (self.left, self.top, self.right, self.bottom)
+        if not all(isinstance(v, int) for v in edges) or self.left < 0 or self.top < 0:
+            raise InvalidBoxError(
+                f"expected whole pixels of at least 0, got {edges}", remedy="for shares of the picture use Box"
+            )
+        if self.left >= self.right or self.top >= self.bottom:
+            raise InvalidBoxError(
+                f"expected left < right and top < bottom, got {edges}",
+                remedy="give the edges in the order left, top, right, bottom",
+            )
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.bottom - self.top
+
+    @property
+    def size(self) -> Size:
+        """Width and height."""
+        return Size(self.width, self.height)
+
+    def normalized(self, size: Size) -> Box:
+        """As shares of a picture of that size; a box that leaves the picture is an error."""
+        return Box(self.left / size.width, self.top / size.height, self.right / size.width, self.bottom / size.height)
+
+    def to_dict(self) -> dict[str, int]:
+        """For JSON."""
+        return {n: getattr(self, n) for n in ("left", "top", "right", "bottom")}
+
+
+@dataclass(frozen=True, slots=True)
+class AspectRatio:
+    """Width over height, exact: 16:9 stays 16:9."""
+
+    value: Fraction
+
+    @classmethod
+    def parse(cls, ratio: RatioLike) -> AspectRatio:
+        """From "16:9", "4/5", "1.91:1", "1.5", 1.5, a size such as (1200, 630) or "1200x630", or an AspectRatio."""
+        if isinstance(ratio, AspectRatio):
+            return ratio
+        if isinstance(ratio, str):
+            match = re.fullmatch(r"\s*(\d*\.?\d+)\s*(?:[:/xX\u00d7]\s*(\d*\.?\d+))?\s*", ratio)
+            if match and len(ratio) < 64:
+                return cls._of(Fraction(match[1]), Fraction(match[2] or 1), ratio)
+        elif isinstance(ratio, Size):
+            return cls._of(Fraction(ratio.width), Fraction(ratio.height), ratio)
+        elif _is_number(ratio):
+            return cls._of(Fraction(ratio).limit_denominator(1000), Fraction(1), ratio)
+        elif isinstance(ratio, Sequence) and len(ratio) == 2 and all(_is_number(v) for v in ratio):
+            return cls._of(Fraction(ratio[0]), Fraction(ratio[1]), ratio)
+        raise cls._refusal(ratio)
+
+    @classmethod
+    def _of(cls, width: Fraction, height: Fraction, given: object) -> AspectRatio:
+        if width <= 0 or height <= 0 or not Fraction(1, 1000) <= width / height <= 1000:
+            raise cls._refusal(given)
+        return cls(width / height)
+
+    @staticmethod
+    def _refusal(given: object) -> InvalidAspectRatioError:
+        return InvalidAspectRatioError(
+            f"expected an aspect ratio between 1:1000 and 1000:1, got {given!r}",
+            remedy="use e.g. '16:9', '4/5', 1.5 or '1200x630'",
+        )
+
+    def __str__(self) -> str:
+        """Such as 16:9, in lowest terms."""
+        return f"{self.value.numerator}:{self.value.denominator}"
+
+    def __float__(self) -> float:
+        """Width / height."""
+        return float(self.value)
+
+    def largest_in(self, size: Size) -> Size:
+        """The largest frame of this ratio that fits: one side is exact, the other within half a pixel."""
+        if self.value * size.height <= size.width:
+            return Size(min(max(round_half_up(float(self.value * size.height)), 1), size.width), size.height)
+        return Size(size.width, min(max(round_half_up(float(size.width / self.value)), 1), size.height))
+
+
+def _is_number(value: object) -> TypeGuard[float | Fraction]:
+    return isinstance(value, (int, float, Fraction)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+RatioLike: TypeAlias = AspectRatio | Size | str | float | Fraction | tuple[float, float]

@@ -1,0 +1,139 @@
+"""The heat map: how much interest, or how certainly foreground, each cell of a picture is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from eyefirst.colours import apply_colormap
+from eyefirst.errors import InvalidValueError
+from eyefirst.geometry import Box, Point, Size, SizeLike
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """A grid over the whole picture, whatever its aspect ratio.
+
+    values: (rows, columns) float32 in 0..1, 68 x 68 from the networks that ship; row 0 at the top,
+    column 0 on the left. Values are never stretched per picture: an unsure map is dim.
+    """
+
+    values: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, np.float32)
+        if (
+            values.ndim != 2
+            or values.size == 0
+            or not np.isfinite(values).all()
+            or values.min() < 0
+            or values.max() > 1
+        ):
+            raise InvalidValueError(
+                f"expected a 2-D map of finite values in 0..1, got shape {values.shape}",
+                remedy="divide by a fixed ceiling; do not stretch per picture",
+            )
+        values = values.copy()
+        values.flags.writeable = False
+        object.__setattr__(self, "values", values)
+
+    def density(self) -> NDArray[np.float64]:
+        """The map as a distribution over its cells: (rows, columns) float64 that sums to 1; even where all is zero."""
+        values = self.values.astype(np.float64)
+        total = values.sum()
+        return values / total if total > 0 else np.full(values.shape, 1 / values.size)
+
+    def resized(self, size: SizeLike) -> NDArray[np.float32]:
+        """The map up-sampled smoothly (bicubic) to (height, width) float32 in 0..1."""
+        target = Size.parse(size)
+        picture = PillowImage.fromarray(self.values)
+        grown = picture.resize((target.width, target.height), PillowImage.Resampling.BICUBIC)
+        return np.clip(np.asarray(grown), 0, 1)
+
+    def overlay(
+        self, image: PillowImage.Image, *, colormap: str = "inferno", opacity: float = 0.75, stretch: bool = True
+    ) -> PillowImage.Image:
+        """The map in colour over a picture.
+
+        opacity: how much of the picture the brightest cell covers; the rest in proportion, so that
+        dull places show the picture. stretch: draw the map's own maximum as full brightness; the
+        map itself is never stretched.
+        """
+        if not 0 <= opacity <= 1:
+            raise InvalidValueError(f"expected an opacity in 0..1, got {opacity!r}", remedy="0.75 is a good value")
+        picture = image.convert("RGB")
+        heat = self.resized(Size(picture.width, picture.height))
+        if stretch:
+            heat = heat / max(float(self.values.max()), 1e-6)
+        heat = np.clip(heat, 0, 1)
+        colours = PillowImage.fromarray(apply_colormap(heat, colormap))
+        cover = PillowImage.fromarray((heat**0.5 * opacity * 255).astype(np.uint8))
+        return PillowImage.composite(colours, picture, cover)
+
+    def peak(self) -> Point:
+        """The middle of the brightest cell; of several, the one nearest to the picture's centre."""
+        rows, columns = self.values.shape
+        row, column = np.nonzero(self.values == self.values.max())
+        x, y = (column + 0.5) / columns, (row + 0.5) / rows
+        nearest = int(np.argmin((x - 0.5) ** 2 + (y - 0.5) ** 2))
+        return Point(float(x[nearest]), float(y[nearest]))
+
+    def mass_in(self, box: Box) -> float:
+        """Share of the map's sum that lies in a box, 0..1; cells at the edge count by the part inside."""
+        return float(
+            mass_between(self.table, np.array(box.left), np.array(box.top), np.array(box.right), np.array(box.bottom))
+        )
+
+    def center_in(self, box: Box) -> Point:
+        """The centre of mass of the part of the map that lies in a box; the box's middle where all is zero there."""
+        rows, columns = self.values.shape
+        x, y = (np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows
+        inside = ((y >= box.top) & (y <= box.bottom))[:, None] & ((x >= box.left) & (x <= box.right))[None]
+        weights = np.where(inside, self.values, 0).astype(np.float64)
+        total = weights.sum()
+        if total <= 0:
+            return box.center
+        return Point(float(weights.sum(0) @ x / total), float(weights.sum(1) @ y / total))
+
+    @cached_property
+    def table(self) -> NDArray[np.float64]:
+        """Summed-area table of the density, (rows + 1, columns + 1) float64 (Crow, SIGGRAPH 1984)."""
+        return summed_area_table(self.density())
+
+
+def summed_area_table(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Sums over every rectangle that begins in the top left corner, (rows + 1, columns + 1) float64."""
+    table = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
+    table[1:, 1:] = np.asarray(values, np.float64).cumsum(0).cumsum(1)
+    return table
+
+
+def mass_between(
+    table: NDArray[np.float64],
+    left: NDArray[np.float64],
+    top: NDArray[np.float64],
+    right: NDArray[np.float64],
+    bottom: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Sums inside boxes given by arrays of edges in 0..1 (any one shape); exact for parts of cells."""
+    return (
+        _corner_sum(table, right, bottom)
+        - _corner_sum(table, left, bottom)
+        - _corner_sum(table, right, top)
+        + _corner_sum(table, left, top)
+    )
+
+
+def _corner_sum(table: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The table between its entries: bilinear, because the map is constant within a cell."""
+    rows, columns = table.shape[0] - 1, table.shape[1] - 1
+    column = np.minimum((x * columns).astype(np.intp), columns - 1)
+    row = np.minimum((y * rows).astype(np.intp), rows - 1)
+    fx, fy = x * columns - column, y * rows - row
+    above = table[row, column] * (1 - fx) + table[row, column + 1] * fx
+    below = table[row + 1, column] * (1 - fx) + table[row + 1, column + 1] * fx
+    return above * (1 - fy) + below * fy

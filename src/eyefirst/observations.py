@@ -1,0 +1,56 @@
+"""What was seen: one observation per request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, reduce
+
+from eyefirst.boxes import SalientObject, attention_box, subject_boxes
+from eyefirst.geometry import Box
+from eyefirst.heat_map import HeatMap
+from eyefirst.requests import AttentionSaliencyRequest, SaliencyRequest
+
+
+@dataclass(frozen=True, eq=False)
+class SaliencyObservation:
+    """The heat map of a picture (or of the request's region of it), and the boxes found in it.
+
+    heat_map covers the region of interest; boxes are in 0..1 of the whole picture. revision is the
+    network's that made the map. Boxes are computed when they are first asked for.
+    """
+
+    request: SaliencyRequest
+    heat_map: HeatMap
+    revision: str
+
+    @cached_property
+    def salient_objects(self) -> tuple[SalientObject, ...]:
+        """Highest confidence first. Attention: exactly one. Objectness: up to three, or none.
+
+        The confidence of the attention box is the share of the attention that lies inside it.
+        """
+        if isinstance(self.request, AttentionSaliencyRequest):
+            box = attention_box(self.heat_map)
+            found: tuple[SalientObject, ...] = (SalientObject(box, min(self.heat_map.mass_in(box), 1.0)),)
+        else:
+            found = subject_boxes(self.heat_map)
+        region = self.request.region
+        return tuple(SalientObject(s.box.within(region), s.confidence) for s in found)
+
+    @cached_property
+    def union_box(self) -> Box | None:
+        """The smallest box round all salient objects; None where there are none."""
+        boxes = [s.box for s in self.salient_objects]
+        return reduce(Box.union, boxes) if boxes else None
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON. The map's values are rounded to four places."""
+        kind = "attention" if isinstance(self.request, AttentionSaliencyRequest) else "objectness"
+        return {
+            "kind": kind,
+            "revision": self.revision,
+            "region_of_interest": self.request.region.to_dict(),
+            "salient_objects": [s.to_dict() for s in self.salient_objects],
+            "union_box": self.union_box.to_dict() if self.union_box else None,
+            "heat_map": [[round(float(v), 4) for v in row] for row in self.heat_map.values],
+        }

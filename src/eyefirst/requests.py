@@ -1,0 +1,41 @@
+"""What can be asked of a picture, in the vocabulary of Apple's Vision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eyefirst.geometry import Box
+from eyefirst.network import check_revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaliencyRequest:
+    """Common to both kinds of saliency; ask for one of the kinds below.
+
+    revision: pins a network's version; None is the newest. An unknown one raises UnknownRevisionError.
+    region_of_interest: the only part of the picture to look at, in 0..1. Boxes come back in
+    coordinates of the whole picture. A box that leaves the unit square raises InvalidBoxError.
+    """
+
+    revision: str | None = None
+    region_of_interest: Box | None = None
+
+    def __post_init__(self) -> None:
+        check_revision(self.revision)
+        if self.region_of_interest is not None:
+            object.__setattr__(self, "region_of_interest", Box.parse(self.region_of_interest))
+
+    @property
+    def region(self) -> Box:
+        """The region of interest; the whole picture where none was given."""
+        return self.region_of_interest or Box.whole()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionSaliencyRequest(SaliencyRequest):
+    """Where will people look first?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectnessSaliencyRequest(SaliencyRequest):
+    """Which pixels belong to the main foreground subjects?"""

@@ -1,0 +1,202 @@
+"""Crop to any aspect ratio, keeping what matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from PIL import Image as PillowImage
+
+from eyefirst.errors import InvalidPlanError, InvalidValueError
+from eyefirst.framing import Framer, FramingOptions
+from eyefirst.geometry import AspectRatio, Box, RatioLike, Size, SizeLike
+from eyefirst.handler import ImageRequestHandler
+from eyefirst.image import IN_MEMORY, Animation, Source, fingerprint, load_animation, load_picture, read_once
+from eyefirst.network import Network
+from eyefirst.observations import SaliencyObservation
+from eyefirst.plan import CropPlan, Frames
+from eyefirst.render import render_frame
+from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
+
+CropTarget = Literal["attention", "best", "union"]
+
+
+def attention(source: Source) -> SaliencyObservation:
+    """Where people look first, in one line."""
+    return ImageRequestHandler(source).perform([AttentionSaliencyRequest()])[0]
+
+
+def objects(source: Source) -> SaliencyObservation:
+    """The foreground subjects, in one line."""
+    return ImageRequestHandler(source).perform([ObjectnessSaliencyRequest()])[0]
+
+
+def plan_crops(
+    source: Source,
+    ratios: RatioLike | Iterable[RatioLike],
+    alternatives: int = 1,
+    *,
+    tightness: float = 0.0,
+    margin: float = 0.05,
+    must_keep: Sequence[Box] = (),
+    avoid: Sequence[Box] = (),
+    pad: str | None = None,
+    revision: str | None = None,
+    orientation: int | None = None,
+    network: Network | None = None,
+) -> CropPlan:
+    """The best frames of every ratio, from one decode and one run of the network.
+
+    ratios: "16:9", "4/5", 1.5, a size such as (1200, 630), or several of these. alternatives: how
+    many frames a ratio at most, no two near-copies. For the rest see FramingOptions.
+
+    Raises PictureError for a picture that cannot be used, InvalidValueError for a bad argument.
+    """
+    handler = ImageRequestHandler(source, orientation=orientation, network=network)
+    options = FramingOptions(
+        tightness=tightness, margin=margin, must_keep=tuple(must_keep), avoid=tuple(avoid), pad=pad
+    )
+    return plan_from(handler, ratios, alternatives, options=options, revision=revision)
+
+
+def plan_from(
+    handler: ImageRequestHandler,
+    ratios: RatioLike | Iterable[RatioLike],
+    alternatives: int = 1,
+    *,
+    options: FramingOptions | None = None,
+    revision: str | None = None,
+) -> CropPlan:
+    """`plan_crops` for a picture that a handler already holds."""
+    wanted = _ratios(ratios)
+    if not isinstance(alternatives, int) or alternatives < 1:
+        raise InvalidValueError(f"expected at least 1 alternative, got {alternatives!r}", remedy="leave it out for 1")
+    looked_at, subjects = handler.perform(
+        [AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)]
+    )
+    image = handler.image
+    framer = Framer(image.size, looked_at.heat_map, subjects.heat_map, subjects.salient_objects, options)
+    attention_box = looked_at.salient_objects[0].box
+    return CropPlan(
+        picture=image.name,
+        sha256=image.sha256,
+        size=image.size,
+        revision=looked_at.revision,
+        focal_point=looked_at.heat_map.center_in(attention_box),
+        attention_box=attention_box,
+        objects=subjects.salient_objects,
+        options=framer.options,
+        frames=Frames({ratio: framer.frames(ratio, alternatives) for ratio in wanted}),
+    )
+
+
+def crop(source: Source, ratio: RatioLike, *, size: SizeLike | None = None, **options: Any) -> PillowImage.Image:
+    """The picture cut to a ratio: the best frame of `plan_crops`, which takes the same options.
+
+    Returns an upright sRGB picture, RGB or RGBA as the original, at full resolution or fitted into `size`.
+    """
+    source = read_once(source)
+    plan = plan_crops(source, ratio, **options)
+    picture = load_picture(source, orientation=options.get("orientation"))
+    return next(iter(_cut(plan, picture, size).values()))[0]
+
+
+def thumbnail(source: Source, size: SizeLike, **options: Any) -> PillowImage.Image:
+    """The picture cut to the ratio of a size, and resized to exactly that size."""
+    wanted = Size.parse(size)
+    return crop(source, wanted, size=wanted, **options)
+
+
+def crop_to(
+    source: Source,
+    target: CropTarget,
+    *,
+    margin: float = 0.0,
+    revision: str | None = None,
+    orientation: int | None = None,
+    network: Network | None = None,
+) -> PillowImage.Image:
+    """The article's own recipes: cut to the attention box, the best subject's box, or the union of all subjects.
+
+    A picture without subjects is returned whole.
+    """
+    if target not in ("attention", "best", "union"):
+        raise InvalidValueError(f"expected 'attention', 'best' or 'union', got {target!r}", remedy="choose one")
+    source = read_once(source)
+    kind = AttentionSaliencyRequest if target == "attention" else ObjectnessSaliencyRequest
+    found = ImageRequestHandler(source, orientation=orientation, network=network).perform([kind(revision=revision)])[0]
+    picture = load_picture(source, orientation=orientation)
+    box = found.union_box if target == "union" or not found.salient_objects else found.salient_objects[0].box
+    if box is None:
+        return picture
+    pixels = box.expanded(margin).to_pixels(Size(picture.width, picture.height))
+    return picture.crop((pixels.left, pixels.top, pixels.right, pixels.bottom))
+
+
+def render_plan(
+    plan: CropPlan, source: Source, *, size: SizeLike | None = None, orientation: int | None = None
+) -> dict[str, list[PillowImage.Image]]:
+    """Every frame of a plan cut out of its picture, each fitted into `size` if given; no network is needed.
+
+    Raises InvalidPlanError when the picture is not the one that was planned: by its hash where the plan
+    was made from a file, and by its upright size.
+    """
+    source = read_once(source)
+    picture = load_picture(source, orientation=orientation)
+    _check_planned(plan, source, picture)
+    return _cut(plan, picture, size)
+
+
+def render_animation(
+    plan: CropPlan, source: Source, *, size: SizeLike | None = None, orientation: int | None = None
+) -> dict[str, list[Animation]]:
+    """`render_plan` with every frame of an animation, all cut by the one box that was planned."""
+    source = read_once(source)
+    whole = load_animation(source, orientation=orientation)
+    _check_planned(plan, source, whole.frames[0])
+    stills = [_cut(plan, picture, size) for picture in whole.frames]
+    return {
+        ratio: [replace(whole, frames=tuple(still[ratio][rank] for still in stills)) for rank in range(len(frames))]
+        for ratio, frames in plan.frames.items()
+    }
+
+
+def _check_planned(plan: CropPlan, source: Source, picture: PillowImage.Image) -> None:
+    if picture.size != (plan.size.width, plan.size.height):
+        raise InvalidPlanError(
+            f"the plan is for a picture of {plan.size}, got one of {picture.width}x{picture.height}",
+            remedy="give the picture that was planned, or plan this one",
+        )
+    if plan.picture not in IN_MEMORY and plan.sha256 not in (fingerprint(source), fingerprint(picture)):
+        raise InvalidPlanError(
+            f"is not the picture that was planned: its SHA-256 is not {plan.sha256[:12]}...",
+            remedy="give the picture that was planned, or plan this one",
+            source=source if isinstance(source, str) else "",
+        )
+
+
+def _cut(plan: CropPlan, picture: PillowImage.Image, size: SizeLike | None) -> dict[str, list[PillowImage.Image]]:
+    """Every frame of a plan; with a size, each at its own ratio and just fitting in."""
+    room = Size.parse(size) if size else None
+    return {
+        ratio: [
+            render_frame(
+                picture, frame, size=AspectRatio.parse(ratio).largest_in(room) if room else None, pad=plan.options.pad
+            )
+            for frame in frames
+        ]
+        for ratio, frames in plan.frames.items()
+    }
+
+
+def _ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
+    """One ratio or many; a pair of numbers is one."""
+    if isinstance(ratios, (str, int, float, AspectRatio, Size)) or not isinstance(ratios, Iterable):
+        return [AspectRatio.parse(ratios)]
+    listed = list(ratios)
+    if isinstance(ratios, tuple) and len(listed) == 2 and all(isinstance(r, int) for r in listed):
+        return [AspectRatio.parse((listed[0], listed[1]))]  # type: ignore[arg-type]
+    if not listed:
+        raise InvalidValueError("expected at least one ratio, got none", remedy="e.g. ['1:1', '16:9']")
+    return list(dict.fromkeys(AspectRatio.parse(r) for r in listed))

@@ -1,0 +1,85 @@
+"""One photo, one answer, whichever way it comes in."""
+
+from __future__ import annotations
+
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from eyefirst.geometry import Box, Size
+from eyefirst.plan import CropPlan
+from eyefirst.tools.crop import plan_crops
+from tests.golden.make import FOLDER, PHOTOS, RATIOS, photo
+
+EDGE_TOLERANCE = 0.03
+"""Share of a side by which an edge may differ: JPEG's losses and other processors' rounding move a map a little."""
+
+
+def golden(name: str) -> CropPlan:
+    return CropPlan.from_dict(json.loads((FOLDER / f"{name}.json").read_text()))
+
+
+def edges(box: Box) -> list[float]:
+    return [box.left, box.top, box.right, box.bottom]
+
+
+def assert_same_plan(plan: CropPlan, expected: CropPlan, tolerance: float = EDGE_TOLERANCE) -> None:
+    assert plan.revision == expected.revision, "a new network: run `python -m tests.golden.make` and look"
+    assert list(plan.frames) == list(expected.frames)
+    for ratio in expected.frames:
+        found, wanted = plan.frames[ratio][0], expected.frames[ratio][0]
+        assert edges(found.box.normalized(plan.size)) == pytest.approx(
+            edges(wanted.box.normalized(expected.size)), abs=tolerance
+        )
+        assert found.kept == pytest.approx(wanted.kept, abs=0.05)
+    assert (plan.focal_point.x, plan.focal_point.y) == pytest.approx(
+        (expected.focal_point.x, expected.focal_point.y), abs=0.05
+    )
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_every_way_in_meets_the_golden(name: str, tmp_path: Path) -> None:
+    picture, expected = photo(name), golden(name)
+    picture.save(tmp_path / "p.png")
+    picture.save(tmp_path / "p.jpg", quality=95)
+    data = (tmp_path / "p.png").read_bytes()
+    exact: list[Any] = [picture, np.asarray(picture), tmp_path / "p.png", data, io.BytesIO(data)]
+    plans = [plan_crops(source, RATIOS) for source in exact]
+    for plan in plans:
+        assert_same_plan(plan, expected)
+        assert [plan.frames[r][0].box for r in RATIOS] == [plans[0].frames[r][0].box for r in RATIOS]
+    assert_same_plan(plan_crops(tmp_path / "p.jpg", RATIOS), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_eight_orientations_one_plan(orientation: int, tmp_path: Path) -> None:
+    upright = photo("china")
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition that each orientation asks to undo
+    stored = upright.transpose(PillowImage.Transpose(undo[orientation])) if orientation > 1 else upright
+    exif = PillowImage.Exif()
+    exif[274] = orientation
+    stored.save(tmp_path / "p.png", exif=exif)
+    stored.save(tmp_path / "p.jpg", exif=exif, quality=95)
+    plan = plan_crops(tmp_path / "p.png", RATIOS)
+    assert plan.size == Size(*upright.size)
+    expected = plan_crops(upright, RATIOS)
+    assert [plan.frames[r][0].box for r in RATIOS] == [expected.frames[r][0].box for r in RATIOS]
+    assert_same_plan(plan_crops(tmp_path / "p.jpg", RATIOS), expected)
+
+
+def test_the_same_plan_twice_on_any_number_of_threads(photo_path: Path) -> None:
+    once = plan_crops(photo_path, RATIOS, 3).to_dict()
+    with ThreadPoolExecutor(8) as pool:
+        for plan in pool.map(lambda _: plan_crops(photo_path, RATIOS, 3).to_dict(), range(16)):
+            assert plan == once
+
+
+def test_the_plan_does_not_depend_on_the_output_size(photo_path: Path) -> None:
+    boxes = {plan_crops(photo_path, size).frames["16:9"][0].box for size in ("16:9", (1920, 1080), "160x90", 16 / 9)}
+    assert len(boxes) == 1

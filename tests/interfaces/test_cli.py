@@ -1,0 +1,471 @@
+"""The command line, mostly inside this process; a few real ones where the process itself matters."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as PillowImage
+from typer.testing import CliRunner
+
+import eyefirst
+from eyefirst.cli import app
+from eyefirst.cli.heatmap import Colormap, View
+from eyefirst.colours import COLORMAPS
+from eyefirst.render import VIEWS
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ("crop", "heatmap", "objects", "render", "models", "doctor")
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def run(*words: str, stdin: bytes = b"") -> Ran:
+    result = CliRunner().invoke(app, list(words), input=stdin, prog_name="eyefirst")
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Ran(result.exit_code, result.stdout, result.stderr)
+
+
+def real(*words: str, cwd: Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    return subprocess.run(
+        [sys.executable, "-m", "eyefirst", *words],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def pictures() -> dict[str, PillowImage.Image]:
+    from skimage import data
+    from sklearn.datasets import load_sample_image
+
+    arrays = {"photo.jpg": data.astronaut(), "album/flower.jpg": load_sample_image("flower.jpg")}
+    arrays |= {"album/trip/china.jpg": load_sample_image("china.jpg"), "cat.png": data.chelsea()}
+    return {name: PillowImage.fromarray(array) for name, array in arrays.items()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, pictures: dict[str, PillowImage.Image], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The working folder, with four real photos."""
+    (tmp_path / "album" / "trip").mkdir(parents=True)
+    for name, picture in pictures.items():
+        picture.save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    assert not list(tmp_path.rglob("*.part")), "a half file was left"
+
+
+def size_of(path: str) -> tuple[int, int]:
+    with PillowImage.open(path) as picture:
+        return picture.size
+
+
+# --- crop
+
+
+def test_one_picture_one_ratio_one_file(folder: Path) -> None:
+    ran = run("crop", "photo.jpg", "--aspect", "16:9", "-o", "new/wide.webp")
+    assert (ran.code, ran.out) == (0, "new/wide.webp\n")
+    assert size_of("new/wide.webp") == (512, 288)
+    with PillowImage.open("new/wide.webp") as picture:
+        assert picture.format == "WEBP"
+
+
+def test_crop_writes_what_python_cuts(folder: Path) -> None:
+    run("crop", "photo.jpg", "--aspect", "3:1", "-o", "cut.png")
+    with PillowImage.open("cut.png") as written:
+        assert written.tobytes() == eyefirst.crop("photo.jpg", "3:1").tobytes()
+
+
+def test_the_folder_s_names(folder: Path) -> None:
+    ran = run("crop", "photo.jpg", "cat.png", "-a", "16:9", "-a", "1:1", "--alternatives", "2", "-o", "crops")
+    written = {Path(line).name for line in ran.out.splitlines()}
+    assert written == {p.name for p in (folder / "crops").iterdir()}
+    assert {"photo_16x9.jpg", "photo_1x1.jpg", "cat_16x9.jpg", "cat_16x9_2.jpg", "cat_1x1_2.jpg"} <= written
+    assert ran.code == 0
+
+
+def test_pictures_of_one_name_do_not_collide(folder: Path) -> None:
+    for name in ("a/photo.jpg", "b/PHOTO.jpg", "b/photo-2.jpg"):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes((folder / "photo.jpg").read_bytes())
+    ran = run("crop", "photo.jpg", "b/photo-2.jpg", "a/photo.jpg", "b/PHOTO.jpg", "-a", "1:1", "-o", "out")
+    assert ran.out.split() == [
+        "out/photo_1x1.jpg",
+        "out/photo-2_1x1.jpg",
+        "out/photo-3_1x1.jpg",
+        "out/PHOTO-4_1x1.jpg",
+    ]
+
+
+def test_an_input_is_never_replaced(folder: Path) -> None:
+    before = (folder / "photo.jpg").read_bytes()
+    os.link("photo.jpg", "album/photo_1x1.jpg")
+    ran = run("crop", "photo.jpg", "-a", "1:1", "-o", "photo.jpg")
+    assert ran.code == 1
+    assert "would replace a picture" in ran.err
+    ran = run("crop", "photo.jpg", "cat.png", "-a", "1:1", "-o", "album")
+    assert ran.code == 1
+    assert ran.out.split() == ["album/cat_1x1.jpg"]
+    assert (folder / "photo.jpg").read_bytes() == before
+
+
+def test_size_fits_each_ratio(folder: Path) -> None:
+    run("crop", "photo.jpg", "-a", "16:9", "-a", "1:1", "--size", "320x320", "-o", "out")
+    assert size_of("out/photo_16x9.jpg") == (320, 180)
+    assert size_of("out/photo_1x1.jpg") == (320, 320)
+    run("crop", "photo.jpg", "--size", "120x63", "-o", "small.jpg")
+    assert size_of("small.jpg") == (120, 63)
+
+
+@pytest.mark.parametrize("target", ["attention", "best", "union"])
+def test_the_article_s_recipes(folder: Path, target: Any) -> None:
+    ran = run("crop", "album/flower.jpg", "--to", target, "--margin", "0.1", "--format", "png", "-o", "out")
+    assert ran.out == f"out/flower_{target}.png\n"
+    with PillowImage.open(f"out/flower_{target}.png") as written:
+        expected = eyefirst.crop_to("album/flower.jpg", target, margin=0.1)
+        assert written.tobytes() == expected.tobytes()
+
+
+def test_json_is_python_s_plan(folder: Path) -> None:
+    options = ("--tightness", "0.4", "--margin", "0.1", "--must-keep", "0.2,0.1,0.6,0.5", "--avoid", "0,0.9,1,1")
+    ran = run(
+        "crop", "photo.jpg", "-a", "16:9", "-a", "4/5", "--alternatives", "2", "--pad", "white", *options, "--json"
+    )
+    plan = eyefirst.plan_crops(
+        "photo.jpg",
+        ["16:9", "4/5"],
+        2,
+        tightness=0.4,
+        margin=0.1,
+        must_keep=[eyefirst.Box(0.2, 0.1, 0.6, 0.5)],
+        avoid=[eyefirst.Box(0, 0.9, 1, 1)],
+        pad="white",
+    )
+    assert ran.rows == [plan.to_dict()]
+    also = run("crop", "photo.jpg", "-a", "16:9", "--json", "-o", "wide.jpg", "--revision", plan.revision)
+    assert also.rows == [eyefirst.plan_crops("photo.jpg", "16:9").to_dict()]
+    assert size_of("wide.jpg") == (512, 288)
+
+
+def test_standard_input(folder: Path) -> None:
+    data = (folder / "photo.jpg").read_bytes()
+    assert run("crop", "-", "-a", "1:1", "--json", stdin=data).rows == [eyefirst.plan_crops(data, "1:1").to_dict()]
+    assert run("crop", "-", "-a", "16:9", "-o", "out", stdin=data).out == "out/stdin_16x9.jpg\n"
+    empty = run("crop", "-", "-a", "1:1", "--json")
+    assert empty.code == 1
+    assert empty.rows[0]["picture"] == empty.rows[0]["error"]["source"] == "-"
+
+
+def test_globs_are_ours_sorted_and_recursive(folder: Path) -> None:
+    (folder / "odd[1].jpg").write_bytes((folder / "photo.jpg").read_bytes())
+    ran = run("crop", "odd[1].jpg", "album/**/*.jpg", "album/*.jpg", "-a", "1:1", "--json")
+    names = [row["picture"]["name"] for row in ran.rows]
+    assert names == ["odd[1].jpg", "album/flower.jpg", "album/trip/china.jpg"]
+
+
+def test_a_lossy_frame_is_said_aloud(folder: Path) -> None:
+    ran = run("crop", "photo.jpg", "-a", "1:4", "-o", "tall.jpg")
+    assert re.fullmatch(r"(eyefirst: photo\.jpg: 1:4: \d+ % of .* lost\n)+", ran.err)
+
+
+# --- bad pictures and bad words
+
+
+def test_a_bad_picture_is_a_row(folder: Path) -> None:
+    (folder / "text.jpg").write_text("not a picture")
+    (folder / "half.jpg").write_bytes((folder / "photo.jpg").read_bytes()[:20000])
+    ran = run("crop", "text.jpg", "gone.jpg", "half.jpg", "none*.jpg", "album", "cat.png", "-a", "1:1", "--json")
+    assert ran.code == 1
+    assert [row["error"]["code"] for row in ran.rows[:-1]] == [
+        "not_a_picture",
+        "picture_not_found",
+        "truncated_picture",
+        "picture_not_found",
+        "picture_not_found",
+    ]
+    assert [row["picture"] for row in ran.rows[:-1]] == ["text.jpg", "gone.jpg", "half.jpg", "none*.jpg", "album"]
+    assert ran.rows[-1] == eyefirst.plan_crops("cat.png", "1:1").to_dict()
+    assert len(ran.err.splitlines()) == 5
+    assert all(re.fullmatch(r"eyefirst: [^;]+: [^;]+; .+", line) for line in ran.err.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("crop", "photo.jpg", "-a", "1:1"), "add -o FILE"),
+        (("crop", "photo.jpg", "-o", "out"), "add --aspect"),
+        (("crop", "photo.jpg", "-a", "wide", "--json"), "16:9"),
+        (("crop", "photo.jpg", "-a", "1:1", "--size", "big", "--json"), "WIDTHxHEIGHT"),
+        (("crop", "photo.jpg", "-a", "1:1", "--pad", "nocolour", "--json"), "#f4f4f4"),
+        (("crop", "photo.jpg", "-a", "1:1", "--must-keep", "0,0,9,9", "--json"), "0..1"),
+        (("crop", "photo.jpg", "-a", "1:1", "--revision", "v0", "--json"), "saliency_v1"),
+        (("crop", "photo.jpg", "-a", "1:1", "--format", "psd", "-o", "out"), "webp"),
+        (("crop", "photo.jpg", "-a", "1:1", "-o", "-"), "name a file or a folder"),
+        (("crop", "photo.jpg", "cat.png", "-a", "1:1", "-o", "out.jpg"), "name a folder"),
+        (("crop", "photo.jpg", "--to", "best", "-a", "1:1", "-o", "out"), "leave out"),
+        (("heatmap", "photo.jpg"), "or --json"),
+        (("heatmap", "photo.jpg", "--revision", "v0", "--json"), "saliency_v1"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_a_remedy(folder: Path, words: tuple[str, ...], hint: str) -> None:
+    ran = run(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.err.splitlines()) == 1
+    assert hint in ran.err
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("crop",), ("paint",), ("crop", "photo.jpg", "--alternatives", "0"), ("heatmap", "x", "--view", "y")]
+)
+def test_what_the_parser_refuses_is_wrong_usage_too(folder: Path, words: tuple[str, ...]) -> None:
+    assert run(*words).code == 2
+
+
+def test_an_output_that_cannot_be_written_is_one_line(folder: Path) -> None:
+    ran = run("crop", "photo.jpg", "-a", "1:1", "-o", "photo.jpg/inside")
+    assert ran.code == 1
+    assert re.fullmatch(r"eyefirst: photo\.jpg/inside/photo_1x1\.jpg: cannot write .*\n", ran.err)
+
+
+def test_the_unexpected_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("boom\nand more")
+
+    monkeypatch.setattr("eyefirst.tools.crop.plan_from", broken)
+    ran = run("crop", "photo.jpg", "-a", "1:1", "--json")
+    assert ran.code == 1
+    assert ran.rows[0]["error"]["code"] == "error"
+    assert re.fullmatch(r"eyefirst: photo\.jpg: unexpected RuntimeError: boom.*EYEFIRST_DEBUG=1.*\n", ran.err)
+    monkeypatch.setenv("EYEFIRST_DEBUG", "1")
+    with pytest.raises(RuntimeError):
+        run("crop", "photo.jpg", "-a", "1:1", "--json")
+
+
+def test_an_interrupt_ends_with_130(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eyefirst.tools.crop.plan_from", interrupted)
+    ran = run("crop", "photo.jpg", "-a", "1:1", "--json")
+    assert (ran.code, ran.err) == (130, "eyefirst: interrupted\n")
+
+
+# --- the other commands
+
+
+def test_heatmap(folder: Path) -> None:
+    ran = run("heatmap", "photo.jpg", "cat.png", "--kind", "objectness", "-o", "maps")
+    assert ran.out.split() == ["maps/photo_objectness_map.jpg", "maps/cat_objectness_map.jpg"]
+    assert size_of("maps/photo_objectness_map.jpg") == (512, 512)
+    drawn = set()
+    for view in View:
+        assert run("heatmap", "photo.jpg", "--view", view.value, "--colormap", "grey", "-o", "heat.png").code == 0
+        drawn.add((folder / "heat.png").read_bytes())
+    assert len(drawn) == 3
+    assert run("heatmap", "photo.jpg", "--json").rows == [eyefirst.attention("photo.jpg").to_dict()]
+
+
+def test_choices_are_those_of_the_tools() -> None:
+    assert tuple(Colormap) == COLORMAPS
+    assert tuple(View) == VIEWS
+
+
+def test_objects(folder: Path) -> None:
+    found = eyefirst.objects("album/flower.jpg")
+    assert run("objects", "album/flower.jpg", "--json").rows == [found.to_dict()]
+    PillowImage.new("RGB", (300, 200), "grey").save("blank.png")
+    ran = run("objects", "album/flower.jpg", "blank.png", "-o", "annotated")
+    box = found.salient_objects[0].box.to_pixels(eyefirst.Size(640, 427))
+    assert f"{box.left} {box.top} {box.right} {box.bottom}" in ran.out
+    assert f"{found.salient_objects[0].confidence:.2f}" in ran.out
+    assert "union" in ran.out
+    assert "no subject stands out" in ran.out
+    assert size_of("annotated/flower_objects.jpg") == (640, 427)
+
+
+def test_render_gives_what_crop_gives(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("photo.jpg", "cat.png", "-a", "1:1", "-a", "16:9", "--alternatives", "2", "--format", "png")
+    planned = run("crop", *words, "--json", "-o", "a")
+    (folder / "plans.jsonl").write_text(planned.out)
+    monkeypatch.setattr("eyefirst.network.load_network", lambda *_: pytest.fail("render needs no network"))
+    ran = run("render", "plans.jsonl", "--format", "png", "-o", "b", "--json")
+    assert ran.code == 0
+    assert [row["picture"] for row in ran.rows] == ["photo.jpg", "cat.png"]
+    files = sorted(p.name for p in (folder / "a").iterdir())
+    assert files == sorted(Path(f).name for row in ran.rows for f in row["files"])
+    for name in files:
+        assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes()
+
+
+def test_render_one_frame_from_standard_input(folder: Path) -> None:
+    plan = eyefirst.plan_crops("photo.jpg", "1:2")
+    ran = run("render", "-", "-o", "tall.jpg", "--size", "100x100", stdin=plan.to_json().encode())
+    assert ran.out == "tall.jpg\n"
+    assert size_of("tall.jpg") == (50, 100)
+    pretty = json.dumps(plan.to_dict(), indent=2).encode()
+    assert run("render", "-", "-o", "tall.jpg", stdin=pretty).code == 0
+    opened = eyefirst.plan_crops(PillowImage.open("photo.jpg"), "1:2").to_json().encode()
+    assert run("render", "-", "--picture", "photo.jpg", "-o", "tall.jpg", stdin=opened).code == 0
+
+
+def test_render_refuses_another_picture(folder: Path) -> None:
+    plan = eyefirst.plan_crops("photo.jpg", "1:1").to_json().encode()
+    PillowImage.open("photo.jpg").save("again.jpg", quality=50)
+    ran = run("render", "-", "--picture", "again.jpg", "-o", "out", stdin=plan)
+    assert ran.code == 1
+    assert re.fullmatch(r"eyefirst: again\.jpg: is not the picture that was planned.*\n", ran.err)
+    ran = run("render", "-", "--picture", "photo.jpg", "-o", "photo.jpg", stdin=plan)
+    assert "would replace" in ran.err
+
+
+def test_render_bad_plans_are_rows(folder: Path) -> None:
+    good = eyefirst.plan_crops("photo.jpg", "1:1").to_json()
+    nameless = eyefirst.plan_crops((folder / "photo.jpg").read_bytes(), "1:1").to_json()
+    failed = run("crop", "text.txt", "-a", "1:1", "--json").out
+    (folder / "plans.jsonl").write_text("\n".join([good, "{", "[]", '{"schema": "x"}', nameless, failed]))
+    (folder / "empty.json").write_text("")
+    ran = run("render", "plans.jsonl", "empty.json", "gone.json", "cat.png", "-o", "out", "--json")
+    assert ran.code == 1
+    assert [row.get("picture") for row in ran.rows] == [
+        "photo.jpg",
+        "plans.jsonl:2",
+        "plans.jsonl:3",
+        "plans.jsonl:4",
+        "<bytes>",
+        "text.txt",
+        "empty.json",
+        "gone.json",
+        "cat.png",
+    ]
+    assert all(row["error"]["code"] == "invalid_plan" for row in ran.rows[1:])
+    assert len(ran.err.splitlines()) == 8
+    assert "text.txt: was not planned: there is no such file" in ran.err
+
+
+def test_models(folder: Path) -> None:
+    rows = run("models", "--json").rows
+    assert [row["revision"] for row in rows] == list(eyefirst.known_revisions())
+    assert [row["default"] for row in rows] == [False] * (len(rows) - 1) + [True]
+    assert rows[-1]["metadata"]["revision"] == rows[-1]["revision"]
+    assert rows[-1]["sha256"] in run("models").out
+
+
+def test_doctor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (report,) = run("doctor", "--json").rows
+    assert report["ok"]
+    assert report["weights_verified"]
+    assert report["providers"] == ["CPUExecutionProvider"]
+    assert report["formats"]["JPEG"] == {"read": True, "write": True}
+    assert "all well" in run("doctor").out
+
+    def missing(_: str) -> None:
+        raise eyefirst.EyefirstError("weights are gone", remedy="reinstall eyefirst")
+
+    monkeypatch.setattr("eyefirst.weight_store.find_weights", missing)
+    ran = run("doctor")
+    assert ran.code == 1
+    assert ran.err == "eyefirst: weights are gone; reinstall eyefirst\n"
+
+
+# --- help and documents
+
+
+@pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])
+def test_every_help_works_and_names_the_exit_codes(command: tuple[str, ...]) -> None:
+    ran = run(*command, "--help")
+    assert ran.code == 0
+    assert "Examples:" in ran.out
+    assert "Exit codes" in ran.out
+    assert "\\b" not in ran.out
+
+
+def examples() -> list[str]:
+    """Every line that the page and the help texts show."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "cli.md").read_text(), re.DOTALL)
+    for path in sorted((ROOT / "src" / "eyefirst" / "cli").glob("*.py")):
+        functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+        blocks += [ast.get_docstring(node) or "" for node in functions]
+    return [line.strip() for block in blocks for line in block.splitlines() if line.strip().startswith("eyefirst ")]
+
+
+def test_every_example_runs(folder: Path) -> None:
+    (folder / "moved").mkdir()
+    (folder / "moved" / "photo.jpg").write_bytes((folder / "photo.jpg").read_bytes())
+    (folder / "plan.json").write_text(eyefirst.plan_crops("photo.jpg", "1:1").to_json())
+    lines = examples()
+    assert len(lines) > 30
+    for line in lines:
+        data = b""
+        for part in line.split("|"):
+            words = shlex.split(part)
+            target = words.pop() if words[-2:-1] == [">"] else ""
+            if words[-2:-1] == ["<"]:
+                data = Path(words.pop()).read_bytes()
+            ran = run(*(w for w in words[1:] if w not in "<>"), stdin=data)
+            assert ran.code == 0, f"{line}: {ran.err}"
+            data = ran.out.encode()
+            if target:
+                Path(target).write_bytes(data)
+
+
+# --- real processes
+
+
+def test_a_real_process(folder: Path) -> None:
+    data = (folder / "photo.jpg").read_bytes()
+    ran = real("crop", "-", os.fsdecode(b"bad\xff\nname.jpg"), "-a", "1:1", "--json", cwd=folder, input=data)
+    first, second = (json.loads(line) for line in ran.stdout.splitlines())
+    assert first == eyefirst.plan_crops(data, "1:1").to_dict()
+    assert second["error"]["code"] == "picture_not_found"
+    assert ran.returncode == 1
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_goes_away_is_no_error(folder: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        command = [sys.executable, "-m", "eyefirst", "models", "--json"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+        ran = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, env=environment, check=False)
+    assert (ran.returncode, ran.stderr) == (141, b"")
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    code = (
+        "import sys, eyefirst.cli as c\n"
+        "try: c.main()\n"
+        "except SystemExit as e: assert e.code == 0\n"
+        "assert not {'numpy', 'onnxruntime', 'PIL'} & set(sys.modules)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "--version"], capture_output=True, env=environment, check=False, text=True
+    )
+    assert (ran.stdout, ran.stderr) == (f"eyefirst {eyefirst.__version__}\n", "")

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from eyefirst import AttentionSaliencyRequest, Box, ImageRequestHandler, ObjectnessSaliencyRequest
+from eyefirst.errors import CancelledError, InvalidBoxError, InvalidValueError, PictureError, UnknownRevisionError
+from eyefirst.image import Source
+from eyefirst.network import OnnxNetwork, Prediction
+
+BOTH = [AttentionSaliencyRequest(), ObjectnessSaliencyRequest()]
+
+
+class Counting:
+    """A network that counts its runs, and can be made to wait."""
+
+    def __init__(self, network: OnnxNetwork) -> None:
+        self.network, self.runs = network, 0
+        self.niceness = 0
+        self.may_go = threading.Event()
+        self.may_go.set()
+        self.begun = threading.Event()
+
+    revision = "tiny_v1"
+    input_side = 272
+
+    def predict(self, pictures: NDArray[np.uint8]) -> Prediction:
+        self.runs += 1
+        self.begun.set()
+        self.may_go.wait(10)
+        if sys.platform == "linux":
+            self.niceness = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        return self.network.predict(pictures)
+
+
+@pytest.fixture
+def network(tiny_network: OnnxNetwork) -> Counting:
+    return Counting(tiny_network)
+
+
+def test_one_run_serves_every_request(red_square: NDArray[np.uint8], network: Counting) -> None:
+    handler = ImageRequestHandler(red_square, network=network)
+    attention, objects, again = handler.perform([*BOTH, AttentionSaliencyRequest()])
+    assert network.runs == 1
+    assert attention.heat_map.values.shape == (68, 68)
+    assert attention.heat_map.values.dtype == np.float32
+    assert attention.heat_map.density().sum() == pytest.approx(1)
+    assert again.heat_map is attention.heat_map
+    assert len(attention.salient_objects) == 1
+    (found,) = objects.salient_objects
+    assert found.box.iou(Box(0.7, 0.2, 0.9, 140 / 300)) > 0.8
+    assert objects.union_box == found.box
+
+
+def test_a_region_of_interest_answers_in_whole_picture_coordinates(
+    red_square: NDArray[np.uint8], network: Counting
+) -> None:
+    region = Box(0.5, 0, 1, 0.6)
+    handler = ImageRequestHandler(red_square, network=network)
+    (whole, part) = handler.perform([ObjectnessSaliencyRequest(), ObjectnessSaliencyRequest(region_of_interest=region)])
+    assert network.runs == 2
+    assert part.salient_objects[0].box.iou(whole.salient_objects[0].box) > 0.85
+    (elsewhere,) = handler.perform([ObjectnessSaliencyRequest(region_of_interest=Box(0, 0, 0.5, 1))])
+    assert elsewhere.salient_objects == ()
+    assert elsewhere.union_box is None
+
+
+def test_a_region_that_leaves_the_picture_is_an_error() -> None:
+    with pytest.raises(InvalidBoxError, match=r"0\.\.1"):
+        ObjectnessSaliencyRequest(region_of_interest=(0.5, 0, 1.5, 1))  # type: ignore[arg-type]
+
+
+def test_an_unknown_revision_lists_those_known() -> None:
+    with pytest.raises(UnknownRevisionError, match="saliency_v1"):
+        AttentionSaliencyRequest(revision="saliency_v999")
+
+
+def test_every_kind_of_source_sees_the_same(red_square: NDArray[np.uint8], network: Counting, tmp_path: Path) -> None:
+    picture = PillowImage.fromarray(red_square)
+    picture.save(tmp_path / "p.png")
+    data = (tmp_path / "p.png").read_bytes()
+    with (tmp_path / "p.png").open("rb") as file:
+        sources: list[Source] = [
+            tmp_path / "p.png",
+            str(tmp_path / "p.png"),
+            data,
+            io.BytesIO(data),
+            file,
+            picture,
+            red_square,
+        ]
+        maps = [ImageRequestHandler(s, network=network).perform(BOTH)[0].heat_map.values for s in sources]
+    for other in maps[1:]:
+        np.testing.assert_array_equal(other, maps[0])
+
+
+def test_a_file_object_serves_several_regions(red_square: NDArray[np.uint8], network: Counting) -> None:
+    out = io.BytesIO()
+    PillowImage.fromarray(red_square).resize((1600, 1200)).save(out, "JPEG")
+    out.seek(0)
+    handler = ImageRequestHandler(out, network=network)
+    handler.perform(BOTH)
+    (part,) = handler.perform([ObjectnessSaliencyRequest(region_of_interest=Box(0.6, 0.1, 1, 0.5))])
+    assert part.salient_objects
+
+
+def test_perform_async_and_background(red_square: NDArray[np.uint8], network: Counting) -> None:
+    observations = asyncio.run(ImageRequestHandler(red_square, network=network).perform_async(BOTH))
+    assert len(observations) == 2
+    (attention, _) = ImageRequestHandler(red_square, network=network).perform(BOTH, prefer_background=True)
+    np.testing.assert_array_equal(attention.heat_map.values, observations[0].heat_map.values)
+    if sys.platform == "linux":
+        assert network.niceness >= 10
+
+
+def test_work_can_be_cancelled(red_square: NDArray[np.uint8], network: Counting) -> None:
+    handler = ImageRequestHandler(red_square, network=network)
+    handler.cancel()
+    with pytest.raises(CancelledError, match="cancelled"):
+        handler.perform(BOTH)
+
+
+def test_running_work_can_be_cancelled(red_square: NDArray[np.uint8], network: Counting) -> None:
+    network.may_go.clear()
+    handler = ImageRequestHandler(red_square, network=network)
+    problems: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            handler.perform(
+                [AttentionSaliencyRequest(), AttentionSaliencyRequest(region_of_interest=Box(0, 0, 0.5, 1))]
+            )
+        except CancelledError as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert network.begun.wait(10)
+    handler.cancel()
+    network.may_go.set()
+    thread.join(10)
+    assert len(problems) == 1
+    assert network.runs == 1
+
+
+def test_many_threads_one_handler_one_run(red_square: NDArray[np.uint8], network: Counting) -> None:
+    handler = ImageRequestHandler(red_square, network=network)
+    threads = [threading.Thread(target=handler.perform, args=(BOTH,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert network.runs == 1
+
+
+def test_what_is_no_request_is_refused(red_square: NDArray[np.uint8], network: Counting) -> None:
+    with pytest.raises(InvalidValueError, match="expected saliency requests"):
+        ImageRequestHandler(red_square, network=network).perform(["attention"])  # type: ignore[list-item]
+
+
+def test_a_bad_picture_says_so_when_performed(tmp_path: Path, network: Counting) -> None:
+    with pytest.raises(PictureError, match=r"missing\.jpg"):
+        ImageRequestHandler(tmp_path / "missing.jpg", network=network).perform(BOTH)
+
+
+def test_observations_as_json(red_square: NDArray[np.uint8], network: Counting) -> None:
+    (objects,) = ImageRequestHandler(red_square, network=network).perform([ObjectnessSaliencyRequest()])
+    answer = objects.to_dict()
+    assert answer["kind"] == "objectness"
+    assert answer["revision"] == "tiny_v1"
+    assert len(answer["heat_map"]) == 68  # type: ignore[arg-type]

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from importlib import resources
+
+import jsonschema
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from eyefirst.errors import InvalidPlanError, InvalidValueError
+from eyefirst.geometry import Box, Size
+from eyefirst.network import OnnxNetwork
+from eyefirst.plan import CropPlan
+from eyefirst.tools.crop import plan_crops
+
+RATIOS = ["1:1", "16:9", "9:16", "3:1"]
+
+
+@pytest.fixture
+def plan(red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> CropPlan:
+    return plan_crops(
+        red_square,
+        RATIOS,
+        alternatives=2,
+        network=tiny_network,
+        must_keep=[Box(0.7, 0.2, 0.9, 0.5)],
+        avoid=[Box(0, 0.9, 0.1, 1)],
+        pad="white",
+    )
+
+
+def test_a_plan_says_what_and_why(plan: CropPlan) -> None:
+    assert list(plan.frames) == RATIOS
+    assert plan.size == Size(400, 300)
+    assert plan.revision == "tiny_v1"
+    assert len(plan.sha256) == 64
+    assert plan.focal_point.x > 0.5 > plan.focal_point.y
+    for frames in plan.frames.values():
+        assert 1 <= len(frames) <= 2
+        assert frames[0].box.right > 280
+
+
+def test_every_spelling_of_a_ratio_finds_its_frames(plan: CropPlan) -> None:
+    assert plan.frames["32/18"] is plan.frames["16:9"]
+    assert plan.frames[1.0] is plan.frames["1:1"]
+    assert "2:1" not in plan.frames
+    with pytest.raises(KeyError, match="the plan holds no ratio '2:1'"):
+        plan.frames["2:1"]
+
+
+def test_json_round_trip(plan: CropPlan) -> None:
+    again = CropPlan.from_json(plan.to_json())
+    assert again.to_dict() == plan.to_dict()
+    assert again.frames["16:9"][0].box == plan.frames["16:9"][0].box
+
+
+def test_a_plan_follows_its_published_schema(plan: CropPlan) -> None:
+    schema = json.loads(resources.files("eyefirst").joinpath("plan.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(plan.to_json()), schema)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "other/9"}', '{"schema": "eyefirst.plan/1"}', "3"])
+def test_what_is_no_plan_is_refused_in_words(text: str) -> None:
+    with pytest.raises(InvalidPlanError, match=r"expected|plan"):
+        CropPlan.from_json(text)
+
+
+def test_wrong_types_inside_a_plan_are_refused(plan: CropPlan) -> None:
+    broken = plan.to_dict()
+    broken["frames"]["1:1"][0]["box"] = 7
+    with pytest.raises(InvalidPlanError, match="TypeError"):
+        CropPlan.from_dict(broken)
+
+
+def test_css_positions(plan: CropPlan) -> None:
+    x, y = (float(v.rstrip("%")) for v in plan.object_position.split())
+    assert (x / 100, y / 100) == pytest.approx((plan.focal_point.x, plan.focal_point.y), abs=1e-3)
+    frame = plan.frames["1:1"][0]
+    x, y = (float(v.rstrip("%")) for v in plan.frame_position(frame).split())
+    assert x / 100 * (400 - frame.box.width) == pytest.approx(frame.box.left, abs=0.1)
+
+
+@pytest.mark.parametrize("bad", [{"alternatives": 0}, {"ratios": []}, {"ratios": ["1:1", "oops"]}, {"tightness": 3}])
+def test_bad_arguments_are_refused_in_words(
+    bad: dict[str, object], red_square: NDArray[np.uint8], tiny_network: OnnxNetwork
+) -> None:
+    arguments = {"ratios": ["1:1"], **bad}
+    with pytest.raises(InvalidValueError, match="expected"):
+        plan_crops(red_square, network=tiny_network, **arguments)  # type: ignore[arg-type]
+
+
+def test_one_ratio_need_not_be_a_list(red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> None:
+    assert list(plan_crops(red_square, "4/5", network=tiny_network).frames) == ["4:5"]
+    assert list(plan_crops(red_square, (1200, 630), network=tiny_network).frames) == ["40:21"]
+    assert list(plan_crops(red_square, ["16:9", "1920x1080"], network=tiny_network).frames) == ["16:9"]

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.framing import FramingOptions
+from eyefirst.geometry import Box, Size
+from eyefirst.image import load_picture
+from eyefirst.tools.thumbnails import (
+    JOURNAL,
+    ThumbnailRow,
+    ThumbnailSettings,
+    find_pictures,
+    make_one,
+    make_thumbnails,
+)
+
+TWO_SIZES = ThumbnailSettings(sizes=(Size(64, 64), Size(96, 40)), format="webp")
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Six pictures in two folders, one of which is broken."""
+    folder = tmp_path / "album"
+    (folder / "sub").mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for i in range(5):
+        pixels = random.integers(0, 255, (30, 40, 3), np.uint8)
+        picture = PillowImage.fromarray(pixels).resize((800, 600))
+        picture.save(folder / ("sub" if i > 2 else ".") / f"p{i}.jpg")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and then nothing")
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def run(album: Path, out: Path, settings: ThumbnailSettings = TWO_SIZES) -> list[ThumbnailRow]:
+    return list(make_thumbnails(find_pictures([album]), out, settings, workers=2))
+
+
+def test_every_picture_is_a_row_and_every_size_a_file(album: Path, tmp_path: Path) -> None:
+    rows = run(album, tmp_path / "out")
+    assert [r.status for r in rows] == ["failed", "made", "made", "made", "made", "made"]
+    assert rows[0].error is not None
+    assert "broken.jpg" in rows[0].error["source"]
+    made = [r for r in rows if r.status == "made"]
+    for row in made:
+        sizes = [load_picture(f).size for f in row.files]
+        assert sizes == [(64, 64), (96, 40)]
+        assert row.plan is not None
+        assert row.plan["picture"]["name"] == row.picture
+    assert (tmp_path / "out" / "sub" / "p3_64x64.webp").exists()
+    assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_a_second_run_does_only_what_is_missing_or_changed(album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = {r.picture: r for r in run(album, out)}
+    os.unlink(out / "p0_64x64.webp")
+    PillowImage.new("RGB", (300, 200), "teal").save(album / "p1.jpg")
+    os.utime(album / "p2.jpg", (1, 1))  # touched, not changed
+    second = {Path(r.picture).name: r for r in run(album, out)}
+    assert {name: r.status for name, r in second.items()} == {
+        "broken.jpg": "failed",
+        "p0.jpg": "made",
+        "p1.jpg": "made",
+        "p2.jpg": "kept",
+        "p3.jpg": "kept",
+        "p4.jpg": "kept",
+    }
+    assert second["p3.jpg"].plan == first[str(album / "sub" / "p3.jpg")].plan
+    other = ThumbnailSettings(sizes=TWO_SIZES.sizes, format="webp", quality=50)
+    assert [r.status for r in run(album, out, other)].count("made") == 5
+
+
+def test_names_never_collide(tmp_path: Path) -> None:
+    names = ["a.jpg", "a.png", "A.webp", "b.jpg", "a-jpg.gif"]
+    for name in names:
+        (tmp_path / name).touch()
+    targets = [t.target for t in find_pictures([tmp_path])]
+    assert len({t.casefold() for t in targets}) == len(names)
+    assert "b" in targets
+    again = [t.target for t in find_pictures([tmp_path / "a.png", tmp_path / "a.jpg", tmp_path / "a.png"])]
+    assert again == ["a-png", "a-jpg"]
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    for name in (".git/x.jpg", ".y.jpg", "z.jpg"):
+        (tmp_path / name).touch()
+    assert [t.target for t in find_pictures([tmp_path])] == ["z"]
+
+
+def test_closing_the_rows_stops_and_loses_nothing(album: Path, tmp_path: Path) -> None:
+    rows = make_thumbnails(find_pictures([album]), tmp_path / "out", TWO_SIZES, workers=1)
+    next(rows)
+    next(rows)
+    rows.close()
+    assert not list((tmp_path / "out").rglob("*.part"))
+    assert {r.status for r in run(album, tmp_path / "out")} == {"failed", "made", "kept"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_kill_9_leaves_no_half_file(album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for i in range(30):
+        (album / f"more{i}.jpg").write_bytes((album / "p0.jpg").read_bytes())
+    command = [sys.executable, "-m", "eyefirst", "thumbnails", str(album), "-o", str(out), "-s", "64x64"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while len(list(out.glob("*.jpg"))) < 4 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for path in out.rglob("*.jpg"):
+        if not path.name.startswith("."):
+            load_picture(path)
+    settings = ThumbnailSettings(sizes=(Size(64, 64),))
+    statuses = [r.status for r in run(album, out, settings)]
+    assert statuses.count("failed") == 1
+    assert statuses.count("made") + statuses.count("kept") == 35
+
+
+def test_a_tight_frame_gets_all_the_pixels_there_are(photo_path: Path, tmp_path: Path) -> None:
+    big = tmp_path / "big.jpg"
+    load_picture(photo_path).resize((4096, 4096)).save(big)
+    keep = (Box(0.4, 0.1, 0.5, 0.2),)
+    settings = ThumbnailSettings(
+        sizes=(Size(400, 400),), format="png", options=FramingOptions(tightness=1, must_keep=keep)
+    )
+    (path,), plan = make_one(big, tmp_path / "t", settings)
+    box = plan.frames["1:1"][0].box
+    assert box.width < 600
+    expected = load_picture(big).crop((box.left, box.top, box.right, box.bottom)).resize((400, 400))
+    difference = np.abs(np.asarray(load_picture(path), np.int16) - np.asarray(expected, np.int16))
+    assert difference.mean() < 3
+
+
+@pytest.mark.parametrize("bad", [{"sizes": ()}, {"sizes": (Size(1, 1),), "format": "psd"}])
+def test_settings_are_checked_when_made(bad: dict[str, object]) -> None:
+    with pytest.raises(InvalidValueError):
+        ThumbnailSettings(**bad)  # type: ignore[arg-type]
+
+
+def test_a_folder_that_cannot_be_used_is_one_clear_error(album: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="journal"):
+        list(make_thumbnails(find_pictures([album]), tmp_path / "file", TWO_SIZES))
+
+
+def test_the_journal_lies_beside_the_thumbnails(album: Path, tmp_path: Path) -> None:
+    run(album, tmp_path / "out")
+    assert (tmp_path / "out" / JOURNAL).exists()

@@ -1,0 +1,176 @@
+"""Batches: which pictures, and how each is cut, mirrored and tinted on its way to the network.
+
+Windows are cut and resized by Pillow in worker threads while the network computes; tinting is one
+colour matrix per picture on the network's own device. Batch k of a seed is the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from training.datasets.store import Store
+
+GREY = np.array([0.299, 0.587, 0.114])
+AHEAD = 4
+"""Batches prepared in advance."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Objects first, then attention pictures.
+
+    pictures (n, 3, side, side) float 0..255, RGB; masks (objects, side / 4, side / 4) in 0..1;
+    densities (attention, side / 4, side / 4), each summing to 1; prior_rows (attention,).
+    """
+
+    pictures: Tensor
+    masks: Tensor
+    densities: Tensor
+    prior_rows: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(t.to(device) for t in (self.pictures, self.masks, self.densities, self.prior_rows)))
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """How many pictures of what. `object_sets` and `attention_sets` give every set's weight per picture."""
+
+    object_sets: dict[str, float]
+    attention_sets: dict[str, float]
+    objects: int = 16
+    attention: int = 8
+    paste_share: float = 0.1
+    """Share of the object pictures whose subject is pasted onto a picture where nothing stands out."""
+    workers: int = 2
+
+
+@dataclass
+class Batches:
+    """Random batches from the training side of a store."""
+
+    store: Store
+    config: BatchConfig
+    prior_sets: tuple[str, ...]
+    seed: int
+    _objects: tuple[NDArray[np.int64], NDArray[np.float64]] = field(init=False)
+    _looked_at: tuple[NDArray[np.int64], NDArray[np.float64]] = field(init=False)
+    _nothing: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._objects = _weighted(self.store, self.config.object_sets)
+        self._looked_at = _weighted(self.store, self.config.attention_sets)
+        self._nothing = self.store.select("nothing", held_back=False)
+
+    def batch(self, index: int, side: int) -> Batch:
+        """The batch of this index at this picture side."""
+        random = np.random.default_rng([self.seed, index])
+        objects = random.choice(self._objects[0], self.config.objects, p=self._objects[1])
+        looked_at = random.choice(self._looked_at[0], self.config.attention, p=self._looked_at[1])
+        pictures, masks, densities = [], [], []
+        for i in objects:
+            picture, labels = self.store.pictures[i], self.store.labels[i]
+            if self._nothing and random.random() < self.config.paste_share and labels[0].any():
+                picture = _paste(picture, labels[0], self.store.pictures[random.choice(self._nothing)])
+            window, mirrored = _window(random, smallest=0.6), random.random() < 0.5
+            pictures.append(_cut(picture, window, mirrored, side, random))
+            masks.append(_cut_label(labels[0], window, mirrored, side // 4))
+        for i in looked_at:
+            window, mirrored = _window(random, smallest=0.9), random.random() < 0.5
+            pictures.append(_cut(self.store.pictures[i], window, mirrored, side, random))
+            densities.append(_cut_label(self.store.labels[i][1], window, mirrored, side // 4))
+        density = np.clip(np.stack(densities), 0, None) + 1e-9
+        rows = [self.prior_sets.index(self.store.rows[i].set_name) for i in looked_at]
+        stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+        return Batch(
+            _tint(stacked, random),
+            torch.from_numpy(np.clip(np.stack(masks), 0, 1)),
+            torch.from_numpy(density / density.sum((1, 2), keepdims=True)),
+            torch.tensor(rows),
+        )
+
+    def stream(self, first_index: int, side: int) -> Iterator[Batch]:
+        """Endless batches of one side, prepared ahead in worker threads. Close it to change the side."""
+        pool = ThreadPoolExecutor(self.config.workers)
+        waiting: list[Future[Batch]] = []
+        try:
+            index = first_index
+            while True:
+                while len(waiting) < AHEAD:
+                    waiting.append(pool.submit(self.batch, index, side))
+                    index += 1
+                yield waiting.pop(0).result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _weighted(store: Store, sets: dict[str, float]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    indices = [np.array(store.select(name, held_back=False), np.int64) for name in sets]
+    weights = np.concatenate([np.full(len(i), w) for i, w in zip(indices, sets.values(), strict=True)])
+    return np.concatenate(indices), weights / weights.sum()
+
+
+def _paste(picture: NDArray[np.uint8], mask: NDArray[np.float16], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The subject keeps its place; what lay behind it becomes a sky or a texture."""
+    cover = Image.fromarray((mask * 255).astype(np.uint8)).resize(picture.shape[1::-1], Image.Resampling.BILINEAR)
+    return np.asarray(Image.composite(Image.fromarray(picture), Image.fromarray(background), cover))
+
+
+def _window(random: np.random.Generator, smallest: float) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom as shares of the picture; sides of `smallest`..1, nearly of its aspect."""
+    width, height = np.minimum(random.uniform(smallest, 1) * random.uniform(0.88, 1.12, 2), 1)
+    left, top = random.uniform(0, 1 - width), random.uniform(0, 1 - height)
+    return left, top, left + width, top + height
+
+
+def _cut(
+    picture: NDArray[np.uint8],
+    window: tuple[float, float, float, float],
+    mirrored: bool,
+    side: int,
+    random: np.random.Generator,
+) -> NDArray[np.uint8]:
+    """The window at (side, side); one in six is made soft, as small originals are."""
+    box = tuple(np.array(window) * picture.shape[0])
+    image = Image.fromarray(picture)
+    if random.random() < 1 / 6:
+        small = int(side * random.uniform(0.35, 0.8))
+        image = image.resize((small, small), Image.Resampling.BILINEAR, box)
+        box = (0, 0, small, small)
+    result = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, box))
+    return result[:, ::-1] if mirrored else result
+
+
+def _cut_label(
+    label: NDArray[np.float16], window: tuple[float, float, float, float], mirrored: bool, side: int
+) -> NDArray[np.float32]:
+    box = tuple(np.array(window) * label.shape[0])
+    image = Image.fromarray(label.astype(np.float32))
+    result = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, box))
+    return result[:, ::-1] if mirrored else result
+
+
+def _tint(pictures: Tensor, random: np.random.Generator) -> Tensor:
+    """Saturation, contrast, a colour cast and brightness as one 3 x 4 matrix a picture; noise on some."""
+    n, _, height, width = pictures.shape
+    saturation = random.uniform(0.4, 1.5, n) * (random.random(n) > 0.06)
+    contrast = random.uniform(0.6, 1.4, n)
+    cast = random.uniform(0.88, 1.12, (n, 3, 1))
+    matrix = (1 - saturation)[:, None, None] * GREY[None, None] + saturation[:, None, None] * np.eye(3)
+    matrix = contrast[:, None, None] * cast * matrix
+    offset = 128 * (1 - contrast)[:, None, None] + random.uniform(-35, 35, (n, 1, 1)) + np.zeros((1, 3, 1))
+    flat = pictures.reshape(n, 3, -1).float()
+    tinted = torch.baddbmm(torch.from_numpy(offset).float(), torch.from_numpy(matrix).float(), flat)
+    tinted = tinted.view(n, 3, height, width)
+    for i in np.flatnonzero(random.random(n) < 0.12):
+        noise = random.standard_normal((3, height, width), np.float32)
+        tinted[i] += float(random.uniform(4, 16)) * torch.from_numpy(noise)
+    return tinted.clamp_(0, 255)

@@ -1,0 +1,77 @@
+"""Quick figures on the held-back side while training runs; `benchmarks/quality` prints the full table."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.datasets.store import Store
+from training.metrics import CROP_RATIOS, MaskScores, best_corner, cc, fixed_ratio_kept, nss
+from training.networks.saliency_net import SaliencyNet
+
+MEASURED_SETS = ("osie", "mit1003", "eyecrowd", "scene500")
+PRIOR_SETS = ("osie", "mit1003")
+"""The shipped prior is the mean of these sets' priors."""
+
+
+def shipped_prior(net: SaliencyNet, side: int) -> Tensor:
+    """(1, side, side) log prior that the exported network carries."""
+    names = net.config.prior_sets
+    weights = torch.tensor([[float(name in PRIOR_SETS) for name in names]], device=net.mean.device)
+    return net.prior(weights / weights.sum(), side)
+
+
+@torch.no_grad()
+def predict(net: SaliencyNet, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 272, 272, 3) uint8 -> attention densities and objectness, both (n, 68, 68) float32."""
+    net.eval()
+    x = torch.from_numpy(np.array(pictures)).to(net.mean.device).permute(0, 3, 1, 2).float()
+    attention, objectness = net(x.contiguous(memory_format=torch.channels_last))
+    attention = attention + shipped_prior(net, attention.shape[-1])
+    density = attention.flatten(1).softmax(1).view_as(attention)
+    return density.cpu().numpy(), objectness.sigmoid().cpu().numpy()
+
+
+def evaluate(net: SaliencyNet, store: Store, most_per_set: int = 200) -> dict[str, float]:
+    """Names like `osie.nss`, `osie.gap`, `DUTS-TR.max_f`, `nothing.peak` to figures."""
+    figures: dict[str, float] = {}
+    gaps = []
+    for name in MEASURED_SETS:
+        chosen = store.select(name, held_back=True)[:most_per_set]
+        if not chosen:
+            continue
+        attention, _ = _predict_all(net, store, chosen)
+        points = [store.rows[i].fixations.points() for i in chosen]  # type: ignore[union-attr]
+        aspects = [store.rows[i].aspect for i in chosen]
+        figures[f"{name}.nss"] = float(np.mean([nss(a, p) for a, p in zip(attention, points, strict=True)]))
+        side = store.labels.shape[-1] // 2
+        truths = store.labels[chosen][:, 1].astype(np.float32).reshape(len(chosen), side, 2, side, 2).mean((2, 4))
+        figures[f"{name}.cc"] = float(np.mean([cc(a, t) for a, t in zip(attention, truths, strict=True)]))
+        windows = [
+            (p, r, [best_corner(a, r, ratio) for ratio in CROP_RATIOS])
+            for a, p, r in zip(attention, points, aspects, strict=True)
+        ]
+        gaps.append(fixed_ratio_kept(windows).gap_closed)
+        figures[f"{name}.gap"] = gaps[-1]
+    if gaps:
+        figures["mean.gap"] = float(np.mean(gaps))
+    chosen = store.select("DUTS-TR", held_back=True)[: 2 * most_per_set]
+    scores = MaskScores.empty()
+    for i, o in zip(chosen, _predict_all(net, store, chosen)[1], strict=True):
+        mask = np.asarray(store.labels[i, 0]) > 0.5
+        scores.add(o.repeat(2, 0).repeat(2, 1), mask)
+    if chosen:
+        figures["DUTS-TR.max_f"], figures["DUTS-TR.mae"] = scores.max_f, scores.mae
+    chosen = store.select("nothing", held_back=True)[:most_per_set]
+    if chosen:
+        peaks = np.sort(_predict_all(net, store, chosen)[1].reshape(len(chosen), -1), axis=1)[:, -46]
+        figures["nothing.lit"] = float((peaks > 0.5).mean())
+    return figures
+
+
+def _predict_all(net: SaliencyNet, store: Store, indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    parts = [predict(net, store.pictures[indices[k : k + 16]]) for k in range(0, len(indices), 16)]
+    if not parts:
+        return np.empty((0, 0, 0)), np.empty((0, 0, 0))
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])

@@ -1,0 +1,246 @@
+"""From a check-point to the file that ships: `python -m training.export WEIGHTS STORE REVISION OUT`.
+
+Takes the averaged weights, folds every batch norm into its convolution, adds the centre prior and the
+scaling of attention, writes ONNX, compares it with torch in numbers, quantises it to int8 with
+calibration pictures from the training side, and compares again. The file describes itself in its
+metadata.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quant_pre_process, quantize_static
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from training.datasets.store import PICTURE_SIDE, Store, open_store
+from training.evaluate import shipped_prior
+from training.networks.saliency_net import SaliencyNet
+from training.weights import load_weights, save_weights
+
+ATTENTION_CEILING = 64.0
+"""An attention of 1.0 means this many times the fixations of an even spread."""
+CALIBRATION_PICTURES = 192
+LARGEST_FLOAT_DIFFERENCE = 1e-3
+ZERO_LEVEL = 116
+"""The byte that stands for zero once the normalisation has gone into the first convolution."""
+
+
+class Shipped(nn.Module):
+    """uint8 (n, 272, 272, 3) RGB in; attention and objectness (n, 68, 68) in 0..1 out."""
+
+    def __init__(self, net: SaliencyNet) -> None:
+        super().__init__()
+        self.net = fused(net)
+        normalise_inside(self.net)
+        self.register_buffer("prior", shipped_prior(net, PICTURE_SIDE // 4).detach())
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        attention, objectness = self.net.heads(image.permute(0, 3, 1, 2).float() - ZERO_LEVEL)
+        density = F.softmax((attention + self.prior).flatten(1), dim=1)
+        relative = density * (density.shape[1] / ATTENTION_CEILING)
+        return relative.clamp(max=1).view_as(attention), objectness.sigmoid()
+
+
+def fused(net: SaliencyNet) -> SaliencyNet:
+    """A copy in evaluation mode whose batch norms have gone into the convolutions before them."""
+    net = copy.deepcopy(net).eval()
+    for module in net.modules():
+        if isinstance(module, nn.Sequential):
+            for i in range(len(module) - 1):
+                if isinstance(module[i], nn.Conv2d) and isinstance(module[i + 1], nn.BatchNorm2d):
+                    module[i] = fuse_conv_bn_eval(module[i], module[i + 1])
+                    module[i + 1] = nn.Identity()
+    return net
+
+
+def normalise_inside(net: SaliencyNet) -> None:
+    """Lets the first convolution take bytes less `ZERO_LEVEL`, so that they need no pass of their own.
+
+    Exact but for the outermost row and column, where padding stands for grey rather than for the
+    mean colour. Expects a network from `fused`, and changes it.
+    """
+    first = net.stem[0]
+    with torch.no_grad():
+        shift = (ZERO_LEVEL - net.mean) / net.std
+        first.bias += (first.weight * shift.view(1, 3, 1, 1)).sum((1, 2, 3))
+        first.weight /= net.std.view(1, 3, 1, 1)
+
+
+def write_float(net: SaliencyNet, path: Path) -> None:
+    """The network in float32, any batch size."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Shipped(net),
+            (torch.zeros(1, PICTURE_SIDE, PICTURE_SIDE, 3, dtype=torch.uint8),),
+            str(path),
+            input_names=["image"],
+            output_names=["attention", "objectness"],
+            dynamic_axes={name: {0: "n"} for name in ("image", "attention", "objectness")},
+            opset_version=18,
+            dynamo=False,
+        )
+
+
+def write_int8(float_path: Path, path: Path, pictures: np.ndarray, reduce_range: bool) -> None:
+    """Static quantisation: uint8 activations, int8 weights per channel. The last convolutions stay in float."""
+    prepared = path.with_suffix(".prepared.onnx")
+    quant_pre_process(str(float_path), str(prepared), skip_symbolic_shape=True)
+    graph = onnx.load(str(prepared)).graph
+    last = [n.name for n in graph.node if n.op_type == "Conv" and graph_width(graph, n) == 1]
+    quantize_static(
+        str(prepared),
+        str(path),
+        _Calibration(pictures),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        reduce_range=reduce_range,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["Conv", "Add", "Relu", "Resize"],
+        nodes_to_exclude=last,
+    )
+    prepared.unlink()
+    feed_bytes(path)
+
+
+def feed_bytes(path: Path) -> None:
+    """Lets the quantised first convolution read the picture's bytes as they are: cast, subtract and quantise go."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    maker = {output: node for node in graph.node for output in node.output}
+    for quantise in [n for n in graph.node if n.op_type == "QuantizeLinear"]:
+        subtract = maker.get(quantise.input[0])
+        if subtract is None or subtract.op_type != "Sub" or maker[subtract.input[0]].op_type != "Cast":
+            continue
+        cast = maker[subtract.input[0]]
+        for dequantise in graph.node:
+            if dequantise.op_type == "DequantizeLinear" and dequantise.input[0] == quantise.output[0]:
+                dequantise.input[0] = cast.input[0]
+        for name, value in ((quantise.input[1], np.float32(1)), (quantise.input[2], np.uint8(ZERO_LEVEL))):
+            constant = next(i for i in graph.initializer if i.name == name)
+            constant.CopyFrom(onnx.numpy_helper.from_array(np.array(value), name))
+        for node in (quantise, subtract, cast):
+            graph.node.remove(node)
+        used = {name for node in graph.node for name in node.input}
+        for constant in [i for i in graph.initializer if i.name not in used]:
+            graph.initializer.remove(constant)
+        onnx.checker.check_model(model)
+        onnx.save(model, str(path))
+        return
+    raise SystemExit("found no quantised picture to replace by its bytes; was the network exported otherwise?")
+
+
+def graph_width(graph: onnx.GraphProto, node: onnx.NodeProto) -> int:
+    """Output channels of a convolution."""
+    return next(int(i.dims[0]) for i in graph.initializer if i.name == node.input[1])
+
+
+class _Calibration(CalibrationDataReader):  # type: ignore[misc]
+    def __init__(self, pictures: np.ndarray) -> None:
+        self._pictures: Iterator[np.ndarray] = iter(pictures[:, None])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        picture = next(self._pictures, None)
+        return None if picture is None else {"image": picture}
+
+
+def describe(path: Path, metadata: dict[str, str]) -> None:
+    """Writes what the file is into the file."""
+    model = onnx.load(str(path))
+    del model.metadata_props[:]
+    for key, value in metadata.items():
+        model.metadata_props.add(key=key, value=value)
+    onnx.save(model, str(path))
+
+
+def run_onnx(path: Path, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both outputs for (n, 272, 272, 3) uint8, one picture at a time as in use."""
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    outputs = [session.run(["attention", "objectness"], {"image": p[None]}) for p in pictures]
+    return np.concatenate([o[0] for o in outputs]), np.concatenate([o[1] for o in outputs])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=Path, help="a check-point (.pt) or averaged weights (.safetensors)")
+    parser.add_argument("store", type=Path)
+    parser.add_argument("revision", help="such as saliency_v1")
+    parser.add_argument("out", type=Path, help="folder to write model.onnx, REVISION.safetensors and export.json to")
+    parser.add_argument("--float", action="store_true", help="ship float32 instead of int8")
+    parser.add_argument("--full-range", action="store_true", help="8-bit weights; may saturate without VNNI")
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)
+    export(
+        load_weights(arguments.weights),
+        open_store(arguments.store),
+        arguments.revision,
+        arguments.out,
+        int8=not arguments.float,
+        reduce_range=not arguments.full_range,
+    )
+
+
+def export(net: SaliencyNet, store: Store, revision: str, out: Path, *, int8: bool, reduce_range: bool) -> None:
+    """Writes model.onnx, the weights that a later training can start from, and what was compared."""
+    out.mkdir(parents=True, exist_ok=True)
+    training = [i for i, row in enumerate(store.rows) if not row.held_back]
+    chosen = np.sort(np.random.default_rng(0).choice(training, min(CALIBRATION_PICTURES, len(training)), replace=False))
+    pictures = np.array(store.pictures[chosen])
+    float_path, path = out / "float.onnx", out / "model.onnx"
+    write_float(net, float_path)
+    with torch.no_grad():
+        expected = [t.numpy() for t in Shipped(net)(torch.from_numpy(np.array(pictures[:16])))]
+    differences = {
+        name: float(np.abs(a - b).max())
+        for name, a, b in zip(("attention", "objectness"), expected, run_onnx(float_path, pictures[:16]), strict=True)
+    }
+    print("largest difference of onnxruntime float32 from torch:", differences)
+    if max(differences.values()) > LARGEST_FLOAT_DIFFERENCE:
+        raise SystemExit(f"expected at most {LARGEST_FLOAT_DIFFERENCE}; the export is wrong, nothing was shipped")
+    report: dict[str, object] = {"float_against_torch": differences}
+    if int8:
+        write_int8(float_path, path, pictures, reduce_range)
+        quantised = run_onnx(path, pictures[:64])
+        floats = run_onnx(float_path, pictures[:64])
+        report["int8_against_float_mean"] = {
+            name: float(np.abs(a - b).mean()) for name, a, b in zip(differences, quantised, floats, strict=True)
+        }
+        print("mean difference of int8 from float32:", report["int8_against_float_mean"])
+    else:
+        path.write_bytes(float_path.read_bytes())
+    describe(
+        path,
+        {
+            "revision": revision,
+            "input": f"image: uint8 (n, {PICTURE_SIDE}, {PICTURE_SIDE}, 3), sRGB, whole picture squashed to the square",
+            "attention": f"float32 (n, 68, 68): fixation density relative to an even spread, / {ATTENTION_CEILING:g}",
+            "objectness": "float32 (n, 68, 68): probability that the cell is foreground subject",
+            "precision": "int8" if int8 else "float32",
+            "licence": "Apache-2.0; trained on research data sets; see the card for their terms",
+        },
+    )
+    float_path.unlink()
+    save_weights(net, out / f"{revision}.safetensors", revision=revision)
+    report["bytes"] = path.stat().st_size
+    report["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (out / "export.json").write_text(json.dumps(report, indent=2))
+    print(f"{path}: {report['bytes']} bytes, sha256 {report['sha256']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What the network is taught by: one loss per head."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def objectness_loss(logits: Tensor, target: Tensor, edge_weight: float = 2.0) -> Tensor:
+    """Binary cross-entropy, heavier near boundaries, + half of the soft IoU loss.
+
+    logits, target: (n, h, w); target in 0..1. The weighting is that of F3Net (Wei et al., AAAI 2020),
+    with a smaller window. Pictures without foreground have no IoU and are judged by cross-entropy alone.
+    """
+    around = F.avg_pool2d(target[:, None], 9, 1, 4, count_include_pad=False)[:, 0]
+    weight = 1 + edge_weight * (around - target).abs()
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    cross_entropy = (weight * cross_entropy).sum((1, 2)) / weight.sum((1, 2))
+    p = logits.sigmoid()
+    both = (p * target).sum((1, 2))
+    either = (p + target - p * target).sum((1, 2))
+    has_foreground = (target.sum((1, 2)) > 1).float()
+    iou = has_foreground * (1 - (both + 1) / (either + 1))
+    return (cross_entropy + 0.5 * iou).mean()
+
+
+def attention_loss(logits: Tensor, density: Tensor) -> Tensor:
+    """KL divergence + half of (1 - CC), as most saliency models since EML-NET combine them.
+
+    logits, density: (n, h, w); density sums to 1 per picture.
+    """
+    log_p = logits.flatten(1).log_softmax(1)
+    q = density.flatten(1)
+    kl = (q * ((q + 1e-9).log() - log_p)).sum(1)
+    p = log_p.exp()
+    p_centred, q_centred = p - p.mean(1, keepdim=True), q - q.mean(1, keepdim=True)
+    cc = (p_centred * q_centred).sum(1) / (p_centred.norm(dim=1) * q_centred.norm(dim=1) + 1e-9)
+    return (kl + 0.5 * (1 - cc)).mean()

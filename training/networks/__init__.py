@@ -1,0 +1,1 @@
+"""The networks, in torch. `saliency_net` is the one that ships."""

@@ -1,0 +1,113 @@
+"""One trunk, two heads: attention and objectness from one picture.
+
+Plain 3 x 3 convolutions throughout: on a CPU in bfloat16 they train two to four times faster than
+depthwise ones, and after int8 quantisation they run as fast. The trunk is a small residual network
+(He et al., CVPR 2016); the decoder is a feature pyramid (Lin et al., CVPR 2017) that ends at
+stride 4; every data set of fixations has a centre prior of its own, as in UNISAL
+(Droste et al., ECCV 2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+PRIOR_SIDE = 17
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """Sizes of the network. `channels` and `blocks` are per stage, at 1/4, 1/8, 1/16 and 1/32."""
+
+    channels: tuple[int, ...] = (32, 64, 112, 192)
+    blocks: tuple[int, ...] = (1, 2, 3, 3)
+    stem: int = 24
+    decoder: int = 48
+    prior_sets: tuple[str, ...] = ()
+
+
+def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Block(nn.Module):
+    """Two convolutions round a shortcut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = conv(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+        nn.init.zeros_(self.second[1].weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(self.first(x)))
+
+
+class SaliencyNet(nn.Module):
+    """(n, 3, side, side) float RGB in 0..255 -> two logit maps (n, side / 4, side / 4)."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        self.config = config
+        c, d = config.channels, config.decoder
+        self.register_buffer("mean", torch.tensor([123.7, 116.3, 103.5]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor([58.4, 57.1, 57.4]).view(1, 3, 1, 1))
+        self.stem = conv(3, config.stem, stride=2)
+        widths = (config.stem, *c)
+        self.stages = nn.ModuleList(
+            nn.Sequential(conv(widths[i], c[i], stride=2), *(Block(c[i]) for _ in range(config.blocks[i])))
+            for i in range(len(c))
+        )
+        self.context = nn.Linear(c[-1], c[-1])
+        self.lateral = nn.ModuleList(nn.Conv2d(channels, d, 1) for channels in c)
+        self.smooth = nn.ModuleList(conv(d, d) for _ in c[1:])
+        self.objectness_head = nn.Sequential(conv(d, d // 2), nn.Conv2d(d // 2, 1, 3, 1, 1))
+        self.attention_head = nn.Sequential(conv(d, d), nn.Conv2d(d, 1, 3, 1, 1))
+        self.priors = nn.Parameter(centre_prior().repeat(max(len(config.prior_sets), 1), 1, 1))
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The decoder's maps of a normalised picture, at strides 4, 8, 16 and 32."""
+        x = self.stem(x)
+        levels = []
+        for stage in self.stages:
+            x = stage(x)
+            levels.append(x)
+        levels[-1] = levels[-1] * torch.sigmoid(self.context(levels[-1].mean((2, 3))))[:, :, None, None]
+        y = self.lateral[-1](levels[-1])
+        decoded = [y]
+        for level, lateral, smooth in zip(levels[-2::-1], self.lateral[-2::-1], self.smooth, strict=True):
+            up = F.interpolate(y, size=level.shape[2:], mode="bilinear", align_corners=False)
+            y = smooth(lateral(level) + up)
+            decoded.append(y)
+        return decoded[::-1]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Attention logits without any centre prior, and objectness logits."""
+        return self.heads((x - self.mean) / self.std)
+
+    def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward` on a picture that is normalised already."""
+        quarter, eighth, *_ = self.features(x)
+        attention = F.interpolate(
+            self.attention_head(eighth), size=quarter.shape[2:], mode="bilinear", align_corners=False
+        )
+        return attention[:, 0], self.objectness_head(quarter)[:, 0]
+
+    def prior(self, weights: Tensor, side: int) -> Tensor:
+        """Mixes the sets' priors: weights (n, sets) -> (n, side, side), to be added to attention logits."""
+        mixed = torch.einsum("ns,shw->nhw", weights, self.priors)
+        return F.interpolate(mixed[:, None], size=(side, side), mode="bilinear", align_corners=False)[:, 0]
+
+
+def centre_prior() -> Tensor:
+    """Where a prior starts: log density of a Gaussian with a quarter of the side as deviation."""
+    centres = (torch.arange(PRIOR_SIDE) + 0.5) / PRIOR_SIDE - 0.5
+    return -(centres[:, None] ** 2 + centres[None] ** 2)[None] / (2 * 0.25**2)

@@ -1,0 +1,206 @@
+"""Trains a network from a config and a store: `python -m training.train CONFIG STORE RUN`.
+
+Stop it at any minute (Ctrl-C, SIGTERM or worse) and give the same command again: it goes on from the
+last check-point. Progress is measured in minutes of training rather than steps, so that a budget fits
+any machine. `--warm WEIGHTS` starts from averaged weights (.safetensors, or another run's .pt) instead of
+from chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import os
+import signal
+import sys
+import time
+import tomllib
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from training.datasets.batches import Batch, BatchConfig, Batches
+from training.datasets.store import open_store
+from training.evaluate import evaluate
+from training.losses import attention_loss, objectness_loss
+from training.networks.saliency_net import NetConfig, SaliencyNet
+from training.weights import load_weights
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """When, how long, how hard. `sides` lists (share of the budget, picture side from then on)."""
+
+    budget_minutes: float
+    sides: tuple[tuple[float, int], ...]
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.03
+    attention_weight: float = 0.35
+    average_decay: float = 0.9985
+    warm_up_steps: int = 200
+    checkpoint_minutes: float = 3.0
+    evaluate_minutes: float = 12.0
+    seed: int = 1
+
+
+def read_config(path: Path) -> tuple[NetConfig, BatchConfig, TrainConfig]:
+    """A TOML file with the tables [net], [batch] and [train]; an unknown key is an error."""
+    tables = tomllib.loads(path.read_text())
+    net = {k: tuple(v) if isinstance(v, list) else v for k, v in tables["net"].items()}
+    train = dict(tables["train"])
+    train["sides"] = tuple((float(share), int(side)) for share, side in train["sides"])
+    return NetConfig(**net), BatchConfig(**tables["batch"]), TrainConfig(**train)
+
+
+class Run:
+    """A network on its way: weights, their running average, the optimiser, and the minutes spent."""
+
+    def __init__(self, net_config: NetConfig, config: TrainConfig, device: torch.device) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.device = config, device
+        self.net = SaliencyNet(net_config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.net).requires_grad_(False)
+        decayed = [p for p in self.net.parameters() if p.ndim > 1]
+        others = [p for p in self.net.parameters() if p.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=config.learning_rate,
+        )
+        self.minutes = 0.0
+        self.steps = 0
+
+    @property
+    def progress(self) -> float:
+        return min(self.minutes / self.config.budget_minutes, 1.0)
+
+    @property
+    def side(self) -> int:
+        return [side for share, side in self.config.sides if share <= self.progress][-1]
+
+    def step(self, batch: Batch) -> tuple[float, float]:
+        """One update; returns the two losses."""
+        rate = self.config.learning_rate * min(1.0, (self.steps + 1) / self.config.warm_up_steps)
+        rate *= 0.01 + 0.99 * (1 + math.cos(math.pi * self.progress)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.net.train()
+        pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            attention, objectness = self.net(pictures)
+        n = len(batch.masks)
+        loss_objectness = objectness_loss(objectness[:n].float(), batch.masks)
+        one_hot = torch.nn.functional.one_hot(batch.prior_rows, len(self.net.config.prior_sets)).float()
+        attention = attention[n:].float() + self.net.prior(one_hot, attention.shape[-1])
+        loss_attention = attention_loss(attention, batch.densities)
+        loss = loss_objectness + self.config.attention_weight * loss_attention
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
+        self.optimiser.step()
+        self.steps += 1
+        decay = min(self.config.average_decay, self.steps / (self.steps + 10))
+        with torch.no_grad():
+            for kept, new in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
+                if kept.is_floating_point():
+                    kept.lerp_(new, 1 - decay)
+                else:
+                    kept.copy_(new)
+        return float(loss_objectness.detach()), float(loss_attention.detach())
+
+    def start_from(self, net: SaliencyNet) -> None:
+        """Takes over weights; the network has to be of the same config."""
+        if asdict(net.config) != asdict(self.net.config):
+            raise SystemExit(
+                f"expected weights of {self.net.config}, got {net.config}; name the config they were made with"
+            )
+        self.net.load_state_dict(net.state_dict())
+        self.average.load_state_dict(net.state_dict())
+
+    def save(self, path: Path) -> None:
+        """Writes a temporary name and renames it: a kill leaves the former check-point whole."""
+        state = {
+            "net_config": asdict(self.net.config),
+            "train_config": asdict(self.config),
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "minutes": self.minutes,
+            "steps": self.steps,
+        }
+        temporary = path.with_suffix(".tmp")
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+
+    def load(self, path: Path) -> None:
+        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=False)
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.minutes, self.steps = state["minutes"], state["steps"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("store", type=Path, help="folder made by `python -m training.datasets.store`")
+    parser.add_argument("run", type=Path, help="folder for check-points and the log; outside of git")
+    parser.add_argument(
+        "--warm", type=Path, help="averaged weights to start from: .safetensors, or a check-point (.pt)"
+    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    net_config, batch_config, config = read_config(arguments.config)
+    device = torch.device(arguments.device)
+    store = open_store(arguments.store)
+    arguments.run.mkdir(parents=True, exist_ok=True)
+    checkpoint = arguments.run / "checkpoint.pt"
+    run = Run(net_config, config, device)
+    if checkpoint.exists():
+        run.load(checkpoint)
+        print(f"going on from {checkpoint} at minute {run.minutes:.1f}, step {run.steps}", flush=True)
+    elif arguments.warm:
+        run.start_from(load_weights(arguments.warm))
+    batches = Batches(store, batch_config, net_config.prior_sets, config.seed)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        train(run, batches, checkpoint, arguments.run / "log.jsonl", store)
+    finally:
+        run.save(checkpoint)
+
+
+def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -> None:
+    """Steps until the budget is spent, saving and measuring on the way."""
+    saved = measured = run.minutes
+    losses: list[tuple[float, float]] = []
+    while run.progress < 1:
+        side = run.side
+        with closing(batches.stream(run.steps, side)) as stream:
+            while run.side == side and run.progress < 1:
+                started = time.monotonic()
+                losses.append(run.step(next(stream).to(run.device)))
+                run.minutes += (time.monotonic() - started) / 60
+                if run.minutes - saved >= run.config.checkpoint_minutes:
+                    saved = run.minutes
+                    run.save(checkpoint)
+                    objectness, attention = np.mean(losses[-200:], axis=0)
+                    print(
+                        f"minute {run.minutes:6.1f}  step {run.steps:6d}  side {run.side}"
+                        f"  objectness {objectness:.4f}  attention {attention:.4f}",
+                        flush=True,
+                    )
+                if run.minutes - measured >= run.config.evaluate_minutes or run.progress >= 1:
+                    measured = run.minutes
+                    row = {"minute": run.minutes, "step": run.steps, **evaluate(run.average, store)}
+                    with log.open("a") as out:
+                        out.write(json.dumps(row) + "\n")
+                    print("  ".join(f"{k} {v:.3f}" for k, v in row.items()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
