@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,9 +19,13 @@ PRIOR_SETS = ("osie", "mit1003")
 
 def shipped_prior(net: SaliencyNet, side: int) -> Tensor:
     """(1, side, side) log prior that the exported network carries."""
-    names = net.config.prior_sets
-    weights = torch.tensor([[float(name in PRIOR_SETS) for name in names]], device=net.mean.device)
-    return net.prior(weights / weights.sum(), side)
+    return net.prior(shipped_prior_weights(net.config.prior_sets)[None].to(net.mean.device), side)
+
+
+def shipped_prior_weights(prior_sets: Sequence[str]) -> Tensor:
+    """(sets,), summing to 1."""
+    weights = torch.tensor([float(name in PRIOR_SETS) for name in prior_sets])
+    return weights / weights.sum()
 
 
 @torch.no_grad()
@@ -27,7 +33,7 @@ def predict(net: SaliencyNet, pictures: np.ndarray) -> tuple[np.ndarray, np.ndar
     """(n, 272, 272, 3) uint8 -> attention densities and objectness, both (n, 68, 68) float32."""
     net.eval()
     x = torch.from_numpy(np.array(pictures)).to(net.mean.device).permute(0, 3, 1, 2).float()
-    attention, objectness = net(x.contiguous(memory_format=torch.channels_last))
+    attention, objectness = (maps.float() for maps in net(x.contiguous(memory_format=torch.channels_last)))
     attention = attention + shipped_prior(net, attention.shape[-1])
     density = attention.flatten(1).softmax(1).view_as(attention)
     return density.cpu().numpy(), objectness.sigmoid().cpu().numpy()

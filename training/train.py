@@ -24,13 +24,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from training.datasets.batches import Batch, BatchConfig, Batches
 from training.datasets.store import open_store
 from training.evaluate import evaluate
-from training.losses import attention_loss, objectness_loss
+from training.losses import attention_loss, hint_loss, objectness_loss
 from training.networks.saliency_net import NetConfig, SaliencyNet
-from training.weights import load_weights
+from training.weights import load_weights, save_weights
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class TrainConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 0.03
     attention_weight: float = 0.35
+    hint_weight: float = 1.0
     average_decay: float = 0.9985
     warm_up_steps: int = 200
     checkpoint_minutes: float = 3.0
@@ -92,13 +94,13 @@ class Run:
         self.net.train()
         pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
-            attention, objectness = self.net(pictures)
-        n = len(batch.masks)
-        loss_objectness = objectness_loss(objectness[:n].float(), batch.masks)
-        one_hot = torch.nn.functional.one_hot(batch.prior_rows, len(self.net.config.prior_sets)).float()
-        attention = attention[n:].float() + self.net.prior(one_hot, attention.shape[-1])
-        loss_attention = attention_loss(attention, batch.densities)
+            attention, objectness, hints = self.net.with_hints(pictures)
+        attention = attention.float() + self.net.prior(batch.prior_weights, attention.shape[-1], batch.windows)
+        loss_objectness = _mean(objectness_loss(objectness.float(), batch.masks), batch.mask_weights)
+        loss_attention = _mean(attention_loss(attention, batch.densities), batch.density_weights)
         loss = loss_objectness + self.config.attention_weight * loss_attention
+        if hints is not None:
+            loss = loss + self.config.hint_weight * hint_loss(hints.float(), batch.hints, batch.hints_known).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
@@ -114,13 +116,16 @@ class Run:
         return float(loss_objectness.detach()), float(loss_attention.detach())
 
     def start_from(self, net: SaliencyNet) -> None:
-        """Takes over weights; the network has to be of the same config."""
-        if asdict(net.config) != asdict(self.net.config):
-            raise SystemExit(
-                f"expected weights of {self.net.config}, got {net.config}; name the config they were made with"
-            )
-        self.net.load_state_dict(net.state_dict())
-        self.average.load_state_dict(net.state_dict())
+        """Takes over the weights that fit; the others stay as they are, and are named."""
+        own, given = self.net.state_dict(), net.state_dict()
+        fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+        from_chance = sorted({name.rpartition(".")[0] for name in own if name not in fitting})
+        if not fitting or len(from_chance) > len(own) / 4:
+            raise SystemExit(f"expected weights of nearly {self.net.config}, got {net.config}; name another file")
+        if from_chance:
+            print(f"from chance: {', '.join(from_chance)}", flush=True)
+        self.net.load_state_dict(own | fitting)
+        self.average.load_state_dict(own | fitting)
 
     def save(self, path: Path) -> None:
         """Writes a temporary name and renames it: a kill leaves the former check-point whole."""
@@ -143,6 +148,10 @@ class Run:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.minutes, self.steps = state["minutes"], state["steps"]
+
+
+def _mean(losses: Tensor, weights: Tensor) -> Tensor:
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def main() -> None:
@@ -196,6 +205,8 @@ def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -
                     )
                 if run.minutes - measured >= run.config.evaluate_minutes or run.progress >= 1:
                     measured = run.minutes
+                    snapshot = checkpoint.with_name(f"minute_{run.minutes:03.0f}.safetensors")
+                    save_weights(run.average, snapshot)
                     row = {"minute": run.minutes, "step": run.steps, **evaluate(run.average, store)}
                     with log.open("a") as out:
                         out.write(json.dumps(row) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ torch = pytest.importorskip("torch", reason="torch comes with the dependency gro
 
 from training.datasets.batches import BatchConfig, Batches  # noqa: E402
 from training.datasets.records import Fixations, Record, is_held_back  # noqa: E402
-from training.datasets.store import Store, build_store, open_store  # noqa: E402
+from training.datasets.store import UNKNOWN_HINT, Store, build_store, open_store  # noqa: E402
 from training.evaluate import evaluate, predict  # noqa: E402
 from training.export import ATTENTION_CEILING, export  # noqa: E402
 from training.networks.saliency_net import NetConfig, SaliencyNet  # noqa: E402
@@ -79,10 +80,12 @@ def test_the_split_depends_on_names_alone_and_keeps_duplicates_together(store: S
 def test_labels_follow_the_picture_through_cuts_and_mirrors(batches: Batches) -> None:
     batch = batches.batch(3, 64)
     assert batch.pictures.shape == (10, 3, 64, 64)
-    assert batch.masks.shape == (6, 16, 16)
-    assert torch.allclose(batch.densities.sum((1, 2)), torch.ones(4), atol=1e-4)
+    assert batch.masks.shape == batch.densities.shape == (10, 16, 16)
+    assert torch.allclose(batch.densities.sum((1, 2)), torch.ones(10), atol=1e-4)
+    assert batch.mask_weights.tolist() == [1.0] * 6 + [0.0] * 4
+    assert batch.density_weights.tolist() == [0.0] * 6 + [1.0] * 4
     brightness = torch.nn.functional.avg_pool2d(batch.pictures, 4).mean(1)
-    for density, bright in zip(batch.densities, brightness[6:], strict=True):
+    for density, bright in zip(batch.densities[6:], brightness[6:], strict=True):
         y, x = divmod(int(density.argmax()), 16)
         assert bright[y, x] > bright.mean()
 
@@ -90,6 +93,38 @@ def test_labels_follow_the_picture_through_cuts_and_mirrors(batches: Batches) ->
 def test_a_batch_is_the_same_whenever_it_is_made(batches: Batches) -> None:
     assert torch.equal(batches.batch(5, 64).pictures, batches.batch(5, 64).pictures)
     assert not torch.equal(batches.batch(5, 64).pictures, batches.batch(6, 64).pictures)
+
+
+def test_a_teacher_and_hints_fill_the_gaps(store: Store, batches: Batches) -> None:
+    taught = np.zeros((len(store.rows), 2, 68, 68), np.float16)
+    taught[:, 0, :, 34:] = 1  # attention on the right, a subject below
+    taught[:, 1, 34:] = 1
+    hints = np.zeros((len(store.rows), 2, 68, 68), np.uint8)
+    hints[:, 0, :34] = 254  # faces above, text not known
+    hints[:, 1] = UNKNOWN_HINT
+    batch = Batches(replace(store, teacher=taught, hints=hints), batches.config, NET.prior_sets, seed=1).batch(0, 64)
+    assert batch.mask_weights.tolist() == [1.0] * 6 + [0.25] * 4
+    assert batch.density_weights.tolist() == [0.25] * 6 + [1.0] * 4
+    assert batch.hints_known.tolist() == [[1.0, 0.0]] * 10
+    for i in range(6, 10):
+        assert batch.masks[i, -1].min() > 0.9
+    for i in range(6):
+        right_edge = 0 if batch.windows[i, 0] > batch.windows[i, 2] else -1
+        assert batch.densities[i, :, right_edge].min() > batch.densities[i, :, -1 - right_edge].max()
+    assert batch.hints[:, 0, 0].min() > 0.9
+
+
+def test_a_prior_is_cut_as_the_picture_is() -> None:
+    net = SaliencyNet(NET)
+    whole, mirrored, corner = torch.tensor([[0.0, 0, 1, 1], [1, 0, 0, 1], [0, 0, 0.5, 0.5]])
+    weights = torch.ones(3, 1)
+    with torch.no_grad():
+        net.priors += torch.linspace(0, 1, 17)
+        priors = net.prior(weights, 34, torch.stack([whole, mirrored, corner]))
+        plain = net.prior(weights[:1], 34)[0]
+        assert torch.allclose(priors[0], plain, atol=1e-5)
+        assert torch.allclose(priors[1], plain.flip(1), atol=1e-5)
+        assert torch.allclose(priors[2][::2, ::2].mean(), plain[:17, :17].mean(), atol=0.15)
 
 
 def test_training_learns_stops_resumes_and_exports(batches: Batches, store: Store, tmp_path: Path) -> None:
@@ -136,8 +171,11 @@ def test_weights_travel_alone(store: Store, tmp_path: Path) -> None:
         np.testing.assert_allclose(a, b, atol=2e-3)
     run = Run(NET, TrainConfig(1.0, ((0.0, 64),)), torch.device("cpu"))
     run.start_from(again)
+    slimmer = Run(replace(NET, finest=4, hints=2), TrainConfig(1.0, ((0.0, 64),)), torch.device("cpu"))
+    slimmer.start_from(again)
+    assert torch.equal(slimmer.average.stem[0].weight, again.stem[0].weight)
     other = Run(NetConfig(stem=16), TrainConfig(1.0, ((0.0, 64),)), torch.device("cpu"))
-    with pytest.raises(SystemExit, match="expected weights of"):
+    with pytest.raises(SystemExit, match="expected weights of nearly"):
         other.start_from(again)
 
 

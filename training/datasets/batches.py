@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from training.datasets.store import Store
+from training.datasets.store import UNKNOWN_HINT, Store
+from training.evaluate import shipped_prior_weights
 
 GREY = np.array([0.299, 0.587, 0.114])
 AHEAD = 4
@@ -25,19 +26,27 @@ AHEAD = 4
 
 @dataclass(frozen=True)
 class Batch:
-    """Objects first, then attention pictures.
+    """Objects first, then attention pictures: n of them, each with both labels, a person's or a teacher's.
 
-    pictures (n, 3, side, side) float 0..255, RGB; masks (objects, side / 4, side / 4) in 0..1;
-    densities (attention, side / 4, side / 4), each summing to 1; prior_rows (attention,).
+    pictures (n, 3, side, side) float 0..255, RGB; masks (n, side / 4, side / 4) in 0..1;
+    densities (n, side / 4, side / 4), each summing to 1; how much either counts, mask_weights and
+    density_weights (n,): 1 where a person gave it, 0 where there is none.
+    prior_weights (n, sets) and windows (n, 4): see `SaliencyNet.prior`.
+    hints (n, 2, side / 8, side / 8) in 0..1; hints_known (n, 2), 0 or 1.
     """
 
     pictures: Tensor
     masks: Tensor
+    mask_weights: Tensor
     densities: Tensor
-    prior_rows: Tensor
+    density_weights: Tensor
+    prior_weights: Tensor
+    windows: Tensor
+    hints: Tensor
+    hints_known: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(*(t.to(device) for t in (self.pictures, self.masks, self.densities, self.prior_rows)))
+        return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,9 @@ class BatchConfig:
     attention: int = 8
     paste_share: float = 0.1
     """Share of the object pictures whose subject is pasted onto a picture where nothing stands out."""
+    smallest_attention_window: float = 0.6
+    taught_weight: float = 0.25
+    """How much a teacher's map counts beside a person's, where the store holds a teacher's."""
     workers: int = 2
 
 
@@ -75,27 +87,56 @@ class Batches:
         random = np.random.default_rng([self.seed, index])
         objects = random.choice(self._objects[0], self.config.objects, p=self._objects[1])
         looked_at = random.choice(self._looked_at[0], self.config.attention, p=self._looked_at[1])
-        pictures, masks, densities = [], [], []
-        for i in objects:
-            picture, labels = self.store.pictures[i], self.store.labels[i]
-            if self._nothing and random.random() < self.config.paste_share and labels[0].any():
-                picture = _paste(picture, labels[0], self.store.pictures[random.choice(self._nothing)])
-            window, mirrored = _window(random, smallest=0.6), random.random() < 0.5
+        chosen = np.concatenate([objects, looked_at])
+        pictures, windows, masks, densities, hints = [], [], [], [], []
+        for k, i in enumerate(chosen):
+            mask, density, picture = *self._labels(i), self.store.pictures[i]
+            if k < len(objects) and self._nothing and random.random() < self.config.paste_share and mask.any():
+                picture = _paste(picture, mask, self.store.pictures[random.choice(self._nothing)])
+            smallest = 0.6 if k < len(objects) else self.config.smallest_attention_window
+            window, mirrored = _window(random, smallest), random.random() < 0.5
             pictures.append(_cut(picture, window, mirrored, side, random))
-            masks.append(_cut_label(labels[0], window, mirrored, side // 4))
-        for i in looked_at:
-            window, mirrored = _window(random, smallest=0.9), random.random() < 0.5
-            pictures.append(_cut(self.store.pictures[i], window, mirrored, side, random))
-            densities.append(_cut_label(self.store.labels[i][1], window, mirrored, side // 4))
+            left, top, right, bottom = window
+            windows.append((right, top, left, bottom) if mirrored else window)
+            masks.append(_cut_label(mask, window, mirrored, side // 4))
+            densities.append(_cut_label(density, window, mirrored, side // 4))
+            hints.append([_cut_label(h, window, mirrored, side // 8) for h in self._hints(i)])
         density = np.clip(np.stack(densities), 0, None) + 1e-9
-        rows = [self.prior_sets.index(self.store.rows[i].set_name) for i in looked_at]
+        rows = [self.store.rows[i] for i in chosen]
+        taught = 0.0 if self.store.teacher is None else self.config.taught_weight
+        known = np.zeros((len(chosen), 2))
+        if self.store.hints is not None:
+            known = self.store.hints[chosen][:, :, 0, 0] != UNKNOWN_HINT
         stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
         return Batch(
             _tint(stacked, random),
             torch.from_numpy(np.clip(np.stack(masks), 0, 1)),
+            torch.tensor([1.0 if row.has_mask else taught for row in rows]),
             torch.from_numpy(density / density.sum((1, 2), keepdims=True)),
-            torch.tensor(rows),
+            torch.tensor([1.0 if row.has_density else taught for row in rows]),
+            torch.stack([self._prior_weights(row.set_name) for row in rows]),
+            torch.tensor(windows, dtype=torch.float32),
+            torch.from_numpy(np.clip(np.array(hints), 0, 1)),
+            torch.from_numpy(known).float(),
         )
+
+    def _labels(self, i: int) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+        """Mask and density of a picture, the teacher's where no person gave one."""
+        row, own = self.store.rows[i], self.store.labels[i]
+        taught = own if self.store.teacher is None else self.store.teacher[i][::-1]  # it holds attention first
+        return own[0] if row.has_mask else taught[0], own[1] if row.has_density else taught[1]
+
+    def _hints(self, i: int) -> NDArray[np.float16]:
+        """(2, 68, 68): where faces and text are."""
+        if self.store.hints is None:
+            return np.zeros((2, 8, 8), np.float16)
+        return np.asarray(self.store.hints[i] / 254, np.float16)
+
+    def _prior_weights(self, set_name: str) -> Tensor:
+        """The prior of a set of fixations; for other sets the shipped one, which the teacher's maps carry."""
+        if set_name not in self.prior_sets:
+            return shipped_prior_weights(self.prior_sets)
+        return torch.tensor([float(name == set_name) for name in self.prior_sets])
 
     def stream(self, first_index: int, side: int) -> Iterator[Batch]:
         """Endless batches of one side, prepared ahead in worker threads. Close it to change the side."""

@@ -27,6 +27,9 @@ from training.datasets.shards import read_shards
 
 PICTURE_SIDE = 272
 LABEL_SIDE = 136
+TEACHER_FILE, HINTS_FILE = "teacher.npy", "hints.npy"
+"""Added to a store by `training.teach` and `training.datasets.hints`."""
+UNKNOWN_HINT = 255
 FIXATION_SIGMA = 0.028
 """Standard deviation of the blur that makes a density of fixations, as a share of the side."""
 NEAR_DUPLICATE_BITS = 38
@@ -51,6 +54,8 @@ class Store:
     pictures: NDArray[np.uint8]
     labels: NDArray[np.float16]
     rows: list[Row]
+    teacher: NDArray[np.float16] | None = None
+    hints: NDArray[np.uint8] | None = None
 
     def select(self, *set_names: str, held_back: bool) -> list[int]:
         """Indices of the pictures of these sets, from one side of the split."""
@@ -67,7 +72,9 @@ def open_store(folder: Path) -> Store:
         )
         for r in json.loads((folder / "index.json").read_text())
     ]
-    return Store(np.load(folder / "pictures.npy", mmap_mode="r"), np.load(folder / "labels.npy", mmap_mode="r"), rows)
+    pictures, labels = (np.load(folder / name, mmap_mode="r") for name in ("pictures.npy", "labels.npy"))
+    added = (folder / name for name in (TEACHER_FILE, HINTS_FILE))
+    return Store(pictures, labels, rows, *(np.load(path, mmap_mode="r") if path.exists() else None for path in added))
 
 
 def build_store(records: Iterable[Record], folder: Path, workers: int = 2) -> None:

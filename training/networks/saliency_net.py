@@ -20,12 +20,18 @@ PRIOR_SIDE = 17
 
 @dataclass(frozen=True)
 class NetConfig:
-    """Sizes of the network. `channels` and `blocks` are per stage, at 1/4, 1/8, 1/16 and 1/32."""
+    """Sizes of the network. `channels` and `blocks` are per stage, at 1/4, 1/8, 1/16 and 1/32.
+
+    `decoder` channels run down the pyramid, `finest` of them at 1/4, where they cost most (0: as many).
+    `hints` maps of where faces and text are help to train the trunk; they are never exported.
+    """
 
     channels: tuple[int, ...] = (32, 64, 112, 192)
     blocks: tuple[int, ...] = (1, 2, 3, 3)
     stem: int = 24
     decoder: int = 48
+    finest: int = 0
+    hints: int = 0
     prior_sets: tuple[str, ...] = ()
 
 
@@ -67,10 +73,15 @@ class SaliencyNet(nn.Module):
             for i in range(len(c))
         )
         self.context = nn.Linear(c[-1], c[-1])
-        self.lateral = nn.ModuleList(nn.Conv2d(channels, d, 1) for channels in c)
-        self.smooth = nn.ModuleList(conv(d, d) for _ in c[1:])
-        self.objectness_head = nn.Sequential(conv(d, d // 2), nn.Conv2d(d // 2, 1, 3, 1, 1))
+        finest = config.finest or d
+        self.lateral = nn.ModuleList(nn.Conv2d(c[i], d if i else finest, 1) for i in range(len(c)))
+        self.narrow = nn.Conv2d(d, finest, 1) if config.finest else nn.Identity()
+        self.smooth = nn.ModuleList([*(conv(d, d) for _ in c[2:]), conv(finest, finest)])
+        self.objectness_head = nn.Sequential(conv(finest, d // 2), nn.Conv2d(d // 2, 1, 3, 1, 1))
         self.attention_head = nn.Sequential(conv(d, d), nn.Conv2d(d, 1, 3, 1, 1))
+        self.hint_head = nn.Conv2d(d, config.hints, 1) if config.hints else None
+        if self.hint_head is not None:
+            nn.init.constant_(self.hint_head.bias, -4.0)  # nearly everywhere there is neither
         self.priors = nn.Parameter(centre_prior().repeat(max(len(config.prior_sets), 1), 1, 1))
 
     def features(self, x: Tensor) -> list[Tensor]:
@@ -84,7 +95,8 @@ class SaliencyNet(nn.Module):
         y = self.lateral[-1](levels[-1])
         decoded = [y]
         for level, lateral, smooth in zip(levels[-2::-1], self.lateral[-2::-1], self.smooth, strict=True):
-            up = F.interpolate(y, size=level.shape[2:], mode="bilinear", align_corners=False)
+            coarse = self.narrow(y) if level is levels[0] else y
+            up = F.interpolate(coarse, size=level.shape[2:], mode="bilinear", align_corners=False)
             y = smooth(lateral(level) + up)
             decoded.append(y)
         return decoded[::-1]
@@ -96,15 +108,33 @@ class SaliencyNet(nn.Module):
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` on a picture that is normalised already."""
         quarter, eighth, *_ = self.features(x)
+        return self._read(quarter, eighth)
+
+    def with_hints(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """`forward`, and logits of the hints (n, hints, side / 8, side / 8), for training."""
+        quarter, eighth, *_ = self.features((x - self.mean) / self.std)
+        return *self._read(quarter, eighth), None if self.hint_head is None else self.hint_head(eighth)
+
+    def _read(self, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
         attention = F.interpolate(
             self.attention_head(eighth), size=quarter.shape[2:], mode="bilinear", align_corners=False
         )
         return attention[:, 0], self.objectness_head(quarter)[:, 0]
 
-    def prior(self, weights: Tensor, side: int) -> Tensor:
-        """Mixes the sets' priors: weights (n, sets) -> (n, side, side), to be added to attention logits."""
-        mixed = torch.einsum("ns,shw->nhw", weights, self.priors)
-        return F.interpolate(mixed[:, None], size=(side, side), mode="bilinear", align_corners=False)[:, 0]
+    def prior(self, weights: Tensor, side: int, windows: Tensor | None = None) -> Tensor:
+        """Mixes the sets' priors: weights (n, sets) -> (n, side, side), to be added to attention logits.
+
+        A prior belongs to the whole picture. `windows` (n, 4), left, top, right, bottom as shares of it, give
+        the part that a network sees; left beyond right where it is mirrored.
+        """
+        mixed = torch.einsum("ns,shw->nhw", weights, self.priors)[:, None]
+        if windows is None:
+            return F.interpolate(mixed, size=(side, side), mode="bilinear", align_corners=False)[:, 0]
+        steps = (torch.arange(side, device=windows.device) + 0.5) / side
+        left, top, right, bottom = windows.T[:, :, None]
+        x, y = ((start + (end - start) * steps) * 2 - 1 for start, end in ((left, right), (top, bottom)))
+        grid = torch.stack([x[:, None].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=-1)
+        return F.grid_sample(mixed, grid, mode="bilinear", padding_mode="border", align_corners=False)[:, 0]
 
 
 def centre_prior() -> Tensor:
