@@ -18,6 +18,7 @@ from eyefirst.cli.heatmap import draw_heat_maps
 from eyefirst.cli.models import list_models
 from eyefirst.cli.objects import find_objects
 from eyefirst.cli.render import render_plans
+from eyefirst.cli.report import report_pictures
 from eyefirst.cli.thumbnails import thumbnail_pictures
 
 app = typer.Typer(
@@ -58,6 +59,7 @@ for _name, _command in (
     ("heatmap", draw_heat_maps),
     ("objects", find_objects),
     ("render", render_plans),
+    ("report", report_pictures),
     ("models", list_models),
     ("doctor", examine),
 ):

@@ -1,0 +1,61 @@
+"""`eyefirst report`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.batch import Picture, expand, for_each
+from eyefirst.cli.guard import as_known, as_line, guarded
+from eyefirst.cli.heatmap import Colormap
+from eyefirst.cli.options import AsJson, Pictures, Revision
+from eyefirst.errors import InvalidValueError
+
+
+@guarded
+def report_pictures(
+    pictures: Pictures,
+    *,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="FILE.html", help="The page to write.")],
+    aspect: Annotated[
+        list[str] | None, typer.Option(metavar="RATIO", help="Shown cut to this; may be repeated. [1:1, 16:9, 9:16]")
+    ] = None,
+    title: Annotated[str, typer.Option(help="Of the page.")] = "Where the eye goes first",
+    colormap: Annotated[Colormap, typer.Option(help="Of the maps.")] = Colormap.INFERNO,
+    revision: Revision = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write a page that shows pictures, maps, boxes and crops side by side, with filters.
+
+    \b
+    Examples:
+      eyefirst report 'album/*.jpg' -o report.html
+      eyefirst report 'album/*.jpg' --aspect 4:5 --colormap viridis -o report.html
+    """
+    from eyefirst.tools.report import DEFAULT_RATIOS, ReportRow, report_row, write_report
+
+    path = Path(out)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InvalidValueError("the page is HTML", remedy="let the name end in .html", source=out)
+    batch = expand(pictures)
+    rows: list[ReportRow] = []
+
+    def look(picture: Picture) -> Iterable[str]:
+        try:
+            row = report_row(picture.source(), picture.name, aspect or DEFAULT_RATIOS, revision=revision or None)
+        except Exception as error:
+            rows.append(ReportRow(picture.name, error=as_known(error)))
+            raise
+        rows.append(row)
+        return [as_line(row.to_dict())] if as_json else []
+
+    try:
+        for_each(batch, look, as_json=as_json)
+    finally:
+        if rows:
+            write_report(rows, path, title=title, colormap=colormap.value)
+    if not as_json:
+        print(path)

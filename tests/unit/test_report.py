@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from skimage import data
+
+from eyefirst.errors import NotAPictureError, OutputError
+from eyefirst.tools.report import ReportRow, report_page, report_row, write_report
+
+
+def rows_of(page: str) -> list[dict[str, object]]:
+    found = re.search(r'<script type="application/json" id="rows">(.*?)</script>', page, re.S)
+    assert found
+    rows: list[dict[str, object]] = json.loads(found[1])
+    return rows
+
+
+def test_a_page_holds_what_was_seen() -> None:
+    row = report_row(data.astronaut(), "astronaut.png", ["1:1", "9:16"])
+    (shown,) = rows_of(report_page([row], title="Album"))
+    assert row.plan is not None
+    assert shown["name"] == "astronaut.png"
+    assert shown["size"] == "512x512"
+    assert set(shown["frames"]) == {"1:1", "9:16"}  # type: ignore[call-overload]
+    assert len(shown["boxes"]["objectness"]) == len(row.plan.objects)  # type: ignore[index]
+    assert row.picture is not None
+    assert max(row.picture.size) == 360
+
+
+def test_names_cannot_break_out_of_the_page() -> None:
+    hostile = "</script><script>alert(1)</script>%ROWS%"
+    error = NotAPictureError("is not a picture", remedy="open it <b>in a viewer</b>", source=hostile)
+    page = report_page([ReportRow(hostile, error=error)], title="<i>%LEGEND%</i>")
+    assert "<script>alert" not in page
+    assert "<i>" not in page
+    (shown,) = rows_of(page)
+    assert shown["name"] == hostile
+    assert "not a picture" in str(shown["error"])
+
+
+def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot write the page"):
+        write_report([], tmp_path / "file" / "page.html", title="Album")
+
+
+def test_transparent_pictures_are_shown_too() -> None:
+    pixels = np.zeros((60, 90, 4), np.uint8)
+    pixels[20:40, 30:60] = 255
+    row = report_row(PillowImage.fromarray(pixels), "alpha.png")
+    assert "data:image/jpeg;base64," in report_page([row], title="Album", colormap="viridis")
