@@ -25,7 +25,7 @@ from eyefirst.colours import COLORMAPS
 from eyefirst.render import VIEWS
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("crop", "heatmap", "objects", "render", "models", "doctor")
+COMMANDS = ("crop", "heatmap", "objects", "render", "report", "models", "doctor")
 
 
 @dataclass(frozen=True)
@@ -469,3 +469,22 @@ def test_help_and_version_import_nothing_heavy() -> None:
         [sys.executable, "-c", code, "--version"], capture_output=True, env=environment, check=False, text=True
     )
     assert (ran.stdout, ran.stderr) == (f"eyefirst {eyefirst.__version__}\n", "")
+
+
+# --- report
+
+
+def test_report_is_one_page_and_a_bad_picture_is_a_row(folder: Path) -> None:
+    (folder / "bad.jpg").write_bytes(b"no picture")
+    ran = run("report", "photo.jpg", "bad.jpg", "-a", "4:5", "-o", "new/page.html")
+    assert ran.code == 1
+    page = Path("new/page.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 1
+    assert "is not a picture" in page
+    assert "bad.jpg" in ran.err
+
+
+def test_report_wants_a_page_s_name(folder: Path) -> None:
+    ran = run("report", "photo.jpg", "-o", "page.jpg")
+    assert ran.code == 2
+    assert "end in .html" in ran.err

@@ -21,7 +21,8 @@ def report_pictures(
     *,
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE.html", help="The page to write.")],
     aspect: Annotated[
-        list[str] | None, typer.Option(metavar="RATIO", help="Shown cut to this; may be repeated. [1:1, 16:9, 9:16]")
+        list[str] | None,
+        typer.Option("--aspect", "-a", metavar="RATIO", help="Shown cut to this; may be repeated. [1:1, 16:9, 9:16]"),
     ] = None,
     title: Annotated[str, typer.Option(help="Of the page.")] = "Where the eye goes first",
     colormap: Annotated[Colormap, typer.Option(help="Of the maps.")] = Colormap.INFERNO,
