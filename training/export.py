@@ -46,10 +46,12 @@ class Shipped(nn.Module):
         super().__init__()
         self.net = fused(net)
         normalise_inside(self.net)
+        read_pairs(self.net)
         self.register_buffer("prior", shipped_prior(net, PICTURE_SIDE // 4).detach())
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        attention, objectness = self.net.heads(image.permute(0, 3, 1, 2).float() - ZERO_LEVEL)
+        pairs = image.reshape(-1, PICTURE_SIDE, PICTURE_SIDE // 2, 6)
+        attention, objectness = self.net.heads(pairs.permute(0, 3, 1, 2).float() - ZERO_LEVEL)
         density = F.softmax((attention + self.prior).flatten(1), dim=1)
         relative = density * (density.shape[1] / ATTENTION_CEILING)
         return relative.clamp(max=1).view_as(attention), objectness.sigmoid()
@@ -80,6 +82,46 @@ def normalise_inside(net: SaliencyNet) -> None:
         first.weight /= net.std.view(1, 3, 1, 1)
 
 
+def read_pairs(net: SaliencyNet) -> None:
+    """Lets the first convolution take two pixels side by side as one of 6 channels: (n, 6, side, side / 2).
+
+    The same sums, collected in fewer and longer pieces: three channels are too few for a processor.
+    Expects a network from `fused`, and changes it.
+    """
+    first = net.stem[0]
+    outputs = first.out_channels
+    conv = nn.Conv2d(6, outputs, (3, 2), (2, 1))
+    with torch.no_grad():
+        windows = F.pad(first.weight, (1, 0)).view(outputs, 3, 3, 2, 2)  # colour, y, pair, x in the pair
+        conv.weight.copy_(windows.permute(0, 4, 1, 2, 3).reshape(outputs, 6, 3, 2))
+        conv.bias.copy_(first.bias)
+    net.stem[0] = nn.Sequential(nn.ZeroPad2d((1, 0, 1, 0)), conv)
+
+
+def fix_resizes(model: onnx.ModelProto) -> None:
+    """Gives every Resize its scales as constants: all sizes but the batch's are known."""
+    resizes = [node for node in model.graph.node if node.op_type == "Resize"]
+    names = [name for node in resizes for name in (node.input[0], node.output[0])]
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    probe.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
+    session = ort.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
+    maps = session.run(names, {"image": np.zeros((1, PICTURE_SIDE, PICTURE_SIDE, 3), np.uint8)})
+    shapes = {name: np.array(values.shape[2:]) for name, values in zip(names, maps, strict=True)}
+    for node in resizes:
+        before, after = shapes[node.input[0]], shapes[node.output[0]]
+        scales = onnx.numpy_helper.from_array(np.array([1, 1, *after / before * (1 + 1e-6)], np.float32), node.name)
+        model.graph.initializer.append(scales)
+        del node.input[1:]
+        node.input.extend(["", node.name])
+    wanted = {output.name for output in model.graph.output}
+    for node in reversed(list(model.graph.node)):  # what made the sizes is needed no more
+        if wanted.isdisjoint(node.output):
+            model.graph.node.remove(node)
+        else:
+            wanted.update(node.input)
+
+
 def write_float(net: SaliencyNet, path: Path) -> None:
     """The network in float32, any batch size."""
     with warnings.catch_warnings():
@@ -94,6 +136,10 @@ def write_float(net: SaliencyNet, path: Path) -> None:
             opset_version=18,
             dynamo=False,
         )
+    model = onnx.load(str(path))
+    fix_resizes(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
 
 
 def write_int8(float_path: Path, path: Path, pictures: np.ndarray, reduce_range: bool) -> None:

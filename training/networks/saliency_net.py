@@ -23,6 +23,7 @@ class NetConfig:
     """Sizes of the network. `channels` and `blocks` are per stage, at 1/4, 1/8, 1/16 and 1/32.
 
     `decoder` channels run down the pyramid, `finest` of them at 1/4, where they cost most (0: as many).
+    `readout` is the size of each head's last convolution: one output channel wastes most of a vector unit.
     `hints` maps of where faces and text are help to train the trunk; they are never exported.
     """
 
@@ -31,6 +32,7 @@ class NetConfig:
     stem: int = 24
     decoder: int = 48
     finest: int = 0
+    readout: int = 3
     hints: int = 0
     prior_sets: tuple[str, ...] = ()
 
@@ -73,12 +75,12 @@ class SaliencyNet(nn.Module):
             for i in range(len(c))
         )
         self.context = nn.Linear(c[-1], c[-1])
-        finest = config.finest or d
+        finest, r = config.finest or d, config.readout
         self.lateral = nn.ModuleList(nn.Conv2d(c[i], d if i else finest, 1) for i in range(len(c)))
         self.narrow = nn.Conv2d(d, finest, 1) if config.finest else nn.Identity()
         self.smooth = nn.ModuleList([*(conv(d, d) for _ in c[2:]), conv(finest, finest)])
-        self.objectness_head = nn.Sequential(conv(finest, d // 2), nn.Conv2d(d // 2, 1, 3, 1, 1))
-        self.attention_head = nn.Sequential(conv(d, d), nn.Conv2d(d, 1, 3, 1, 1))
+        self.objectness_head = nn.Sequential(conv(finest, d // 2), nn.Conv2d(d // 2, 1, r, 1, r // 2))
+        self.attention_head = nn.Sequential(conv(d, d), nn.Conv2d(d, 1, r, 1, r // 2))
         self.hint_head = nn.Conv2d(d, config.hints, 1) if config.hints else None
         if self.hint_head is not None:
             nn.init.constant_(self.hint_head.bias, -4.0)  # nearly everywhere there is neither
