@@ -34,6 +34,16 @@ def thumbnail_pictures(
     pad: Annotated[
         str, typer.Option(metavar="STYLE", help="Where subjects cannot fit, add space: blur, extend or a CSS colour.")
     ] = "",
+    product: Annotated[
+        bool, typer.Option("--product", help="As catalogues do: the subject centred on a canvas, equal margins.")
+    ] = False,
+    margin: Annotated[
+        float, typer.Option(min=0, max=0.45, help="Of --product: free share of the canvas's shorter side.")
+    ] = 0.08,
+    backdrop: Annotated[
+        str,
+        typer.Option(metavar="COLOUR", help="Of --product: keep the picture's own, transparent, or a colour."),
+    ] = "keep",
     revision: Revision = "",
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a row a picture as JSON on standard output.")] = False,
 ) -> None:
@@ -42,6 +52,7 @@ def thumbnail_pictures(
     \\b
     Examples:
       eyefirst thumbnails album -o thumbs --size 320x320 --size 1200x630 --format webp
+      eyefirst thumbnails catalogue -o shop --size 800x800 --product --margin 0.1
       find /photos -name '*.jpg' | eyefirst thumbnails - -o thumbs -s 320x320 --jsonl
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -49,6 +60,7 @@ def thumbnail_pictures(
     from eyefirst.cli.batch import expand
     from eyefirst.framing import FramingOptions
     from eyefirst.geometry import Size
+    from eyefirst.tools.product import ProductSettings
     from eyefirst.tools.thumbnails import ThumbnailSettings, find_pictures, make_thumbnails
 
     settings = ThumbnailSettings(
@@ -56,6 +68,7 @@ def thumbnail_pictures(
         format=format,
         quality=quality,
         options=FramingOptions(tightness=tightness, pad=pad or None),
+        product=ProductSettings(margin=margin, backdrop=backdrop) if product else None,
         revision=revision or None,
     )
     if STDIN in sources and len(sources) > 1:

@@ -31,7 +31,9 @@ from eyefirst.image import Decoded, Source, decode, fingerprint, read_once
 from eyefirst.network import check_revision, load_network
 from eyefirst.plan import CropPlan
 from eyefirst.render import format_of, render_frame, write_picture
+from eyefirst.requests import ObjectnessSaliencyRequest
 from eyefirst.tools.crop import plan_from
+from eyefirst.tools.product import ProductSettings, find_product, lay_out
 
 JOURNAL = ".eyefirst.sqlite"
 PICTURE_SUFFIXES = frozenset(
@@ -58,13 +60,15 @@ class ThumbnailSettings:
     """What is made of every picture.
 
     sizes: each thumbnail has exactly one of these. format: an extension such as "webp". quality: of
-    JPEG, WebP and AVIF, 1..100. options: how frames are chosen. revision: of the network.
+    JPEG, WebP and AVIF, 1..100. options: how frames are chosen. product: lay the subject out on a canvas
+    as catalogues do, instead of cutting a frame. revision: of the network.
     """
 
     sizes: tuple[Size, ...]
     format: str = "jpg"
     quality: int = 85
     options: FramingOptions = field(default_factory=FramingOptions)
+    product: ProductSettings | None = None
     revision: str | None = None
 
     def __post_init__(self) -> None:
@@ -205,19 +209,26 @@ def make_one(source: Source, target: Path, settings: ThumbnailSettings) -> tuple
     """The thumbnails of one picture at `<target>_<size>.<format>`, and its plan: one decode, one analysis."""
     network = load_network(settings.revision)
     source = read_once(source)
-    decoded = decode(source, at_least=partial(_pixels_needed, settings.sizes, network.input_side))
+    needed = None if settings.product else partial(_pixels_needed, settings.sizes, network.input_side)
+    decoded = decode(source, at_least=needed)
     ratios = [AspectRatio.parse(size) for size in settings.sizes]
-    plan = plan_from(ImageRequestHandler(decoded.image(), network=network), ratios, options=settings.options)
-    written = []
-    for size, ratio in zip(settings.sizes, ratios, strict=True):
-        frame = plan.frames[ratio][0]
-        if decoded.picture.width * frame.box.width < size.width * decoded.size.width and _is_reduced(decoded):
-            decoded = decode(source)  # a tight frame needs more pixels than could be known before
-        picture = render_frame(decoded.picture, frame, planned=decoded.size, size=size, pad=settings.options.pad)
-        path = target.with_name(f"{target.name}_{size}.{settings.format}")
+    handler = ImageRequestHandler(decoded.image(), network=network)
+    plan = plan_from(handler, ratios, options=settings.options)
+    if settings.product:
+        found = find_product(decoded.picture, handler.perform([ObjectnessSaliencyRequest()])[0])
+        pictures = [lay_out(decoded.picture, found, size, settings.product) for size in settings.sizes]
+    else:
+        pictures = []
+        for size, ratio in zip(settings.sizes, ratios, strict=True):
+            frame = plan.frames[ratio][0]
+            if decoded.picture.width * frame.box.width < size.width * decoded.size.width and _is_reduced(decoded):
+                decoded = decode(source)  # a tight frame needs more pixels than could be known before
+            pad = settings.options.pad
+            pictures.append(render_frame(decoded.picture, frame, planned=decoded.size, size=size, pad=pad))
+    paths = [target.with_name(f"{target.name}_{size}.{settings.format}") for size in settings.sizes]
+    for picture, path in zip(pictures, paths, strict=True):
         write_picture(picture, path, quality=settings.quality)
-        written.append(path)
-    return written, plan
+    return paths, plan
 
 
 def _pixels_needed(sizes: Sequence[Size], side: int, full: Size) -> Size:
