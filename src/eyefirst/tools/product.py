@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import ImageFilter
 
 from eyefirst.boxes import label_groups
 from eyefirst.colours import parse_colour
@@ -31,6 +32,8 @@ EVEN_SHARE, EVEN_TOLERANCE = 0.85, 20
 """A backdrop is even where so much of the ring lies so near to its median colour, in levels of 0..255."""
 BACKDROP_TOLERANCE = 26
 """Pixels that differ from an even backdrop by more belong to the product."""
+SOFTNESS = 0.03
+"""Radius of the blur of a backdrop that goes on beyond the picture, as a share of the canvas's longer side."""
 GRID = 64
 SPECK = 0.004
 """Groups with less of the product's area than this are dust unless the objectness map knows them."""
@@ -58,11 +61,10 @@ class ProductSettings:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Where the product is, and who says so. backdrop: the ring's median colour, RGB 0..255."""
+    """Where the product is, and who says so."""
 
     box: Box
     witness: Witness
-    backdrop: tuple[int, int, int]
 
 
 def find_product(picture: PillowImage.Image, objects: SaliencyObservation) -> Product:
@@ -76,19 +78,18 @@ def find_product(picture: PillowImage.Image, objects: SaliencyObservation) -> Pr
     colours = np.asarray(small.convert("RGB"), np.int16)
     ring = _ring(colours)
     backdrop = np.median(ring, axis=0)
-    red, green, blue = (int(v) for v in backdrop)
     if picture.mode == "RGBA":
         alpha = np.asarray(small.getchannel("A"))
         if alpha.min() < OPAQUE <= alpha.max():
-            return Product(_box_of(alpha >= OPAQUE), "alpha", (red, green, blue))
+            return Product(_box_of(alpha >= OPAQUE), "alpha")
     if (np.abs(ring - backdrop).max(axis=1) <= EVEN_TOLERANCE).mean() >= EVEN_SHARE:
         other = np.abs(colours - backdrop).max(axis=2) > BACKDROP_TOLERANCE
         kept = _without_dust(other, objects)
         if kept.any():
-            return Product(_box_of(kept), "backdrop", (red, green, blue))
+            return Product(_box_of(kept), "backdrop")
     if objects.union_box is None:
-        return Product(Box.whole(), "nothing", (red, green, blue))
-    return Product(objects.union_box, "objectness", (red, green, blue))
+        return Product(Box.whole(), "nothing")
+    return Product(objects.union_box, "objectness")
 
 
 def lay_out(
@@ -105,17 +106,25 @@ def lay_out(
     shown = (max(x, 0), max(y, 0), x_end, y_end)
     extent = (max(round((x_end - shown[0]) * scale), 1), max(round((y_end - shown[1]) * scale), 1))
     part = picture.convert("RGBA").resize(extent, PillowImage.Resampling.LANCZOS, shown, reducing_gap=3.0)
-    ground = _ground(settings, product)
-    canvas = PillowImage.new("RGBA", (size.width, size.height), ground or (255, 255, 255, 0))
-    canvas.alpha_composite(part, (round((shown[0] - x) * scale), round((shown[1] - y) * scale)))
-    return canvas.convert("RGB") if ground else canvas
+    left_edge, top_edge = round((shown[0] - x) * scale), round((shown[1] - y) * scale)
+    clear = settings.backdrop == "transparent" or (settings.backdrop == "keep" and product.witness == "alpha")
+    if clear:
+        canvas = PillowImage.new("RGBA", (size.width, size.height), (255, 255, 255, 0))
+    elif settings.backdrop == "keep":
+        canvas = _continued(part, (left_edge, top_edge), size)
+    else:
+        canvas = PillowImage.new("RGBA", (size.width, size.height), (*parse_colour(settings.backdrop), 255))
+    canvas.alpha_composite(part, (left_edge, top_edge))
+    return canvas if clear else canvas.convert("RGB")
 
 
-def _ground(settings: ProductSettings, product: Product) -> tuple[int, int, int] | None:
-    """The canvas's colour; None where it is transparent."""
-    if settings.backdrop == "keep":
-        return None if product.witness == "alpha" else product.backdrop
-    return None if settings.backdrop == "transparent" else parse_colour(settings.backdrop)
+def _continued(part: PillowImage.Image, place: tuple[int, int], size: Size) -> PillowImage.Image:
+    """A canvas on which the backdrop of a picture's part goes on from its edges, softly."""
+    (left, top), (width, height) = place, part.size
+    beyond = ((top, max(size.height - top - height, 0)), (left, max(size.width - left - width, 0)), (0, 0))
+    ground = PillowImage.fromarray(np.pad(np.asarray(part.convert("RGB")), beyond, mode="edge"))
+    blurred = ground.filter(ImageFilter.GaussianBlur(SOFTNESS * max(ground.size)))
+    return blurred.crop((0, 0, size.width, size.height)).convert("RGBA")
 
 
 def _ring(colours: NDArray[np.int16]) -> NDArray[np.int16]:
