@@ -9,7 +9,11 @@ import pytest
 from skimage import data
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "python.md"]  # docs/models.md: tests/unit/test_mapped_network.py
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "python.md",
+    ROOT / "docs" / "vision.md",
+]  # docs/models.md: tests/unit/test_mapped_network.py
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

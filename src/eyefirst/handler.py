@@ -7,12 +7,12 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from eyefirst.errors import CancelledError, InvalidValueError
+from eyefirst.errors import CancelledError, EyefirstError, InvalidValueError
 from eyefirst.geometry import Box, Size
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import DEFAULT_PIXEL_LIMIT, Image, Source, load_image, read_once
@@ -21,6 +21,8 @@ from eyefirst.observations import SaliencyObservation
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, SaliencyRequest
 
 BACKGROUND_NICENESS = 10
+Completion = Callable[[SaliencyRequest, SaliencyObservation | None, EyefirstError | None], None]
+"""Called as each request ends, with its observation or with the error that came instead."""
 
 
 class ImageRequestHandler:
@@ -56,22 +58,29 @@ class ImageRequestHandler:
             return self._load(Box.whole())
 
     def perform(
-        self, requests: Sequence[SaliencyRequest], *, prefer_background: bool = False
+        self,
+        requests: Sequence[SaliencyRequest],
+        *,
+        prefer_background: bool = False,
+        on_completion: Completion | None = None,
     ) -> list[SaliencyObservation]:
         """One observation per request, in order.
 
         prefer_background: works in one thread of low priority, so that the rest of the program stays
-        brisk. Raises PictureError for a picture that cannot be used, CancelledError after `cancel()`.
+        brisk. on_completion: called as each request ends, in the thread that works. Raises PictureError
+        for a picture that cannot be used, CancelledError after `cancel()`.
         """
-        for request in requests:
-            if not isinstance(request, (AttentionSaliencyRequest, ObjectnessSaliencyRequest)):
-                raise InvalidValueError(
-                    f"expected saliency requests, got {type(request).__name__}",
-                    remedy="e.g. perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])",
-                )
+        _check_requests(requests)
         if prefer_background:
-            return _background().submit(self._perform, requests).result()
-        return self._perform(requests)
+            return self.submit(requests, on_completion=on_completion).result()
+        return self._perform(requests, on_completion)
+
+    def submit(
+        self, requests: Sequence[SaliencyRequest], *, on_completion: Completion | None = None
+    ) -> Future[list[SaliencyObservation]]:
+        """`perform` in the thread of low priority, without waiting: the future holds its answer or its error."""
+        _check_requests(requests)
+        return _background().submit(self._perform, requests, on_completion)
 
     async def perform_async(
         self, requests: Sequence[SaliencyRequest], *, prefer_background: bool = False
@@ -87,15 +96,28 @@ class ImageRequestHandler:
         """Ends this handler's work, running or to come, with CancelledError at its next step."""
         self._cancelled.set()
 
-    def _perform(self, requests: Sequence[SaliencyRequest]) -> list[SaliencyObservation]:
+    def _perform(
+        self, requests: Sequence[SaliencyRequest], on_completion: Completion | None
+    ) -> list[SaliencyObservation]:
         observations = []
         for request in requests:
-            self._go_on()
-            revision = self._network.revision if self._network else check_revision(request.revision)
-            attention, objectness = self._maps_of(revision, request.region)
-            heat_map = attention if isinstance(request, AttentionSaliencyRequest) else objectness
-            observations.append(SaliencyObservation(request, heat_map, revision))
+            try:
+                observation = self._observe(request)
+            except EyefirstError as error:
+                if on_completion:
+                    on_completion(request, None, error)
+                raise
+            if on_completion:
+                on_completion(request, observation, None)
+            observations.append(observation)
         return observations
+
+    def _observe(self, request: SaliencyRequest) -> SaliencyObservation:
+        self._go_on()
+        revision = self._network.revision if self._network else check_revision(request.revision)
+        attention, objectness = self._maps_of(revision, request.region)
+        heat_map = attention if isinstance(request, AttentionSaliencyRequest) else objectness
+        return SaliencyObservation(request, heat_map, revision)
 
     def _maps_of(self, revision: str, region: Box) -> tuple[HeatMap, HeatMap]:
         with self._lock:
@@ -125,6 +147,15 @@ class ImageRequestHandler:
     def _go_on(self) -> None:
         if self._cancelled.is_set():
             raise CancelledError("the request was cancelled", remedy="make a new handler to try again")
+
+
+def _check_requests(requests: Sequence[SaliencyRequest]) -> None:
+    for request in requests:
+        if not isinstance(request, (AttentionSaliencyRequest, ObjectnessSaliencyRequest)):
+            raise InvalidValueError(
+                f"expected saliency requests, got {type(request).__name__}",
+                remedy="e.g. perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])",
+            )
 
 
 _background_pool: ThreadPoolExecutor | None = None

@@ -13,9 +13,19 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from eyefirst import AttentionSaliencyRequest, Box, ImageRequestHandler, ObjectnessSaliencyRequest
-from eyefirst.errors import CancelledError, InvalidBoxError, InvalidValueError, PictureError, UnknownRevisionError
+from eyefirst.errors import (
+    CancelledError,
+    EyefirstError,
+    InvalidBoxError,
+    InvalidValueError,
+    NotAPictureError,
+    PictureError,
+    UnknownRevisionError,
+)
 from eyefirst.image import Source
 from eyefirst.network import OnnxNetwork, Prediction
+from eyefirst.observations import SaliencyObservation
+from eyefirst.requests import SaliencyRequest
 
 BOTH = [AttentionSaliencyRequest(), ObjectnessSaliencyRequest()]
 
@@ -178,3 +188,26 @@ def test_observations_as_json(red_square: NDArray[np.uint8], network: Counting) 
     assert answer["kind"] == "objectness"
     assert answer["revision"] == "tiny_v1"
     assert len(answer["heat_map"]) == 68  # type: ignore[arg-type]
+
+
+def test_each_request_s_completion_is_called_as_it_ends() -> None:
+    calls: list[tuple[SaliencyRequest, SaliencyObservation | None, EyefirstError | None]] = []
+    requests = [AttentionSaliencyRequest(), ObjectnessSaliencyRequest()]
+    seen = ImageRequestHandler(np.zeros((60, 80, 3), np.uint8)).perform(
+        requests, on_completion=lambda *call: calls.append(call)
+    )
+    assert calls == [(request, observation, None) for request, observation in zip(requests, seen, strict=True)]
+
+
+def test_submitted_work_answers_through_its_future_and_its_callback() -> None:
+    calls: list[object] = []
+    future = ImageRequestHandler(np.zeros((60, 80, 3), np.uint8)).submit(
+        [AttentionSaliencyRequest()], on_completion=lambda _, observation, __: calls.append(observation)
+    )
+    assert future.result(timeout=60) == calls
+    failed = ImageRequestHandler(b"no picture").submit(
+        [AttentionSaliencyRequest()], on_completion=lambda _, __, error: calls.append(error)
+    )
+    with pytest.raises(NotAPictureError):
+        failed.result(timeout=60)
+    assert isinstance(calls[-1], NotAPictureError)
