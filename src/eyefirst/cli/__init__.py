@@ -19,6 +19,7 @@ from eyefirst.cli.models import list_models
 from eyefirst.cli.objects import find_objects
 from eyefirst.cli.render import render_plans
 from eyefirst.cli.report import report_pictures
+from eyefirst.cli.text import read_text
 from eyefirst.cli.thumbnails import thumbnail_pictures
 
 app = typer.Typer(
@@ -58,6 +59,7 @@ for _name, _command in (
     ("thumbnails", thumbnail_pictures),
     ("heatmap", draw_heat_maps),
     ("objects", find_objects),
+    ("text", read_text),
     ("render", render_plans),
     ("report", report_pictures),
     ("models", list_models),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -42,7 +43,8 @@ def crop_pictures(
         float | None, typer.Option(min=0, max=1, help="Free space round what is kept, as a share of it.")
     ] = None,
     must_keep: Annotated[
-        list[str] | None, typer.Option(metavar=BOX, help="A box, in shares of the picture, that must be inside.")
+        list[str] | None,
+        typer.Option(metavar=BOX, help="A box, in shares of the picture, that must be inside; or: text."),
     ] = None,
     avoid: Annotated[
         list[str] | None, typer.Option(metavar=BOX, help="A box, in shares of the picture, to stay clear of.")
@@ -68,19 +70,21 @@ def crop_pictures(
       eyefirst crop photo.jpg --to union --margin 0.1 -o subject.jpg
     """
     from eyefirst.cli.outputs import Outputs
+    from eyefirst.detectors import known_detectors
     from eyefirst.framing import FramingOptions
     from eyefirst.geometry import AspectRatio, Box, Size
     from eyefirst.handler import ImageRequestHandler
     from eyefirst.network import check_revision
-    from eyefirst.tools.crop import crop_to, plan_from, render_animation, render_plan
+    from eyefirst.tools.crop import boxes_to_keep, crop_to, plan_from, render_animation, render_plan
 
     fit = Size.parse(size) if size else None
     ratios = list(dict.fromkeys(AspectRatio.parse(a) for a in aspect or ([size] if size and not to else [])))
     check_revision(revision or None)
+    detectors = [name for name in must_keep or () if name in known_detectors()]
     options = FramingOptions(
         tightness=tightness,
         margin=0.05 if margin is None else margin,
-        must_keep=tuple(Box.parse(b) for b in must_keep or ()),
+        must_keep=tuple(Box.parse(b) for b in must_keep or () if b not in detectors),
         avoid=tuple(Box.parse(b) for b in avoid or ()),
         pad=pad or None,
     )
@@ -119,7 +123,9 @@ def crop_pictures(
                 )
             ]
         handler = ImageRequestHandler(source)
-        plan = plan_from(handler, ratios, alternatives, options=options, revision=revision or None)
+        found = tuple(box for name in detectors for box in boxes_to_keep(handler, name))
+        all_options = replace(options, must_keep=options.must_keep + found)
+        plan = plan_from(handler, ratios, alternatives, options=all_options, revision=revision or None)
         written: list[str] = []
         if outputs:
             render = render_animation if handler.image.frame_count > 1 else render_plan

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from PIL import Image as PillowImage
 
+from eyefirst.detectors import load_detector
 from eyefirst.errors import InvalidPlanError, InvalidValueError
 from eyefirst.framing import Framer, FramingOptions
 from eyefirst.geometry import AspectRatio, Box, RatioLike, Size, SizeLike
@@ -17,7 +18,7 @@ from eyefirst.network import Network
 from eyefirst.observations import SaliencyObservation
 from eyefirst.plan import CropPlan, Frames
 from eyefirst.render import render_frame
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
+from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
 
 CropTarget = Literal["attention", "best", "union"]
 
@@ -39,7 +40,7 @@ def plan_crops(
     *,
     tightness: float = 0.0,
     margin: float = 0.05,
-    must_keep: Sequence[Box] = (),
+    must_keep: Sequence[Box] | str = (),
     avoid: Sequence[Box] = (),
     pad: str | None = None,
     revision: str | None = None,
@@ -49,15 +50,27 @@ def plan_crops(
     """The best frames of every ratio, from one decode and one run of the network.
 
     ratios: "16:9", "4/5", 1.5, a size such as (1200, 630), or several of these. alternatives: how
-    many frames a ratio at most, no two near-copies. For the rest see FramingOptions.
+    many frames a ratio at most, no two near-copies. must_keep: boxes, or the name of a detector whose finds
+    are to be kept whole, such as "text". For the rest see FramingOptions.
 
     Raises PictureError for a picture that cannot be used, InvalidValueError for a bad argument.
     """
     handler = ImageRequestHandler(source, orientation=orientation, network=network)
-    options = FramingOptions(
-        tightness=tightness, margin=margin, must_keep=tuple(must_keep), avoid=tuple(avoid), pad=pad
-    )
+    kept = boxes_to_keep(handler, must_keep) if isinstance(must_keep, str) else tuple(must_keep)
+    options = FramingOptions(tightness=tightness, margin=margin, must_keep=kept, avoid=tuple(avoid), pad=pad)
     return plan_from(handler, ratios, alternatives, options=options, revision=revision)
+
+
+def boxes_to_keep(handler: ImageRequestHandler, detector: str) -> tuple[Box, ...]:
+    """What a registered detector finds; of text, only what draws at least as much attention as its size deserves.
+
+    Raises InvalidValueError for an unknown name, MissingExtraError where the detector is not installed.
+    """
+    if detector == "text":
+        seen = handler.perform([TextRecognitionRequest()])[0]
+        return tuple(t.box for t in seen.texts if t.saliency >= 1)
+    found = load_detector(detector).detect(handler.full_image().pixels, Box.whole())
+    return tuple(d.box for d in found)
 
 
 def plan_from(

@@ -1,0 +1,43 @@
+"""`eyefirst text`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.batch import Picture, expand, for_each
+from eyefirst.cli.guard import as_line, guarded, readable
+from eyefirst.cli.options import AsJson, Pictures, Revision
+
+
+@guarded
+def read_text(
+    pictures: Pictures,
+    *,
+    rest: Annotated[bool, typer.Option("--rest", help="Read the rest too, after what people look at.")] = False,
+    revision: Revision = "",
+    as_json: AsJson = False,
+) -> None:
+    """Read the text that people look at, most salient first.
+
+    \b
+    Examples:
+      eyefirst text sign.jpg
+      eyefirst text 'street/*.jpg' --rest --json
+    """
+    from eyefirst.handler import ImageRequestHandler
+    from eyefirst.requests import TextRecognitionRequest
+
+    request = TextRecognitionRequest(rest=rest, revision=revision or None)
+    batch = expand(pictures)
+
+    def look(picture: Picture) -> Iterable[str]:
+        seen = ImageRequestHandler(picture.source()).perform([request])[0]
+        if as_json:
+            return [as_line({"picture": picture.name, **seen.to_dict()})]
+        lines = [f"{t.saliency:6.1f}  {t.confidence:.2f}  {readable(t.text)}" for t in seen.texts]
+        return [f"{readable(picture.name)}: {len(lines)} found; saliency, confidence, text", *lines]
+
+    for_each(batch, look, as_json=as_json)
