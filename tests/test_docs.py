@@ -9,11 +9,9 @@ import pytest
 from skimage import data
 
 ROOT = Path(__file__).parents[1]
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "docs" / "python.md",
-    ROOT / "docs" / "vision.md",
-]  # docs/models.md: tests/unit/test_mapped_network.py
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text"))]
+"""docs/models.md: tests/unit/test_mapped_network.py"""
+NEEDS = {"text": "rapidocr"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -22,6 +20,8 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
     Image.fromarray(data.astronaut()).save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
+    if page.stem in NEEDS:
+        pytest.importorskip(NEEDS[page.stem], reason=f"{NEEDS[page.stem]} comes with the extra {page.stem!r}")
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
     assert blocks, f"{page.name} shows no Python"
     names: dict[str, object] = {}

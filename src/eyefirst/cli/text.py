@@ -24,8 +24,8 @@ def read_text(
 
     \b
     Examples:
-      eyefirst text sign.jpg
-      eyefirst text 'street/*.jpg' --rest --json
+      eyefirst text photo.jpg
+      eyefirst text 'album/*.jpg' --rest --json
     """
     from eyefirst.handler import ImageRequestHandler
     from eyefirst.requests import TextRecognitionRequest
