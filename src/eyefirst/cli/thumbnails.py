@@ -52,7 +52,7 @@ def thumbnail_pictures(
     \\b
     Examples:
       eyefirst thumbnails album -o thumbs --size 320x320 --size 1200x630 --format webp
-      eyefirst thumbnails catalogue -o shop --size 800x800 --product --margin 0.1
+      eyefirst thumbnails album -o shop --size 800x800 --product --margin 0.1
       find /photos -name '*.jpg' | eyefirst thumbnails - -o thumbs -s 320x320 --jsonl
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
