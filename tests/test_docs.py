@@ -9,9 +9,9 @@ import pytest
 from skimage import data
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text"))]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text", "camera"))]
 """docs/models.md: tests/unit/test_mapped_network.py"""
-NEEDS = {"text": "rapidocr"}
+NEEDS = {"text": "rapidocr", "camera": "cv2"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

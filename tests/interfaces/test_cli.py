@@ -25,7 +25,7 @@ from eyefirst.colours import COLORMAPS
 from eyefirst.render import VIEWS
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("crop", "heatmap", "objects", "render", "report", "text", "models", "doctor")
+COMMANDS = ("crop", "heatmap", "objects", "render", "report", "text", "camera", "models", "doctor")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from eyefirst import __version__
+from eyefirst.cli.camera import guide_camera
 from eyefirst.cli.crop import crop_pictures
 from eyefirst.cli.doctor import examine
 from eyefirst.cli.guard import EXIT_CODES
@@ -60,6 +61,7 @@ for _name, _command in (
     ("heatmap", draw_heat_maps),
     ("objects", find_objects),
     ("text", read_text),
+    ("camera", guide_camera),
     ("render", render_plans),
     ("report", report_pictures),
     ("models", list_models),
