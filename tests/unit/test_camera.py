@@ -31,7 +31,7 @@ def test_an_edge_s_blur_is_measured_in_pixels(sigma: float) -> None:
     step[:, 100:] = 200
     blurred = cv2.GaussianBlur(step, (0, 0), sigma).round().astype(np.uint8)
     blur, edges = edge_blur(np.stack([blurred] * 3, 2))
-    assert np.median(blur[edges]) == pytest.approx(sigma, abs=0.35)  # the gradient itself spans 3 pixels
+    assert np.median(blur[edges]) == pytest.approx(sigma, rel=0.17, abs=0.3)  # the gradient itself spans 3 pixels
 
 
 @pytest.mark.parametrize("gains", [(1.3, 1.0, 0.75), (0.8, 1.0, 1.25)])
