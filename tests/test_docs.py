@@ -9,9 +9,12 @@ import pytest
 from skimage import data
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text", "camera"))]
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text", "camera", "enhance")),
+]
 """docs/models.md: tests/unit/test_mapped_network.py"""
-NEEDS = {"text": "rapidocr", "camera": "cv2"}
+NEEDS = {"text": "rapidocr", "camera": "cv2", "enhance": "cv2"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

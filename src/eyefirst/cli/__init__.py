@@ -14,6 +14,7 @@ from eyefirst import __version__
 from eyefirst.cli.camera import guide_camera
 from eyefirst.cli.crop import crop_pictures
 from eyefirst.cli.doctor import examine
+from eyefirst.cli.enhance import enhance_pictures
 from eyefirst.cli.guard import EXIT_CODES
 from eyefirst.cli.heatmap import draw_heat_maps
 from eyefirst.cli.models import list_models
@@ -62,6 +63,7 @@ for _name, _command in (
     ("objects", find_objects),
     ("text", read_text),
     ("camera", guide_camera),
+    ("enhance", enhance_pictures),
     ("render", render_plans),
     ("report", report_pictures),
     ("models", list_models),
