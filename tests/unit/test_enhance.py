@@ -39,7 +39,7 @@ def test_a_good_picture_has_nothing_to_improve(coffee: PillowImage.Image) -> Non
 
 
 def test_what_is_wrong_is_named(coffee: PillowImage.Image, sure: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> None:
-    subject, rest = sure
+    _, rest = sure
     assert "soft_subject" in kinds(coffee.filter(ImageFilter.GaussianBlur(3)))
     pixels = np.asarray(coffee)
     assert "dark_subject" in kinds(PillowImage.fromarray((pixels * 0.25).astype(np.uint8)))
