@@ -11,10 +11,10 @@ from skimage import data
 ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text", "camera", "enhance")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text", "camera", "enhance", "pan")),
 ]
 """docs/models.md: tests/unit/test_mapped_network.py"""
-NEEDS = {"text": "rapidocr", "camera": "cv2", "enhance": "cv2"}
+NEEDS = {"text": "rapidocr", "camera": "cv2", "enhance": "cv2", "pan": "av"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

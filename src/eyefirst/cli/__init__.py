@@ -19,6 +19,7 @@ from eyefirst.cli.guard import EXIT_CODES
 from eyefirst.cli.heatmap import draw_heat_maps
 from eyefirst.cli.models import list_models
 from eyefirst.cli.objects import find_objects
+from eyefirst.cli.pan import pan_album
 from eyefirst.cli.render import render_plans
 from eyefirst.cli.report import report_pictures
 from eyefirst.cli.text import read_text
@@ -64,6 +65,7 @@ for _name, _command in (
     ("text", read_text),
     ("camera", guide_camera),
     ("enhance", enhance_pictures),
+    ("pan", pan_album),
     ("render", render_plans),
     ("report", report_pictures),
     ("models", list_models),

@@ -1,0 +1,101 @@
+"""`eyefirst pan`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.guard import as_line, guarded, readable, say, words
+from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError
+
+
+@guarded
+def pan_album(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCES", help="Folders, files, quoted globs; or one saved plan (.json).")
+    ],
+    *,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="FILM.mp4", help="The film.")] = "",
+    size: Annotated[str, typer.Option("--size", "-s", metavar="WxH", help="Of the film.")] = "1280x720",
+    fps: Annotated[int, typer.Option(min=1, max=120, help="Frames a second.")] = 30,
+    seconds: Annotated[float, typer.Option(min=0.5, help="A picture is shown at least so long.")] = 4.0,
+    fade: Annotated[float, typer.Option(min=0, help="Seconds of cross-fade.")] = 0.6,
+    order: Annotated[
+        str, typer.Option(metavar="given|time", help="As given, or by the time they were taken.")
+    ] = "given",
+    best: Annotated[int, typer.Option(min=0, help="Show the best N alone; 0 shows all.")] = 0,
+    pan_speed: Annotated[float, typer.Option(min=0.01, help="Limit, in frame widths a second.")] = 0.25,
+    zoom_speed: Annotated[float, typer.Option(min=0.01, help="Limit, in doublings a second.")] = 0.35,
+    sound: Annotated[str, typer.Option(metavar="FILE", help="A sound track.")] = "",
+    preview: Annotated[str, typer.Option(metavar="STRIP.jpg", help="Write a strip of stills.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the film's plan.")] = False,
+) -> None:
+    """Make a film from an album: a camera moves between what people look at.
+
+    \b
+    Examples:
+      eyefirst pan album --json > film.json
+      eyefirst pan album --preview strip.jpg
+      eyefirst pan album -o film.mp4 --size 320x180 --fps 10 --seconds 1
+    """
+    from rich.progress import Progress
+
+    from eyefirst.cli.batch import expand
+    from eyefirst.geometry import Size
+    from eyefirst.render import write_picture
+    from eyefirst.tools.camera_path import PanPlan, SpeedLimits
+    from eyefirst.tools.pan import frame_count, order_by_time, plan_pan, render_pan
+    from eyefirst.tools.pan import preview as strip_of
+    from eyefirst.tools.thumbnails import find_pictures
+
+    if not (out or preview or as_json):
+        raise InvalidValueError("there is nowhere to write to", remedy="add -o FILM.mp4, --preview or --json")
+    if order not in ("given", "time"):
+        raise InvalidValueError(f"expected the order given or time, got {order!r}", remedy="choose one")
+    with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress:
+        if len(sources) == 1 and sources[0].endswith(".json"):
+            plan = PanPlan.from_dict(_read_plan(sources[0]))
+        else:
+            paths = [task.source for task in find_pictures([p.name for p in expand(sources)])]
+            if order == "time":
+                paths = order_by_time(paths)
+            looking = progress.add_task("looking", total=len(paths))
+            plan = plan_pan(
+                paths,
+                Size.parse(size),
+                frames_per_second=fps,
+                seconds=seconds,
+                fade_seconds=fade,
+                limits=SpeedLimits(pan=pan_speed, zoom=zoom_speed),
+                best=best or None,
+                progress=lambda: progress.advance(looking),
+            )
+        for one in plan.left_out:
+            say(f"{one.picture}: left out: {one.reason}")
+        for written in filter(None, (out, preview)):
+            if any(os.path.exists(written) and os.path.samefile(written, m.picture) for m in plan.moves):
+                raise OutputError("would replace a picture of the album", remedy="choose another name", source=written)
+        if as_json:
+            print(as_line(plan.to_dict()), flush=True)
+        if preview:
+            write_picture(strip_of(plan), Path(preview))
+            print(preview)
+        if out:
+            filming = progress.add_task("filming", total=frame_count(plan))
+            render_pan(plan, out, sound=sound or None, progress=lambda: progress.advance(filming))
+            print(readable(out))
+
+
+def _read_plan(path: str) -> dict[str, object]:
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidPlanError(f"cannot be read: {error}", remedy="give what --json printed", source=path) from error
+    if not isinstance(values, dict):
+        raise InvalidPlanError("is not the plan of a film", remedy="give what --json printed", source=path)
+    return values
