@@ -34,7 +34,7 @@ def predict(net: SaliencyNet, pictures: np.ndarray) -> tuple[np.ndarray, np.ndar
     net.eval()
     x = torch.from_numpy(np.array(pictures)).to(net.mean.device).permute(0, 3, 1, 2).float()
     attention, objectness = (maps.float() for maps in net(x.contiguous(memory_format=torch.channels_last)))
-    attention = attention + shipped_prior(net, attention.shape[-1])
+    attention, objectness = net.calibrated(attention + shipped_prior(net, attention.shape[-1]), objectness)
     density = attention.flatten(1).softmax(1).view_as(attention)
     return density.cpu().numpy(), objectness.sigmoid().cpu().numpy()
 

@@ -52,7 +52,8 @@ class Shipped(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         pairs = image.reshape(-1, PICTURE_SIDE, PICTURE_SIDE // 2, 6)
         attention, objectness = self.net.heads(pairs.permute(0, 3, 1, 2).float() - ZERO_LEVEL)
-        density = F.softmax((attention + self.prior).flatten(1), dim=1)
+        attention, objectness = self.net.calibrated(attention + self.prior, objectness)
+        density = F.softmax(attention.flatten(1), dim=1)
         relative = density * (density.shape[1] / ATTENTION_CEILING)
         return relative.clamp(max=1).view_as(attention), objectness.sigmoid()
 

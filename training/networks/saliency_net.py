@@ -24,6 +24,7 @@ class NetConfig:
 
     `decoder` channels run down the pyramid, `finest` of them at 1/4, where they cost most (0: as many).
     `readout` is the size of each head's last convolution: one output channel wastes most of a vector unit.
+    The gains and the bias are fitted after training, by `training.calibrate`: logits times gain plus bias.
     `hints` maps of where faces and text are help to train the trunk; they are never exported.
     """
 
@@ -35,6 +36,9 @@ class NetConfig:
     readout: int = 3
     hints: int = 0
     prior_sets: tuple[str, ...] = ()
+    attention_gain: float = 1.0
+    objectness_gain: float = 1.0
+    objectness_bias: float = 0.0
 
 
 def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
@@ -122,6 +126,11 @@ class SaliencyNet(nn.Module):
             self.attention_head(eighth), size=quarter.shape[2:], mode="bilinear", align_corners=False
         )
         return attention[:, 0], self.objectness_head(quarter)[:, 0]
+
+    def calibrated(self, attention: Tensor, objectness: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits that mean what they say; attention with its prior already added."""
+        c = self.config
+        return attention * c.attention_gain, objectness * c.objectness_gain + c.objectness_bias
 
     def prior(self, weights: Tensor, side: int, windows: Tensor | None = None) -> Tensor:
         """Mixes the sets' priors: weights (n, sets) -> (n, side, side), to be added to attention logits.
