@@ -32,7 +32,7 @@ REBLUR = 1.0
 """Standard deviation, in pixels of that copy, of the blur that edges are compared with."""
 SOFT_BLUR = 0.8
 """Edges with a wider blur than this standard deviation, in pixels of that copy, look soft."""
-EDGE_GRADIENT = 14.0
+EDGE_GRADIENT = 7.0
 """Least gradient of an edge, in grey levels a pixel."""
 LEAST_EDGES = 40
 """With fewer edge pixels than this a part has no sharpness to speak of."""
