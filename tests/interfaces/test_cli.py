@@ -200,7 +200,8 @@ def test_a_lossy_frame_is_said_aloud(folder: Path) -> None:
 def test_a_bad_picture_is_a_row(folder: Path) -> None:
     (folder / "text.jpg").write_text("not a picture")
     (folder / "half.jpg").write_bytes((folder / "photo.jpg").read_bytes()[:20000])
-    ran = run("crop", "text.jpg", "gone.jpg", "half.jpg", "none*.jpg", "album", "cat.png", "-a", "1:1", "--json")
+    (folder / "void").mkdir()
+    ran = run("crop", "text.jpg", "gone.jpg", "half.jpg", "none*.jpg", "void", "cat.png", "-a", "1:1", "--json")
     assert ran.code == 1
     assert [row["error"]["code"] for row in ran.rows[:-1]] == [
         "not_a_picture",
@@ -209,7 +210,7 @@ def test_a_bad_picture_is_a_row(folder: Path) -> None:
         "picture_not_found",
         "picture_not_found",
     ]
-    assert [row["picture"] for row in ran.rows[:-1]] == ["text.jpg", "gone.jpg", "half.jpg", "none*.jpg", "album"]
+    assert [row["picture"] for row in ran.rows[:-1]] == ["text.jpg", "gone.jpg", "half.jpg", "none*.jpg", "void"]
     assert ran.rows[-1] == eyefirst.plan_crops("cat.png", "1:1").to_dict()
     assert len(ran.err.splitlines()) == 5
     assert all(re.fullmatch(r"eyefirst: [^;]+: [^;]+; .+", line) for line in ran.err.splitlines())
@@ -488,3 +489,13 @@ def test_report_wants_a_page_s_name(folder: Path) -> None:
     ran = run("report", "photo.jpg", "-o", "page.jpg")
     assert ran.code == 2
     assert "end in .html" in ran.err
+
+
+def test_a_folder_is_walked(folder: Path) -> None:
+    ran = run("objects", "album", "--json")
+    assert ran.code == 0
+    assert len(ran.rows) == 2
+    (folder / "empty").mkdir()
+    ran = run("objects", "empty")
+    assert ran.code == 1
+    assert "holds no pictures" in ran.err

@@ -45,8 +45,8 @@ class Picture:
         return self.name if self.data is None else self.data
 
 
-def expand(arguments: Sequence[str]) -> list[Picture]:
-    """Files as given, globs sorted, `-` read from standard input; each once."""
+def expand(arguments: Sequence[str], *, walk: bool = True) -> list[Picture]:
+    """Files as given, folders walked if asked to, globs sorted, `-` read from standard input; each once."""
     found: dict[str, Picture] = {}
     for argument in arguments:
         if argument in found:
@@ -59,9 +59,21 @@ def expand(arguments: Sequence[str]) -> list[Picture]:
             if not paths:
                 nothing = PictureNotFoundError("nothing matches", remedy="check the pattern", source=argument)
                 found[argument] = Picture(argument, error=nothing)
+        elif walk and os.path.isdir(argument):
+            paths = _pictures_in(argument)
+            found |= {path: Picture(path) for path in paths if path not in found}
+            if not paths:
+                nothing = PictureNotFoundError("holds no pictures", remedy="check the folder", source=argument)
+                found[argument] = Picture(argument, error=nothing)
         else:
             found[argument] = Picture(argument)
     return list(found.values())
+
+
+def _pictures_in(folder: str) -> list[str]:
+    from eyefirst.tools.thumbnails import find_pictures  # it brings the network along
+
+    return [task.source for task in find_pictures([folder])]
 
 
 def _standard_input() -> bytes:

@@ -8,7 +8,9 @@ import typer
 
 Pictures = Annotated[
     list[str],
-    typer.Argument(metavar="PICTURES", help="Files, quoted globs such as 'album/**/*.jpg', or - for standard input."),
+    typer.Argument(
+        metavar="PICTURES", help="Files, folders, quoted globs such as 'a/**/*.jpg', or - for standard input."
+    ),
 ]
 Out = Annotated[
     str,

@@ -61,7 +61,7 @@ def pan_album(
         if len(sources) == 1 and sources[0].endswith(".json"):
             plan = PanPlan.from_dict(_read_plan(sources[0]))
         else:
-            paths = [task.source for task in find_pictures([p.name for p in expand(sources)])]
+            paths = [task.source for task in find_pictures([p.name for p in expand(sources, walk=False)])]
             if order == "time":
                 paths = order_by_time(paths)
             looking = progress.add_task("looking", total=len(paths))

@@ -33,7 +33,7 @@ def report_pictures(
 
     \b
     Examples:
-      eyefirst report 'album/*.jpg' -o report.html
+      eyefirst report album -o report.html
       eyefirst report 'album/*.jpg' --aspect 4:5 --colormap viridis -o report.html
     """
     from eyefirst.tools.report import DEFAULT_RATIOS, ReportRow, report_row, write_report

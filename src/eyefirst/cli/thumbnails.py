@@ -76,7 +76,7 @@ def thumbnail_pictures(
             "- stands alone: the list comes on standard input", remedy="leave out the other sources"
         )
     named = [line.rstrip("\r\n") for line in sys.stdin if line.strip()] if STDIN in sources else None
-    tasks = find_pictures(named if named is not None else [p.name for p in expand(sources)])
+    tasks = find_pictures(named if named is not None else [p.name for p in expand(sources, walk=False)])
     counts = {"made": 0, "kept": 0, "failed": 0}
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     with Progress(*columns, console=words(), disable=not sys.stderr.isatty()) as progress:
