@@ -116,16 +116,19 @@ class Run:
         return float(loss_objectness.detach()), float(loss_attention.detach())
 
     def start_from(self, net: SaliencyNet) -> None:
-        """Takes over the weights that fit; the others stay as they are, and are named."""
+        """Takes over the weights; where a layer is wider or narrower here, as far as it fits, which is told."""
         own, given = self.net.state_dict(), net.state_dict()
-        fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
-        from_chance = sorted({name.rpartition(".")[0] for name in own if name not in fitting})
-        if not fitting or len(from_chance) > len(own) / 4:
+        unlike = sorted({n.rpartition(".")[0] for n, v in own.items() if n not in given or given[n].shape != v.shape})
+        if len(unlike) > len(own) / 4:
             raise SystemExit(f"expected weights of nearly {self.net.config}, got {net.config}; name another file")
-        if from_chance:
-            print(f"from chance: {', '.join(from_chance)}", flush=True)
-        self.net.load_state_dict(own | fitting)
-        self.average.load_state_dict(own | fitting)
+        if unlike:
+            print(f"in part from chance: {', '.join(unlike)}", flush=True)
+        for name in own.keys() & given.keys():
+            if own[name].ndim == given[name].ndim:
+                shared = tuple(slice(min(pair)) for pair in zip(own[name].shape, given[name].shape, strict=True))
+                own[name][shared] = given[name][shared]
+        self.net.load_state_dict(own)
+        self.average.load_state_dict(own)
 
     def save(self, path: Path) -> None:
         """Writes a temporary name and renames it: a kill leaves the former check-point whole."""

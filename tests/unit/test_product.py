@@ -9,9 +9,10 @@ from PIL import ImageDraw
 
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Size
+from eyefirst.tools.album import find_pictures
 from eyefirst.tools.crop import objects
 from eyefirst.tools.product import ProductSettings, find_product, lay_out
-from eyefirst.tools.thumbnails import ThumbnailSettings, find_pictures, make_thumbnails
+from eyefirst.tools.thumbnails import ThumbnailSettings, make_thumbnails
 
 PLACE = (300, 120, 420, 400)
 

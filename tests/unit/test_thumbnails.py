@@ -14,15 +14,9 @@ from PIL import Image as PillowImage
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import Box, Size
-from eyefirst.image import load_picture
-from eyefirst.tools.thumbnails import (
-    JOURNAL,
-    ThumbnailRow,
-    ThumbnailSettings,
-    find_pictures,
-    make_one,
-    make_thumbnails,
-)
+from eyefirst.image import load_animation, load_picture
+from eyefirst.tools.album import AlbumRow, find_pictures
+from eyefirst.tools.thumbnails import JOURNAL, ThumbnailSettings, make_one, make_thumbnails
 
 TWO_SIZES = ThumbnailSettings(sizes=(Size(64, 64), Size(96, 40)), format="webp")
 
@@ -42,7 +36,7 @@ def album(tmp_path: Path) -> Path:
     return folder
 
 
-def run(album: Path, out: Path, settings: ThumbnailSettings = TWO_SIZES) -> list[ThumbnailRow]:
+def run(album: Path, out: Path, settings: ThumbnailSettings = TWO_SIZES) -> list[AlbumRow]:
     return list(make_thumbnails(find_pictures([album]), out, settings, workers=2))
 
 
@@ -79,6 +73,29 @@ def test_a_second_run_does_only_what_is_missing_or_changed(album: Path, tmp_path
     assert second["p3.jpg"].plan == first[str(album / "sub" / "p3.jpg")].plan
     other = ThumbnailSettings(sizes=TWO_SIZES.sizes, format="webp", quality=50)
     assert [r.status for r in run(album, out, other)].count("made") == 5
+
+
+def test_the_folder_of_the_thumbnails_is_no_source(album: Path) -> None:
+    out = album / "thumbs"
+    first = [r.status for r in make_thumbnails(find_pictures([album], outside=out), out, TWO_SIZES)]
+    again = [r.status for r in make_thumbnails(find_pictures([album], outside=out), out, TWO_SIZES)]
+    assert first.count("made") == again.count("kept") == 5
+    assert len(again) == 6
+    assert len(find_pictures([out], outside=out)) == 10  # named itself, it is walked
+
+
+def test_animations_stay_animations_where_the_format_can(tmp_path: Path) -> None:
+    frames = [PillowImage.new("RGB", (60, 40), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=[100, 200, 300], loop=2)
+    for format, count in (("webp", 3), ("gif", 3), ("jpg", 1)):
+        settings = ThumbnailSettings(sizes=(Size(20, 20),), format=format)
+        (path,), _ = make_one(str(tmp_path / "a.gif"), tmp_path / "out", settings)
+        made = load_animation(path)
+        assert len(made.frames) == count
+        assert {f.size for f in made.frames} == {(20, 20)}
+        if count == 3:
+            assert made.durations_ms == (100, 200, 300)
+            assert made.loops == 2
 
 
 def test_names_never_collide(tmp_path: Path) -> None:

@@ -58,10 +58,12 @@ class BatchConfig:
     objects: int = 16
     attention: int = 8
     paste_share: float = 0.1
-    """Share of the object pictures whose subject is pasted onto a picture where nothing stands out."""
+    """Share of the object pictures whose subject is pasted, smaller, onto a picture where nothing stands out."""
     smallest_attention_window: float = 0.6
     taught_weight: float = 0.25
     """How much a teacher's map counts beside a person's, where the store holds a teacher's."""
+    teacher_share: float = 0.0
+    """Share of a teacher's map in the density of a few people's fixations, which alone are soon learned by heart."""
     workers: int = 2
 
 
@@ -89,10 +91,12 @@ class Batches:
         looked_at = random.choice(self._looked_at[0], self.config.attention, p=self._looked_at[1])
         chosen = np.concatenate([objects, looked_at])
         pictures, windows, masks, densities, hints = [], [], [], [], []
+        pasted = np.zeros(len(chosen), bool)
         for k, i in enumerate(chosen):
             mask, density, picture = *self._labels(i), self.store.pictures[i]
             if k < len(objects) and self._nothing and random.random() < self.config.paste_share and mask.any():
-                picture = _paste(picture, mask, self.store.pictures[random.choice(self._nothing)])
+                picture, mask = _paste(picture, mask, self.store.pictures[random.choice(self._nothing)], random)
+                pasted[k] = True
             smallest = 0.6 if k < len(objects) else self.config.smallest_attention_window
             window, mirrored = _window(random, smallest), random.random() < 0.5
             pictures.append(_cut(picture, window, mirrored, side, random))
@@ -106,14 +110,14 @@ class Batches:
         taught = 0.0 if self.store.teacher is None else self.config.taught_weight
         known = np.zeros((len(chosen), 2))
         if self.store.hints is not None:
-            known = self.store.hints[chosen][:, :, 0, 0] != UNKNOWN_HINT
+            known = (self.store.hints[chosen][:, :, 0, 0] != UNKNOWN_HINT) & ~pasted[:, None]
         stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
         return Batch(
             _tint(stacked, random),
             torch.from_numpy(np.clip(np.stack(masks), 0, 1)),
             torch.tensor([1.0 if row.has_mask else taught for row in rows]),
             torch.from_numpy(density / density.sum((1, 2), keepdims=True)),
-            torch.tensor([1.0 if row.has_density else taught for row in rows]),
+            torch.tensor([1.0 if row.has_density else taught for row in rows]) * torch.from_numpy(~pasted),
             torch.stack([self._prior_weights(row.set_name) for row in rows]),
             torch.tensor(windows, dtype=torch.float32),
             torch.from_numpy(np.clip(np.array(hints), 0, 1)),
@@ -124,7 +128,12 @@ class Batches:
         """Mask and density of a picture, the teacher's where no person gave one."""
         row, own = self.store.rows[i], self.store.labels[i]
         taught = own if self.store.teacher is None else self.store.teacher[i][::-1]  # it holds attention first
-        return own[0] if row.has_mask else taught[0], own[1] if row.has_density else taught[1]
+        density = own[1] if row.has_density else taught[1]
+        share = self.config.teacher_share
+        if share and row.fixations is not None and self.store.teacher is not None:
+            mixed = [np.asarray(own[1], np.float32), np.kron(taught[1], np.ones((2, 2), np.float32))]
+            density = sum(part * d / d.sum() for part, d in zip((1 - share, share), mixed, strict=True))
+        return own[0] if row.has_mask else taught[0], density
 
     def _hints(self, i: int) -> NDArray[np.float16]:
         """(2, 68, 68): where faces and text are."""
@@ -159,10 +168,28 @@ def _weighted(store: Store, sets: dict[str, float]) -> tuple[NDArray[np.int64], 
     return np.concatenate(indices), weights / weights.sum()
 
 
-def _paste(picture: NDArray[np.uint8], mask: NDArray[np.float16], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The subject keeps its place; what lay behind it becomes a sky or a texture."""
-    cover = Image.fromarray((mask * 255).astype(np.uint8)).resize(picture.shape[1::-1], Image.Resampling.BILINEAR)
-    return np.asarray(Image.composite(Image.fromarray(picture), Image.fromarray(background), cover))
+def _paste(
+    picture: NDArray[np.uint8],
+    mask: NDArray[np.float16],
+    background: NDArray[np.uint8],
+    random: np.random.Generator,
+) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """The subject at 0.3 to 1 of its size, somewhere on a sky or a texture; the new picture and its mask."""
+    scale = random.uniform(0.3, 1)
+    left, top = random.uniform(0, 1 - scale, 2)
+
+    def placed(on: Image.Image, what: Image.Image, cover: Image.Image) -> Image.Image:
+        """`what` on `on`, as far as `cover` shows it."""
+        side = on.width
+        small = (round(scale * side),) * 2
+        what, cover = (part.resize(small, Image.Resampling.BILINEAR) for part in (what, cover))
+        on.paste(what, (round(left * side), round(top * side)), cover)
+        return on
+
+    cover = Image.fromarray((mask * 255).astype(np.uint8))
+    pasted = placed(Image.fromarray(background), Image.fromarray(picture), cover)
+    where = placed(Image.new("L", cover.size), Image.new("L", cover.size, 255), cover)
+    return np.asarray(pasted), (np.asarray(where, np.float32) / 255).astype(np.float16)
 
 
 def _window(random: np.random.Generator, smallest: float) -> tuple[float, float, float, float]:
@@ -200,7 +227,7 @@ def _cut_label(
 
 
 def _tint(pictures: Tensor, random: np.random.Generator) -> Tensor:
-    """Saturation, contrast, a colour cast and brightness as one 3 x 4 matrix a picture; noise on some."""
+    """Saturation, contrast, a colour cast and brightness as one 3 x 4 matrix a picture; some nights, some noise."""
     n, _, height, width = pictures.shape
     saturation = random.uniform(0.4, 1.5, n) * (random.random(n) > 0.06)
     contrast = random.uniform(0.6, 1.4, n)
@@ -208,6 +235,8 @@ def _tint(pictures: Tensor, random: np.random.Generator) -> Tensor:
     matrix = (1 - saturation)[:, None, None] * GREY[None, None] + saturation[:, None, None] * np.eye(3)
     matrix = contrast[:, None, None] * cast * matrix
     offset = 128 * (1 - contrast)[:, None, None] + random.uniform(-35, 35, (n, 1, 1)) + np.zeros((1, 3, 1))
+    night = np.where(random.random(n) < 0.08, random.uniform(0.2, 0.6, n), 1)[:, None, None]
+    matrix, offset = matrix * night, offset * night
     flat = pictures.reshape(n, 3, -1).float()
     tinted = torch.baddbmm(torch.from_numpy(offset).float(), torch.from_numpy(matrix).float(), flat)
     tinted = tinted.view(n, 3, height, width)

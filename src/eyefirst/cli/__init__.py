@@ -20,6 +20,7 @@ from eyefirst.cli.heatmap import draw_heat_maps
 from eyefirst.cli.models import list_models
 from eyefirst.cli.objects import find_objects
 from eyefirst.cli.pan import pan_album
+from eyefirst.cli.plan import plan_pictures
 from eyefirst.cli.render import render_plans
 from eyefirst.cli.report import report_pictures
 from eyefirst.cli.text import read_text
@@ -60,6 +61,7 @@ def eyefirst(
 for _name, _command in (
     ("crop", crop_pictures),
     ("thumbnails", thumbnail_pictures),
+    ("plan", plan_pictures),
     ("heatmap", draw_heat_maps),
     ("objects", find_objects),
     ("text", read_text),

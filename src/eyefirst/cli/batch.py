@@ -5,15 +5,21 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import typer
 
 from eyefirst.cli.guard import FAILED, as_known, as_line, say, words
 from eyefirst.errors import EyefirstError, InvalidValueError, PictureNotFoundError
+
+if TYPE_CHECKING:
+    from eyefirst.tools.album import AlbumRow, Status, Task
 
 STDIN = "-"
 
@@ -71,7 +77,7 @@ def expand(arguments: Sequence[str], *, walk: bool = True) -> list[Picture]:
 
 
 def _pictures_in(folder: str) -> list[str]:
-    from eyefirst.tools.thumbnails import find_pictures  # it brings the network along
+    from eyefirst.tools.album import find_pictures  # late: it brings decoders along
 
     return [task.source for task in find_pictures([folder])]
 
@@ -82,13 +88,13 @@ def _standard_input() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def for_each(items: Sequence[Item], work: Callable[[Item], Iterable[str]], *, as_json: bool) -> None:
-    """Prints what `work` returns for each item, or its error; exits with 1 if there was any."""
+def for_each(items: Sequence[Item], work: Callable[[Item], Iterable[str]], *, as_json: bool, workers: int = 1) -> None:
+    """Prints what `work` returns for each item, or its error, in order; exits with 1 if there was any."""
     failed = False
-    with _progress(len(items)) as advance:
-        for item in items:
+    with _progress(len(items)) as advance, closing(_in_order(items, work, workers)) as done:
+        for item, lines_of in done:
             try:
-                lines = list(work(item))
+                lines = list(lines_of())
             except Exception as error:
                 failed = True
                 known = as_known(error)
@@ -101,6 +107,62 @@ def for_each(items: Sequence[Item], work: Callable[[Item], Iterable[str]], *, as
             advance()
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _in_order(
+    items: Sequence[Item], work: Callable[[Item], Iterable[str]], workers: int
+) -> Generator[tuple[Item, Callable[[], Iterable[str]]], None, None]:
+    """Each item with a call that gives its lines or raises; several workers are a few items ahead."""
+    if workers == 1:
+        yield from ((item, partial(work, item)) for item in items)
+        return
+    with ThreadPoolExecutor(workers, "eyefirst") as pool:
+        waiting: deque[tuple[Item, Future[Iterable[str]]]] = deque()
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(work, item)))
+                if len(waiting) > 2 * workers:
+                    done, future = waiting.popleft()
+                    yield done, future.result
+            yield from ((done, future.result) for done, future in waiting)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def album_tasks(sources: Sequence[str], *, outside: str | None = None) -> list[Task]:
+    """What `thumbnails` and `plan` work on: folders, files, globs; or a list of paths on standard input."""
+    from eyefirst.tools.album import find_pictures  # late: it brings decoders along
+
+    if STDIN in sources and len(sources) > 1:
+        raise InvalidValueError(
+            "- stands alone: the list comes on standard input", remedy="leave out the other sources"
+        )
+    listed = [line.rstrip("\r\n") for line in sys.stdin if line.strip()] if STDIN in sources else None
+    names = listed if listed is not None else [p.name for p in expand(sources, walk=False)]
+    return find_pictures(names, outside=outside)
+
+
+def show_rows(rows: Generator[AlbumRow, None, None], total: int, what: str, *, jsonl: bool) -> dict[Status, int]:
+    """Rows as they come: a bar with rate and time left, errors in words, JSON lines if wanted; how many of each."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    counts: dict[Status, int] = {"made": 0, "kept": 0, "failed": 0}
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    with (
+        Progress(*columns, console=words(), disable=not sys.stderr.isatty()) as progress,
+        closing(rows),
+    ):
+        bar = progress.add_task(what, total=total, rate="")
+        for row in rows:
+            counts[row.status] += 1
+            if row.error:
+                say(f"{row.error['source']}: {row.error['reason']}; {row.error['remedy']}")
+            if jsonl:
+                print(as_line(row.to_dict()), flush=True)
+            speed = progress.tasks[bar].speed
+            progress.update(bar, advance=1, rate=f"{speed:.1f}/s" if speed else "")
+    say(", ".join(f"{count} {status}" for status, count in counts.items()))
+    return counts
 
 
 @contextmanager

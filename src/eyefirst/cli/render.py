@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +26,19 @@ NAMELESS = ("<array>", "<picture>", "<bytes>", "<file>")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A plan and the name of its picture; or the error that came instead of a plan."""
+    """The JSON of a plan, read when its turn comes, and the name of its picture; or the error that came instead."""
 
     name: str
-    plan: CropPlan | None = None
+    text: str = ""
+    frames: int = 0
     error: EyefirstError | None = None
+
+    def plan(self) -> CropPlan:
+        from eyefirst.plan import CropPlan
+
+        if self.error:
+            raise self.error
+        return CropPlan.from_json(self.text)
 
 
 @guarded
@@ -37,7 +46,7 @@ def render_plans(
     plans: Annotated[
         list[str],
         typer.Argument(
-            metavar="PLANS", help="Files of `eyefirst crop --json` (JSON or JSON lines), or - for standard input."
+            metavar="PLANS", help="Files of `eyefirst plan` or `crop --json`, JSON or JSON lines; - for standard input."
         ),
     ],
     *,
@@ -50,6 +59,7 @@ def render_plans(
     size: FitSize = "",
     quality: Quality = 88,
     format: Format = "",
+    workers: Annotated[int, typer.Option(min=0, help="Threads; 0 is one per processor.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Cut the frames of saved plans; no network is needed.
@@ -58,6 +68,8 @@ def render_plans(
     Examples:
       eyefirst render plan.json -o crops
       eyefirst crop photo.jpg -a 1:1 --json | eyefirst render - -o square.jpg
+      eyefirst plan album -a 4:5 -o plans.jsonl
+      eyefirst render plans.jsonl --size 640x640 -o crops
       eyefirst render plan.json --picture moved/photo.jpg --size 640x640 -o crops
     """
     from eyefirst.cli.outputs import Outputs
@@ -65,20 +77,19 @@ def render_plans(
     from eyefirst.tools.crop import render_plan
 
     rows = [row for file in expand(plans) for row in _read(file)]
-    single = len(rows) == 1 and rows[0].plan is not None and sum(map(len, rows[0].plan.frames.values())) == 1
+    single = len(rows) == 1 and rows[0].frames == 1
     fit = Size.parse(size) if size else None
     outputs = Outputs(out, rows, single=single, format=format, quality=quality, size=fit, inputs=[*plans, picture])
 
     def cut(row: Row) -> Iterable[str]:
-        if row.plan is None:
-            raise row.error or InvalidPlanError("there is no plan")
+        plan = row.plan()
         source = picture or row.name
         if source in NAMELESS:
             raise InvalidPlanError("the plan names no file", remedy="add --picture FILE", source=source)
-        written = outputs.write_frames(render_plan(row.plan, source), row)
+        written = outputs.write_frames(render_plan(plan, source), row)
         return [as_line({"picture": row.name, "files": written})] if as_json else written
 
-    for_each(rows, cut, as_json=as_json)
+    for_each(rows, cut, as_json=as_json, workers=workers or os.cpu_count() or 1)
 
 
 def _read(file: Picture) -> list[Row]:
@@ -95,7 +106,7 @@ def _read(file: Picture) -> list[Row]:
     for number, part in enumerate(_objects(text), 1):
         name = file.name if part is text else f"{file.name}:{number}"
         try:
-            rows.append(_failed_before(part) or _planned(part))
+            rows.append(_row_of(part))
         except Exception as error:
             known = as_known(error)
             known.source = name
@@ -105,20 +116,16 @@ def _read(file: Picture) -> list[Row]:
     ]
 
 
-def _planned(part: str) -> Row:
+def _row_of(part: str) -> Row:
+    """The row of a plan, or of a picture that could not be planned."""
     from eyefirst.plan import CropPlan
 
-    plan = CropPlan.from_json(part)
-    return Row(plan.picture, plan)
-
-
-def _failed_before(part: str) -> Row | None:
-    """The row of a picture that `eyefirst crop --json` could not plan."""
     with contextlib.suppress(ValueError):
         match json.loads(part):
             case {"error": {"reason": str(reason), "remedy": str(remedy)}, "picture": str(name)}:
                 return Row(name, error=InvalidPlanError(f"was not planned: {reason}", remedy=remedy))
-    return None
+    plan = CropPlan.from_json(part)
+    return Row(plan.picture, part, sum(map(len, plan.frames.values())))
 
 
 def _objects(text: str) -> list[str]:

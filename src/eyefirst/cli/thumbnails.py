@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from eyefirst.cli.guard import FAILED, as_line, guarded, say, words
+from eyefirst.cli.guard import FAILED, guarded
 from eyefirst.cli.options import Revision
-from eyefirst.errors import InvalidValueError
-
-STDIN = "-"
 
 
 @guarded
@@ -44,6 +40,9 @@ def thumbnail_pictures(
         str,
         typer.Option(metavar="COLOUR", help="Of --product: keep the picture's own, transparent, or a colour."),
     ] = "keep",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: whatever comes into the folders is done as well, until Ctrl-C.")
+    ] = False,
     revision: Revision = "",
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a row a picture as JSON on standard output.")] = False,
 ) -> None:
@@ -55,13 +54,12 @@ def thumbnail_pictures(
       eyefirst thumbnails album -o shop --size 800x800 --product --margin 0.1
       find /photos -name '*.jpg' | eyefirst thumbnails - -o thumbs -s 320x320 --jsonl
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from eyefirst.cli.batch import expand
+    from eyefirst.cli.batch import album_tasks, show_rows
     from eyefirst.framing import FramingOptions
     from eyefirst.geometry import Size
     from eyefirst.tools.product import ProductSettings
-    from eyefirst.tools.thumbnails import ThumbnailSettings, find_pictures, make_thumbnails
+    from eyefirst.tools.thumbnails import ThumbnailSettings, make_thumbnails
+    from eyefirst.tools.watch import watched
 
     settings = ThumbnailSettings(
         sizes=tuple(Size.parse(s) for s in size),
@@ -71,28 +69,11 @@ def thumbnail_pictures(
         product=ProductSettings(margin=margin, backdrop=backdrop) if product else None,
         revision=revision or None,
     )
-    if STDIN in sources and len(sources) > 1:
-        raise InvalidValueError(
-            "- stands alone: the list comes on standard input", remedy="leave out the other sources"
-        )
-    named = [line.rstrip("\r\n") for line in sys.stdin if line.strip()] if STDIN in sources else None
-    tasks = find_pictures(named if named is not None else [p.name for p in expand(sources, walk=False)])
-    counts = {"made": 0, "kept": 0, "failed": 0}
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
-    with Progress(*columns, console=words(), disable=not sys.stderr.isatty()) as progress:
-        bar = progress.add_task("thumbnails", total=len(tasks), rate="")
-        rows = make_thumbnails(tasks, out, settings, workers=workers or None)
-        try:
-            for row in rows:
-                counts[row.status] += 1
-                if row.error:
-                    say(f"{row.error['source']}: {row.error['reason']}; {row.error['remedy']}")
-                if jsonl:
-                    print(as_line(row.to_dict()), flush=True)
-                speed = progress.tasks[bar].speed
-                progress.update(bar, advance=1, rate=f"{speed:.1f}/s" if speed else "")
-        finally:
-            rows.close()
-    say(", ".join(f"{count} {status}" for status, count in counts.items()))
-    if counts["failed"]:
+    if watch:
+        for tasks in watched(sources, outside=out):
+            show_rows(make_thumbnails(tasks, out, settings, workers=workers or None), len(tasks), "new", jsonl=jsonl)
+        return
+    tasks = album_tasks(sources, outside=out)
+    rows = make_thumbnails(tasks, out, settings, workers=workers or None)
+    if show_rows(rows, len(tasks), "thumbnails", jsonl=jsonl)["failed"]:
         raise typer.Exit(FAILED)

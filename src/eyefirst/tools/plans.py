@@ -1,0 +1,76 @@
+"""Plans of many pictures, kept as JSON lines: analyse once, cut any size later.
+
+eyefirst plan album -a 1:1 -a 16:9 -o plans.jsonl
+eyefirst render plans.jsonl --size 640x640 -o crops
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.framing import FramingOptions
+from eyefirst.geometry import AspectRatio
+from eyefirst.handler import ImageRequestHandler
+from eyefirst.network import check_revision
+from eyefirst.plan import CropPlan
+from eyefirst.tools.album import AlbumRow, Journal, Task, settings_hash, work_through
+from eyefirst.tools.crop import plan_from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSettings:
+    """What is planned of every picture; see `plan_crops`."""
+
+    ratios: tuple[AspectRatio, ...]
+    alternatives: int = 1
+    options: FramingOptions = field(default_factory=FramingOptions)
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.ratios:
+            raise InvalidValueError("expected at least one ratio, got none", remedy="e.g. 16:9")
+        object.__setattr__(self, "ratios", tuple(dict.fromkeys(AspectRatio.parse(r) for r in self.ratios)))
+        object.__setattr__(self, "revision", check_revision(self.revision))
+
+
+def plan_album(
+    tasks: Iterable[Task], out: str | os.PathLike[str], settings: PlanSettings, *, workers: int | None = None
+) -> Generator[AlbumRow, None, None]:
+    """Plans every picture; `out` then holds one line of JSON per picture, in order: its plan, or its error.
+
+    Lines are written to a temporary name, renamed when all are there; what is planned stands in a journal
+    beside it, so that a second run plans only what is missing or changed. For the rest see `work_through`.
+    Raises OutputError where `out` cannot be written.
+    """
+    path = Path(out)
+    journal = Journal(path.with_name(f".{path.name}.sqlite"), settings_hash(settings))
+    rows = work_through(tasks, journal, lambda task: ([], plan_one(task.source, settings)), workers=workers)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("w") as file:
+            for row in rows:
+                file.write(json.dumps(row.plan or {"error": row.error, "picture": row.picture}) + "\n")
+                yield row
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the plans: {error.strerror}", remedy="check the folder and the free space", source=str(path)
+        ) from error
+    finally:
+        rows.close()
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def plan_one(source: str, settings: PlanSettings) -> CropPlan:
+    """The plan of one picture."""
+    handler = ImageRequestHandler(source)
+    return plan_from(
+        handler, settings.ratios, settings.alternatives, options=settings.options, revision=settings.revision
+    )

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+
+from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.geometry import AspectRatio
+from eyefirst.image import load_picture
+from eyefirst.plan import CropPlan
+from eyefirst.tools.album import Task, find_pictures
+from eyefirst.tools.crop import plan_crops, render_plan
+from eyefirst.tools.plans import PlanSettings, plan_album
+from eyefirst.tools.watch import watched
+
+SETTINGS = PlanSettings(ratios=(AspectRatio.parse("1:1"), AspectRatio.parse("16:9")))
+
+
+@pytest.fixture
+def album(tmp_path: Path, photo_path: Path) -> Path:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    photo = load_picture(photo_path)
+    photo.save(folder / "a.jpg")
+    photo.transpose(PillowImage.Transpose.FLIP_LEFT_RIGHT).save(folder / "b.jpg")
+    (folder / "bad.jpg").write_bytes(b"not a picture")
+    return folder
+
+
+def test_plans_are_lines_and_what_plan_crops_says(album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "plans.jsonl"
+    rows = list(plan_album(find_pictures([album]), out, SETTINGS, workers=2))
+    assert [r.status for r in rows] == ["made", "made", "failed"]
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert "error" in lines[2]
+    plan = CropPlan.from_dict(lines[0])
+    assert plan.to_dict() == plan_crops(str(album / "a.jpg"), ["1:1", "16:9"]).to_dict()
+    assert render_plan(plan, album / "a.jpg")["1:1"][0].width > 0
+
+
+def test_a_second_run_plans_only_what_changed(album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "plans.jsonl"
+    list(plan_album(find_pictures([album]), out, SETTINGS))
+    before = out.read_text().splitlines()
+    PillowImage.new("RGB", (90, 60), "teal").save(album / "b.jpg")
+    rows = list(plan_album(find_pictures([album]), out, SETTINGS))
+    assert [r.status for r in rows] == ["kept", "made", "failed"]
+    after = out.read_text().splitlines()
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+def test_stopping_leaves_the_former_file_and_no_other(album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "plans.jsonl"
+    out.write_text("former")
+    rows = plan_album(find_pictures([album]), out, SETTINGS, workers=1)
+    next(rows)
+    rows.close()
+    assert out.read_text() == "former"
+    assert not list(tmp_path.glob(".*part"))
+    assert next(plan_album(find_pictures([album]), out, SETTINGS)).status == "kept"
+
+
+def test_bad_settings_and_places_are_refused(album: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidValueError):
+        PlanSettings(ratios=())
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        list(plan_album(find_pictures([album]), tmp_path / "file" / "plans.jsonl", SETTINGS))
+
+
+def test_a_watched_folder_gives_what_is_there_and_what_comes(album: Path, photo_path: Path) -> None:
+    rounds: list[list[Task]] = []
+
+    def watch() -> None:
+        for tasks in watched([album], outside=album / "thumbs"):
+            rounds.append(tasks)
+            if len(rounds) == 2:
+                return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not rounds and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (album / "notes.txt").write_text("no picture")
+    (album / "thumbs").mkdir()
+    (album / "thumbs" / "x.jpg").write_bytes(photo_path.read_bytes())
+    (album / "new.jpg").write_bytes(photo_path.read_bytes())
+    thread.join(20)
+    assert [Path(t.source).name for t in rounds[0]] == ["a.jpg", "b.jpg", "bad.jpg"]
+    assert [t.target for t in rounds[1]] == ["new"]
+
+
+def test_only_folders_are_watched(photo_path: Path) -> None:
+    with pytest.raises(InvalidValueError, match="folders"):
+        next(watched([photo_path]))
