@@ -198,12 +198,16 @@ class VideoReader:
         except (self._av.error.FFmpegError, OSError):
             self.damaged_packets += 1  # the file breaks off: what came until here is the film
 
-    def frame_at(self, seconds: Fraction) -> VideoFrame:
-        """The frame shown at a time: the last one that begins no later; else the first."""
+    def frames_from(self, seconds: Fraction) -> Iterator[VideoFrame]:
+        """Frames from a key frame no later than a time on, read anew."""
         target = int((seconds + self._start) / self.stream.time_base)
         self.container.seek(max(target, 0), stream=self.stream)
+        return self.frames()
+
+    def frame_at(self, seconds: Fraction) -> VideoFrame:
+        """The frame shown at a time: the last one that begins no later; else the first."""
         found = None
-        for frame in self.frames():
+        for frame in self.frames_from(seconds):
             if found is not None and frame.seconds > seconds:
                 break
             found = frame
