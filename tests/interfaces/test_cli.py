@@ -23,9 +23,11 @@ from eyefirst.cli import app
 from eyefirst.cli.heatmap import Colormap, View
 from eyefirst.colours import COLORMAPS
 from eyefirst.render import VIEWS
+from tests.make_clips import make_clip
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("crop", "heatmap", "objects", "render", "report", "text", "camera", "enhance", "pan", "models", "doctor")
+FILM_COMMANDS = ("reframe", "shots")
 
 
 @dataclass(frozen=True)
@@ -397,7 +399,7 @@ def test_doctor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- help and documents
 
 
-@pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])
+@pytest.mark.parametrize("command", [(), *((c,) for c in (*COMMANDS, *FILM_COMMANDS))])
 def test_every_help_works_and_names_the_exit_codes(command: tuple[str, ...]) -> None:
     ran = run(*command, "--help")
     assert ran.code == 0
@@ -419,6 +421,7 @@ def test_every_example_runs(folder: Path) -> None:
     (folder / "moved").mkdir()
     (folder / "moved" / "photo.jpg").write_bytes((folder / "photo.jpg").read_bytes())
     (folder / "plan.json").write_text(eyefirst.plan_crops("photo.jpg", "1:1").to_json())
+    make_clip(folder / "talk.mp4", seconds=2)
     lines = examples()
     assert len(lines) > 30
     for line in lines:

@@ -238,9 +238,7 @@ def _temperature(red: float, green: float, blue: float) -> float:
     return float(-449 * n**3 + 3525 * n**2 - 6823.3 * n + 5520.33)
 
 
-def salient_sharpness(
-    grey: PillowImage.Image, attention: SaliencyObservation, objects: SaliencyObservation
-) -> float:
+def salient_sharpness(grey: PillowImage.Image, attention: SaliencyObservation, objects: SaliencyObservation) -> float:
     """Variance of the Laplacian on the salient part (Pech-Pacheco et al., ICPR 2000), at one scale for all.
 
     grey: a picture of mode L. In squared grey levels; needs no extra. For ranking pictures by how sharp they

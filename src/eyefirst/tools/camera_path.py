@@ -30,7 +30,7 @@ PEAK = 1.875
 """Highest speed of a minimum-jerk move, in multiples of its mean."""
 SAMPLES = 64
 STILLNESS = (10.0, 1.0, 100.0)
-"""What first, second and third differences of a track cost, after Grundmann et al., section 3.3; in shares of a frame."""
+"""What first, second and third differences of a track cost, as in Grundmann et al., section 3.3."""
 MOTION_COST = 0.0015
 """What motion costs against losing sight of the target by one frame width for one key frame."""
 PIECE, OVERLAP = 400, 40

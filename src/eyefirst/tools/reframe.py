@@ -17,10 +17,10 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from pathlib import Path
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ from eyefirst.network import Network
 from eyefirst.render import Tile, contact_sheet, render_frame
 from eyefirst.tools.camera_path import CameraPath, KeyFrame, TrackLimits, eased, smooth_track
 from eyefirst.tools.shots import RATE, Footage, Shot, Sight, watch
-from eyefirst.tools.video_io import VideoFrame, VideoInfo, VideoReader, VideoWriter, even, pyav
+from eyefirst.tools.video_io import VideoFrame, VideoInfo, VideoReader, VideoWriter, even
 
 SCHEMA = "eyefirst.reframe/1"
 Kind = Literal["hold", "pan", "track", "pad"]
@@ -65,7 +65,7 @@ STEADY_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class MustKeep:
-    """A region that has to stay inside for a time. box: 0..1 of the upright frame. start, end: seconds; None is open."""
+    """A region that has to stay inside for a time. box: 0..1 of the upright frame. start, end: seconds or None."""
 
     box: Box
     start: float = 0.0
@@ -158,7 +158,7 @@ class ReframePlan:
 
     def __post_init__(self) -> None:
         starts = [s.start for s in self.shots]
-        if not starts or any(b <= a for a, b in zip(starts, starts[1:], strict=False)):
+        if not starts or any(b <= a for a, b in pairwise(starts)):
             raise InvalidPlanError("expected shots at rising times", remedy="plan again")
         if self.size != even(self.size):
             raise InvalidPlanError(f"expected even sides, got {self.size}", remedy="H.264 needs them even")
@@ -330,7 +330,7 @@ def reframe(
 def ffmpeg_filter(plan: ReframePlan, commands: str) -> str:
     """The value of ffmpeg's -vf that follows the path; `ffmpeg_commands` gives what the file `commands` has to hold."""
     window, _, _ = _pixel_window(plan, plan.shots[0].path.keys[0].box)
-    name = re.sub(r"([\\\\':,;\\[\\]])", r"\\\\\\1", commands)
+    name = re.sub(r"([\\':,;\[\]])", r"\\\1", commands)
     scale = f",scale={plan.size.width}:{plan.size.height}"
     return f"sendcmd=f={name},crop=w={window.width}:h={window.height}" + (scale if window != plan.size else "")
 
@@ -389,7 +389,7 @@ def strip(
 
 
 class _Axis(NamedTuple):
-    """One axis of a shot: the window's share of it, and where the window begins at each node, in 0..1 of the picture."""
+    """One axis of a shot: the window's share of it, and where the window begins at each node, 0..1 of the frame."""
 
     share: float
     kind: Kind
@@ -449,9 +449,7 @@ class _Planner:
         return 1 + (tight - 1) * self._tightness
 
     def _regions_in(self, shot: Shot) -> list[MustKeep]:
-        return [
-            m for m in self._regions if m.start < float(shot.end) and (m.end is None or m.end > float(shot.start))
-        ]
+        return [m for m in self._regions if m.start < float(shot.end) and (m.end is None or m.end > float(shot.start))]
 
     def _pair(self, shot: Shot) -> Box | None:
         """What has to be seen together: must-keep regions of one time, or two subjects that are there for long."""
@@ -470,8 +468,7 @@ class _Planner:
         target = pair.expanded(0.08)
         wide, high = (max(a, b) for a, b in zip((target.width, target.height), whole, strict=True))
         left, top = (
-            min(max(c - share / 2, 0.0), 1 - share)
-            for c, share in ((target.center.x, wide), (target.center.y, high))
+            min(max(c - share / 2, 0.0), 1 - share) for c, share in ((target.center.x, wide), (target.center.y, high))
         )
         pixels = Box(left, top, min(left + wide, 1.0), min(top + high, 1.0)).to_pixels(size)
         ratio = self._window.width / self._window.height
@@ -480,7 +477,13 @@ class _Planner:
         padding = Padding(x // 2, y // 2, x - x // 2, y - y // 2)
         path = CameraPath((KeyFrame(float(shot.start), pixels.normalized(size)),))
         return ShotPath(
-            shot.start, shot.end, "pad", path, _kept(shot, path), _kept_by_centre(shot, whole), padding,
+            shot.start,
+            shot.end,
+            "pad",
+            path,
+            _kept(shot, path),
+            _kept_by_centre(shot, whole),
+            padding,
             self._lost(shot, path),
         )
 
@@ -490,7 +493,11 @@ class _Planner:
         if room < 1e-6:
             return _Axis(share, "hold", np.zeros(len(times)), 0.0)
         grid = np.linspace(0, room, int(min(max(np.ceil(room / share * STEPS_A_WINDOW), 2), MOST_STEPS)) + 1)
-        worths = _smoothed([self._worths(s, grid, share, upright) for s in shot.sights], shot, times)
+        clearest = max(s.contrast for s in shot.sights) or 1.0
+        seen = [self._worths(s, grid, share, upright) * s.contrast / clearest for s in shot.sights]  # fades pull less
+        worths = _smoothed(
+            [w + self._demands(s, grid, share, upright) for w, s in zip(seen, shot.sights, strict=True)], shot, times
+        )
         step = float(times[1] - times[0])
 
         def worth_of(places: Places) -> float:
@@ -528,11 +535,16 @@ class _Planner:
             off = np.abs(grid + share / 2 - (start + end) / 2) / (share / 2)
             inside = _inside(grid, share, start, end)
             worths += SUBJECT_PREMIUM * found.confidence * attention * inside**2 * (1 - CENTRING * np.minimum(off, 1))
+        return worths
+
+    def _demands(self, sight: Sight, grid: Places, share: float, upright: int) -> Places:
+        """What must-keep regions add; and a touch for the middle, which settles ties."""
+        worths = -1e-4 * np.abs(grid - (1 - share) / 2)
         for region in self._regions:
             if region.holds_at(float(sight.seconds)):
                 start, end = _extent(region.box, upright)
                 worths += MUST_KEEP_WORTH * _inside(grid, share, start, end)
-        return worths - 1e-4 * np.abs(grid - (1 - share) / 2)
+        return worths
 
     def _pan(self, worths: Places, grid: Places, share: float, times: Places) -> Places | None:
         """The best move from rest to rest, if one is slow enough; None for shots too long or too short for one."""

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from eyefirst.image import Animation
 from eyefirst.network import Network, load_network
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 from eyefirst.tools.camera import salient_sharpness
-from eyefirst.tools.video_io import VideoFrame, VideoInfo, VideoReader
+from eyefirst.tools.video_io import VideoFrame, VideoInfo, VideoReader, pyav
 
 SCHEMA = "eyefirst.shots/1"
 RATE = 3.0
@@ -37,8 +38,8 @@ SHORTEST_SHOT = 0.4
 """Seconds; what is shorter is a flash, not a shot."""
 CUT_RATIO, CUT_CHANGE = 3.0, 15.0
 """A cut changes the picture so many times more than its neighbours do, and by so much: PySceneDetect's defaults."""
-CUT_STRIDE = 2
-"""Cuts are found on every second pixel of the small frame, each way."""
+CUT_SIDE = 128
+"""Cuts are found on so many pixels each way."""
 SOFT_SHARPNESS = 18.0
 """Sharpness (see `salient_sharpness`) that halves a frame's score."""
 FLAT, FOUND_BONUS = 6.0, 0.15
@@ -52,7 +53,8 @@ class Sight:
     seconds: its time, from the film's start. across, down: the attention map's sums over columns and over rows,
     (68,) float32, each adding up to 1; from the left, from the top. subjects: boxes in 0..1 of the upright
     frame, with confidences. on_subjects: the share of the attention on each. score: how much there is to
-    see, 0..1. sharpness: of the salient part, in squared grey levels.
+    see, 0..1. sharpness: of the salient part, in squared grey levels. contrast: standard deviation of the frame's
+    grey levels; a frame that is fading out has little.
     """
 
     seconds: Fraction
@@ -62,6 +64,7 @@ class Sight:
     on_subjects: tuple[float, ...]
     score: float
     sharpness: float
+    contrast: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,6 +148,14 @@ def timecode(seconds: Fraction | float) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
+def need_video() -> None:
+    """Raises MissingExtraError where a part of the extra `[video]` is missing, before any work is done."""
+    pyav("working on films")
+    for module, needed_for in (("scenedetect", "finding shots"), ("scipy", "smooth camera paths")):
+        if find_spec(module) is None:
+            raise MissingExtraError.for_extra("video", needed_for)
+
+
 def watch(
     source: str | os.PathLike[str],
     *,
@@ -160,6 +171,7 @@ def watch(
     """
     if not 0.1 <= rate <= 30:
         raise InvalidValueError(f"expected a rate of 0.1..30 frames a second, got {rate!r}", remedy="3 is usual")
+    need_video()
     with VideoReader(source) as reader:
         observer = _Observer(reader.info, rate, network or load_network(revision))
         for frame in reader.frames():
@@ -198,9 +210,7 @@ def cover(footage: Footage) -> PillowImage.Image:
         return reader.frame_at(best.seconds).picture()
 
 
-def preview(
-    footage: Footage, *, seconds: float = 4.0, width: int = 320, frames_per_second: float = 10.0
-) -> Animation:
+def preview(footage: Footage, *, seconds: float = 4.0, width: int = 320, frames_per_second: float = 10.0) -> Animation:
     """A short animation of the best shots, in the film's order; a second or more of each, round its best frame.
 
     seconds: how long in all, at most 30. width: of the result in pixels.
@@ -250,9 +260,7 @@ class _Observer:
         self._info, self._rate, self._network = info, rate, network
         self._cutter, self._timecode = _cut_detector(info)
         self._side = max(network.input_side, 16)
-        self._recent: deque[tuple[int, VideoFrame, NDArray[np.uint8]]] = deque(
-            maxlen=2 * self._cutter.event_buffer_length + 2
-        )
+        self._recent: deque[tuple[int, VideoFrame]] = deque(maxlen=2 * self._cutter.event_buffer_length + 2)
         self._sights: dict[int, Sight] = {}
         self._times: dict[int, Fraction] = {}
         self._cuts: list[int] = []
@@ -261,17 +269,16 @@ class _Observer:
         self._last = self._before = Fraction(0)
 
     def see(self, frame: VideoFrame) -> None:
-        small = frame.pixels(Size(self._side, self._side))
         number, self._count = self._count, self._count + 1
         self._before, self._last = self._last, frame.seconds
         if number == 0:
             self._times[0] = self._due = frame.seconds
-        self._recent.append((number, frame, small))
+        self._recent.append((number, frame))
         if frame.seconds >= self._due:
-            self._look(number, frame, small)
+            self._look(number, frame)
             step = 1 / Fraction(self._rate)
             self._due = max(self._due + step, frame.seconds + step / 2)
-        rough = np.ascontiguousarray(small[::CUT_STRIDE, ::CUT_STRIDE, ::-1])
+        rough = np.ascontiguousarray(frame.rough(CUT_SIDE)[:, :, ::-1])
         for cut in self._cutter.process_frame(self._timecode(number), rough):
             found = next((r for r in self._recent if r[0] == cut.frame_num), None)
             if found is not None and found[0] > 0:
@@ -290,9 +297,10 @@ class _Observer:
             shots.append(Shot(self._times[first], self._times.get(stop, end), sights))
         return Footage(self._info, end, self._count, self._rate, self._network.revision, tuple(shots), warnings)
 
-    def _look(self, number: int, frame: VideoFrame, small: NDArray[np.uint8]) -> None:
+    def _look(self, number: int, frame: VideoFrame) -> None:
         if number in self._sights:
             return
+        small = frame.pixels(Size(self._side, self._side))
         handler = ImageRequestHandler(small, network=self._network)
         attention, objects = handler.perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])
         density = attention.heat_map.density()
@@ -300,7 +308,7 @@ class _Observer:
         size = AspectRatio.parse(self._info.size).largest_in(Size(512, 512))
         grey = PillowImage.fromarray(frame.pixels(size)).convert("L")
         sharpness = salient_sharpness(grey, attention, objects)
-        blank = float(np.asarray(grey).std()) < FLAT
+        contrast = float(np.asarray(grey).std())
         spread = -float((density * np.log(np.maximum(density, 1e-12))).sum()) / np.log(density.size)
         strongest = max((s.confidence for s in subjects), default=0.0)
         interest = 0.6 * strongest + 0.4 * min(4 * (1 - spread), 1.0)
@@ -310,8 +318,9 @@ class _Observer:
             density.sum(1).astype(np.float32),
             subjects,
             tuple(attention.heat_map.mass_in(s.box) for s in subjects),
-            0.0 if blank else interest * sharpness / (sharpness + SOFT_SHARPNESS),
+            0.0 if contrast < FLAT else interest * sharpness / (sharpness + SOFT_SHARPNESS),
             sharpness,
+            contrast,
         )
 
 

@@ -93,11 +93,12 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoFrame:
-    """One decoded frame. seconds: from the container's start. raw: PyAV's own frame, as stored."""
+    """One decoded frame. seconds: from the container's start. raw: PyAV's own, as stored. scalers: the reader's."""
 
     seconds: Fraction
     raw: Any
     info: VideoInfo
+    scalers: dict[tuple[Size, str, str], Any]
 
     def pixels(self, size: Size | None = None) -> NDArray[np.uint8]:
         """Upright sRGB, (height, width, 3) uint8, of the film's size or squashed to another.
@@ -107,16 +108,22 @@ class VideoFrame:
         wanted = size or self.info.size
         stored = Size(wanted.height, wanted.width) if self.info.quarter_turns % 2 else wanted
         hdr = self.info.transfer != "sdr"
-        small = self.raw.reformat(
-            width=stored.width,
-            height=stored.height,
-            format="rgb48le" if hdr else "rgb24",
-            interpolation="BILINEAR",
-        )
+        small = self._scaled(stored, "rgb48le" if hdr else "rgb24", "BILINEAR")
         pixels = np.asarray(small.to_ndarray())
         if hdr:
             pixels = tone_mapped(pixels, self.info.transfer)
         return np.ascontiguousarray(np.rot90(pixels, self.info.quarter_turns))
+
+    def rough(self, side: int) -> NDArray[np.uint8]:
+        """Squashed to (side, side, 3) uint8 RGB the fast way, as it is stored: to find cuts."""
+        return np.asarray(self._scaled(Size(side, side), "rgb24", "FAST_BILINEAR").to_ndarray())
+
+    def _scaled(self, size: Size, format: str, interpolation: str) -> Any:
+        """By a scaler that is kept: setting one up takes longer than using it."""
+        scaler = self.scalers.setdefault((size, format, interpolation), pyav().video.reformatter.VideoReformatter())
+        return scaler.reformat(
+            self.raw, width=size.width, height=size.height, format=format, interpolation=interpolation
+        )
 
     def picture(self) -> PillowImage.Image:
         """The upright frame for looking at: full resolution, sRGB, square pixels."""
@@ -156,7 +163,7 @@ class VideoReader:
         self.stream.thread_type = "AUTO"
         self.damaged_packets = 0
         self._start = Fraction(self.container.start_time or 0, self._av.time_base)
-        self._next: VideoFrame | None = None
+        self._scalers: dict[tuple[Size, str, str], Any] = {}
         try:
             self.info = self._look(name)
         except BaseException:
@@ -227,7 +234,7 @@ class VideoReader:
     def _frame(self, raw: Any) -> VideoFrame | None:
         if raw.pts is None:
             return None
-        return VideoFrame(raw.pts * Fraction(raw.time_base) - self._start, raw, self.info)
+        return VideoFrame(raw.pts * Fraction(raw.time_base) - self._start, raw, self.info, self._scalers)
 
     def _look(self, name: str) -> VideoInfo:
         """Decodes up to the first frame: only that tells the rotation."""
@@ -245,9 +252,7 @@ class VideoReader:
         self.damaged_packets = 0
         degrees = round(first.rotation)
         if degrees % 90:
-            raise UnsupportedPictureError(
-                f"is turned by {degrees} degrees", remedy="turn it by quarters", source=name
-            )
+            raise UnsupportedPictureError(f"is turned by {degrees} degrees", remedy="turn it by quarters", source=name)
         turns = degrees // 90 % 4
         aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
         size = Size(first.height, first.width) if turns % 2 else Size(first.width, first.height)
@@ -285,9 +290,7 @@ def tone_mapped(values: NDArray[np.uint16], transfer: str) -> NDArray[np.uint8]:
         a, b, c = 0.17883277, 0.28466892, 0.55991073
         light = np.where(levels <= 0.5, levels**2 / 3, (np.exp((levels - c) / a) + b) / 12) / HLG_WHITE
     linear = light.astype(np.float32)[values]
-    to_709 = np.array(
-        [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
-    )
+    to_709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32)
     linear = np.maximum(linear @ to_709.T, 0)
     linear = linear * (1 + linear / 64) / (1 + linear) * 65 / 33  # 1 stays near 1 and 8 and more become white
     linear = np.clip(linear * 0.75, 0, 1)
@@ -526,9 +529,7 @@ def _planes(frame: Any) -> list[NDArray[Any]]:
     """Luma and the two chromas of a 4:2:0 frame, (height, width) views of uint8 or uint16."""
     dtype = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
     step = np.dtype(dtype).itemsize
-    return [
-        np.frombuffer(p, dtype).reshape(-1, p.line_size // step)[: p.height, : p.width] for p in frame.planes
-    ]
+    return [np.frombuffer(p, dtype).reshape(-1, p.line_size // step)[: p.height, : p.width] for p in frame.planes]
 
 
 def _cut(plane: NDArray[Any], box: Box, size: Size) -> NDArray[Any]:
