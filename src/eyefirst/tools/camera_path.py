@@ -217,8 +217,8 @@ def _solve_track(
 ) -> NDArray[np.float64]:
     """Variables: n places; n amounts outside of the bounds; then the sizes of first, second and third differences."""
     try:
-        from scipy.optimize import linprog  # noqa: PLC0415 - an extra
-        from scipy.sparse import bmat, csr_matrix, eye  # noqa: PLC0415
+        from scipy.optimize import linprog  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+        from scipy.sparse import bmat, csr_matrix, eye  # type: ignore[import-untyped]  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtraError.for_extra("video", "smooth camera paths") from error
     n = len(low)
