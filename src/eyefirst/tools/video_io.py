@@ -147,22 +147,8 @@ class VideoReader:
         name = str(path)
         if not os.path.isfile(path):
             raise PictureNotFoundError("there is no such file", remedy="check the path", source=name)
-        try:
-            self.container = self._av.open(name, metadata_errors="replace")
-        except (self._av.error.FFmpegError, OSError, ValueError) as error:
-            raise NotAPictureError(
-                f"is not a film that FFmpeg reads: {getattr(error, 'strerror', None) or error}",
-                remedy="give e.g. an MP4, MOV, MKV or WebM",
-                source=name,
-            ) from error
-        films = [s for s in self.container.streams.video if not _is_cover(s)]
-        if not films or films[0].codec_context is None:
-            self.container.close()
-            raise NotAPictureError("holds no moving pictures", remedy="give a film", source=name)
-        self.stream = films[0]
-        self.stream.thread_type = "AUTO"
+        self._open(name)
         self.damaged_packets = 0
-        self._start = Fraction(self.container.start_time or 0, self._av.time_base)
         self._scalers: dict[tuple[Size, str, str], Any] = {}
         try:
             self.info = self._look(name)
@@ -192,18 +178,15 @@ class VideoReader:
     def frames_and_packets(self, others: Sequence[Any] = ()) -> Iterator[VideoFrame | Any]:
         """Frames, and between them the untouched packets of other streams, in the file's order."""
         last = Fraction(-(10**9))
-        try:
-            for packet in self.container.demux(self.stream, *others):
-                if packet.stream.index != self.stream.index:
-                    yield packet
-                    continue
-                for raw in self._decoded(packet):
-                    frame = self._frame(raw)
-                    if frame is not None and frame.seconds > last:
-                        last = frame.seconds
-                        yield frame
-        except (self._av.error.FFmpegError, OSError):
-            self.damaged_packets += 1  # the file breaks off: what came until here is the film
+        for packet in self._packets(others):
+            if packet.stream.index != self.stream.index:
+                yield packet
+                continue
+            for raw in self._decoded(packet):
+                frame = self._frame(raw)
+                if frame is not None and frame.seconds > last:
+                    last = frame.seconds
+                    yield frame
 
     def frames_from(self, seconds: Fraction) -> Iterator[VideoFrame]:
         """Frames from a key frame no later than a time on, read anew."""
@@ -222,6 +205,16 @@ class VideoReader:
             raise TruncatedPictureError("no frame can be decoded there", remedy="copy it again", source=self.info.name)
         return found
 
+    def _packets(self, others: Sequence[Any]) -> Iterator[Any]:
+        """As they come; where the file breaks off, what came until there is the film."""
+        try:
+            yield from self.container.demux(self.stream, *others)
+        except (self._av.error.FFmpegError, OSError):
+            self.damaged_packets += 1
+            last = self._av.Packet()  # an empty one brings out the frames that the decoder still holds
+            last.stream = self.stream
+            yield last
+
     def _decoded(self, packet: Any) -> list[Any]:
         try:
             return list(packet.decode())
@@ -236,6 +229,23 @@ class VideoReader:
             return None
         return VideoFrame(raw.pts * Fraction(raw.time_base) - self._start, raw, self.info, self._scalers)
 
+    def _open(self, name: str) -> None:
+        try:
+            self.container = self._av.open(name, metadata_errors="replace")
+        except (self._av.error.FFmpegError, OSError, ValueError) as error:
+            raise NotAPictureError(
+                f"is not a film that FFmpeg reads: {getattr(error, 'strerror', None) or error}",
+                remedy="give e.g. an MP4, MOV, MKV or WebM",
+                source=name,
+            ) from error
+        films = [s for s in self.container.streams.video if not _is_cover(s)]
+        if not films or films[0].codec_context is None:
+            self.container.close()
+            raise NotAPictureError("holds no moving pictures", remedy="give a film", source=name)
+        self.stream = films[0]
+        self.stream.thread_type = "AUTO"
+        self._start = Fraction(self.container.start_time or 0, self._av.time_base)
+
     def _look(self, name: str) -> VideoInfo:
         """Decodes up to the first frame: only that tells the rotation."""
         stream, codec = self.stream, self.stream.codec_context
@@ -248,7 +258,9 @@ class VideoReader:
             first = next((f for p in self.container.demux(stream) for f in self._decoded(p)), None)
         if first is None:
             raise TruncatedPictureError("no frame can be decoded", remedy="copy the film again", source=name)
-        self.container.seek(self.container.start_time or 0)
+        self.container.close()
+        self._open(name)  # from the very first packet, which no seek is sure to find again
+        stream, codec = self.stream, self.stream.codec_context
         self.damaged_packets = 0
         degrees = round(first.rotation)
         if degrees % 90:
