@@ -406,7 +406,7 @@ def test_what_is_refused(
         watch(plan.video, rate=0)
     for options in ({"tightness": 2}, {"pad": "nocolour"}, {"must_keep": ["1,2"]}, {"size": "big"}):
         with pytest.raises(InvalidValueError):
-            plan_reframe(footage, "9:16", **options)  # type: ignore[arg-type]
+            plan_reframe(footage, "9:16", **options)
     monkeypatch.setitem(sys.modules, "scenedetect", None)
     with pytest.raises(MissingExtraError, match=r"eyefirst\[video\]"):
         watch(plan.video, network=tiny_network)

@@ -165,7 +165,10 @@ class ReframePlan:
 
     def shot_at(self, seconds: Fraction | float) -> ShotPath:
         """The shot that a time belongs to."""
-        return self.shots[max(bisect_right([s.start for s in self.shots], seconds) - 1, 0)]
+        exact = (
+            seconds if isinstance(seconds, Fraction) else Fraction(seconds) + Fraction(1, 10**6)
+        )  # floats fall short
+        return self.shots[max(bisect_right([s.start for s in self.shots], exact) - 1, 0)]
 
     def box_at(self, seconds: Fraction | float) -> Box:
         """Where the window is at a time."""

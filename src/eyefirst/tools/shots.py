@@ -11,6 +11,8 @@ import os
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.util import find_spec
@@ -40,6 +42,8 @@ CUT_RATIO, CUT_CHANGE = 3.0, 15.0
 """A cut changes the picture so many times more than its neighbours do, and by so much: PySceneDetect's defaults."""
 CUT_SIDE = 128
 """Cuts are found on so many pixels each way."""
+MOST_WAITING = 4
+"""Frames that wait to be looked at."""
 SOFT_SHARPNESS = 18.0
 """Sharpness (see `salient_sharpness`) that halves a frame's score."""
 FLAT, FOUND_BONUS = 6.0, 0.15
@@ -172,8 +176,8 @@ def watch(
     if not 0.1 <= rate <= 30:
         raise InvalidValueError(f"expected a rate of 0.1..30 frames a second, got {rate!r}", remedy="3 is usual")
     need_video()
-    with VideoReader(source) as reader:
-        observer = _Observer(reader.info, rate, network or load_network(revision))
+    looker = network or load_network(revision)
+    with VideoReader(source) as reader, closing(_Observer(reader.info, rate, looker)) as observer:
         for frame in reader.frames():
             observer.see(frame)
             progress()
@@ -261,12 +265,16 @@ class _Observer:
         self._cutter, self._timecode = _cut_detector(info)
         self._side = max(network.input_side, 16)
         self._recent: deque[tuple[int, VideoFrame]] = deque(maxlen=2 * self._cutter.event_buffer_length + 2)
-        self._sights: dict[int, Sight] = {}
+        self._sights: dict[int, Future[Sight]] = {}
+        self._worker = ThreadPoolExecutor(1, "eyefirst-watch")
         self._times: dict[int, Fraction] = {}
         self._cuts: list[int] = []
         self._count = 0
         self._due = Fraction(0)
         self._last = self._before = Fraction(0)
+
+    def close(self) -> None:
+        self._worker.shutdown(cancel_futures=True)
 
     def see(self, frame: VideoFrame) -> None:
         number, self._count = self._count, self._count + 1
@@ -293,35 +301,43 @@ class _Observer:
         shots = []
         for i, first in enumerate(firsts):
             stop = firsts[i + 1] if i + 1 < len(firsts) else self._count
-            sights = tuple(s for n, s in sorted(self._sights.items()) if first <= n < stop)
+            sights = tuple(s.result() for n, s in sorted(self._sights.items()) if first <= n < stop)
             shots.append(Shot(self._times[first], self._times.get(stop, end), sights))
         return Footage(self._info, end, self._count, self._rate, self._network.revision, tuple(shots), warnings)
 
     def _look(self, number: int, frame: VideoFrame) -> None:
+        """Has it looked at by the worker, while the next frames are decoded."""
         if number in self._sights:
             return
         small = frame.pixels(Size(self._side, self._side))
-        handler = ImageRequestHandler(small, network=self._network)
-        attention, objects = handler.perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])
-        density = attention.heat_map.density()
-        subjects = objects.salient_objects
-        size = AspectRatio.parse(self._info.size).largest_in(Size(512, 512))
-        grey = PillowImage.fromarray(frame.pixels(size)).convert("L")
-        sharpness = salient_sharpness(grey, attention, objects)
-        contrast = float(np.asarray(grey).std())
-        spread = -float((density * np.log(np.maximum(density, 1e-12))).sum()) / np.log(density.size)
-        strongest = max((s.confidence for s in subjects), default=0.0)
-        interest = 0.6 * strongest + 0.4 * min(4 * (1 - spread), 1.0)
-        self._sights[number] = Sight(
-            frame.seconds,
-            density.sum(0).astype(np.float32),
-            density.sum(1).astype(np.float32),
-            subjects,
-            tuple(attention.heat_map.mass_in(s.box) for s in subjects),
-            0.0 if contrast < FLAT else interest * sharpness / (sharpness + SOFT_SHARPNESS),
-            sharpness,
-            contrast,
-        )
+        grey = frame.pixels(AspectRatio.parse(self._info.size).largest_in(Size(512, 512)))
+        for waiting in list(self._sights.values())[-MOST_WAITING : -MOST_WAITING + 1]:
+            waiting.result()
+        self._sights[number] = self._worker.submit(_sight, frame.seconds, small, grey, self._network)
+
+
+def _sight(seconds: Fraction, small: NDArray[np.uint8], larger: NDArray[np.uint8], network: Network) -> Sight:
+    """What there is to see in a frame: small is for the network, larger keeps its shape and is for sharpness."""
+    handler = ImageRequestHandler(small, network=network)
+    attention, objects = handler.perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])
+    density = attention.heat_map.density()
+    subjects = objects.salient_objects
+    grey = PillowImage.fromarray(larger).convert("L")
+    sharpness = salient_sharpness(grey, attention, objects)
+    contrast = float(np.asarray(grey).std())
+    spread = -float((density * np.log(np.maximum(density, 1e-12))).sum()) / np.log(density.size)
+    strongest = max((s.confidence for s in subjects), default=0.0)
+    interest = 0.6 * strongest + 0.4 * min(4 * (1 - spread), 1.0)
+    return Sight(
+        seconds,
+        density.sum(0).astype(np.float32),
+        density.sum(1).astype(np.float32),
+        subjects,
+        tuple(attention.heat_map.mass_in(s.box) for s in subjects),
+        0.0 if contrast < FLAT else interest * sharpness / (sharpness + SOFT_SHARPNESS),
+        sharpness,
+        contrast,
+    )
 
 
 def _cut_detector(info: VideoInfo) -> tuple[Any, Callable[[int], Any]]:
