@@ -53,8 +53,8 @@ GOING_PRICE = 0.25
 """What the target pays for going one window further: hysteresis against near-equal subjects."""
 AS_WORTHY, LEAST_SLACK = 0.03, 0.04
 """Places worth so little less than the target will do; and those so near to it, in windows."""
-SIMPLER_LOSS = 0.02
-"""What holding may lose against panning, and panning against tracking, in worth."""
+SIMPLER_LOSS, WORST_LOSS = 0.02, 0.15
+"""What a simpler camera may lose against the best, in worth, over a shot; and in the shot's worst tenth."""
 LONGEST_PAN_SECONDS = 20.0
 LEAST_PAN = 0.1
 """A pan over less than this share of a window is a hold."""
@@ -397,7 +397,6 @@ class _Axis(NamedTuple):
     share: float
     kind: Kind
     places: Places
-    worth: float
 
 
 class _Planner:
@@ -494,7 +493,7 @@ class _Planner:
         """Hold, pan or track along one axis: the simplest that keeps about as much as the best."""
         room = 1 - share
         if room < 1e-6:
-            return _Axis(share, "hold", np.zeros(len(times)), 0.0)
+            return _Axis(share, "hold", np.zeros(len(times)))
         grid = np.linspace(0, room, int(min(max(np.ceil(room / share * STEPS_A_WINDOW), 2), MOST_STEPS)) + 1)
         clearest = max(s.contrast for s in shot.sights) or 1.0
         seen = [self._worths(s, grid, share, upright) * s.contrast / clearest for s in shot.sights]  # fades pull less
@@ -503,8 +502,8 @@ class _Planner:
         )
         step = float(times[1] - times[0])
 
-        def worth_of(places: Places) -> float:
-            return float(np.mean([np.interp(p, grid, w) for p, w in zip(places, worths, strict=True)]))
+        def worth_of(places: Places) -> Places:
+            return np.array([np.interp(p, grid, w) for p, w in zip(places, worths, strict=True)])
 
         held = np.full(len(times), self._snapped(float(grid[int(worths.mean(0).argmax())]), room, upright))
         options: list[tuple[Kind, Places]] = [("hold", held)]
@@ -515,14 +514,17 @@ class _Planner:
         low, high, weights = _corridor(worths, grid, share, target)
         track = smooth_track(low / share, high / share, room / share, step, self._limits, hold_weight=weights)
         options.append(("track", np.clip(track * share, 0, room)))
-        best: _Axis | None = None
-        for kind, places in reversed(options):
-            worth = worth_of(places)
-            if best is None or worth >= best.worth - SIMPLER_LOSS:
-                best = _Axis(share, kind, places, max(worth, best.worth if best else worth))
-        assert best is not None
+        known = [(kind, places, worth_of(places)) for kind, places in options]
+        most = max((worth for _, _, worth in known), key=lambda w: float(w.mean()))
+
+        def will_do(worth: Places) -> bool:
+            """About as good as the best: over the whole shot, and in its worst tenth."""
+            lost = most - worth
+            return float(lost.mean()) <= SIMPLER_LOSS and float(np.quantile(lost, 0.9)) <= WORST_LOSS
+
+        best = next(_Axis(share, kind, places) for kind, places, worth in known if will_do(worth))
         if best.kind == "track" and np.ptp(best.places) < LEAST_PAN * share / 2:
-            return _Axis(share, "hold", held, best.worth)
+            return _Axis(share, "hold", held)
         return best
 
     def _worths(self, sight: Sight, grid: Places, share: float, upright: int) -> Places:
