@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from skimage import data
 
+from tests.make_clips import make_clip
+
 ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text", "camera", "enhance", "pan")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text", "camera", "enhance", "pan", "video")),
 ]
 """docs/models.md: tests/unit/test_mapped_network.py"""
-NEEDS = {"text": "rapidocr", "camera": "cv2", "enhance": "cv2", "pan": "av"}
+NEEDS = {"text": "rapidocr", "camera": "cv2", "enhance": "cv2", "pan": "av", "video": "scenedetect"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -25,6 +27,8 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     if page.stem in NEEDS:
         pytest.importorskip(NEEDS[page.stem], reason=f"{NEEDS[page.stem]} comes with the extra {page.stem!r}")
+    if page.stem == "video":
+        make_clip(tmp_path / "talk.mp4")
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
     assert blocks, f"{page.name} shows no Python"
     names: dict[str, object] = {}

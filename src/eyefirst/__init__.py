@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from eyefirst.plan import CropPlan
     from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
     from eyefirst.tools.crop import attention, crop, crop_to, objects, plan_crops, render_plan, thumbnail
+    from eyefirst.tools.reframe import MustKeep, ReframePlan, plan_reframe, reframe
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,7 @@ _HOME = {
     "Image": "image",
     "ImageRequestHandler": "handler",
     "LowerLeftBox": "geometry",
+    "MustKeep": "tools.reframe",
     "Network": "network",
     "ObjectnessSaliencyRequest": "requests",
     "OnnxNetwork": "network",
@@ -53,6 +55,7 @@ _HOME = {
     "Point": "geometry",
     "Prediction": "network",
     "RecognizedText": "observations",
+    "ReframePlan": "tools.reframe",
     "SaliencyObservation": "observations",
     "SalientObject": "boxes",
     "Size": "geometry",
@@ -68,6 +71,8 @@ _HOME = {
     "load_network": "network",
     "objects": "tools.crop",
     "plan_crops": "tools.crop",
+    "plan_reframe": "tools.reframe",
+    "reframe": "tools.reframe",
     "register_detector": "detectors",
     "register_network": "network",
     "render_plan": "tools.crop",
@@ -88,6 +93,7 @@ __all__ = [
     "Image",
     "ImageRequestHandler",
     "LowerLeftBox",
+    "MustKeep",
     "Network",
     "ObjectnessSaliencyRequest",
     "OnnxNetwork",
@@ -96,6 +102,7 @@ __all__ = [
     "Point",
     "Prediction",
     "RecognizedText",
+    "ReframePlan",
     "SaliencyObservation",
     "SalientObject",
     "Size",
@@ -111,6 +118,8 @@ __all__ = [
     "load_network",
     "objects",
     "plan_crops",
+    "plan_reframe",
+    "reframe",
     "register_detector",
     "register_network",
     "render_plan",

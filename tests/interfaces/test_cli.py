@@ -23,9 +23,11 @@ from eyefirst.cli import app
 from eyefirst.cli.heatmap import Colormap, View
 from eyefirst.colours import COLORMAPS
 from eyefirst.render import VIEWS
+from tests.make_clips import make_clip
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("crop", "heatmap", "objects", "render", "report", "text", "camera", "enhance", "pan", "models", "doctor")
+FILM_COMMANDS = ("reframe", "shots")
 
 
 @dataclass(frozen=True)
@@ -397,7 +399,7 @@ def test_doctor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- help and documents
 
 
-@pytest.mark.parametrize("command", [(), *((c,) for c in COMMANDS)])
+@pytest.mark.parametrize("command", [(), *((c,) for c in (*COMMANDS, *FILM_COMMANDS))])
 def test_every_help_works_and_names_the_exit_codes(command: tuple[str, ...]) -> None:
     ran = run(*command, "--help")
     assert ran.code == 0
@@ -419,6 +421,7 @@ def test_every_example_runs(folder: Path) -> None:
     (folder / "moved").mkdir()
     (folder / "moved" / "photo.jpg").write_bytes((folder / "photo.jpg").read_bytes())
     (folder / "plan.json").write_text(eyefirst.plan_crops("photo.jpg", "1:1").to_json())
+    make_clip(folder / "talk.mp4", seconds=2)
     lines = examples()
     assert len(lines) > 30
     for line in lines:
@@ -470,6 +473,80 @@ def test_help_and_version_import_nothing_heavy() -> None:
         [sys.executable, "-c", code, "--version"], capture_output=True, env=environment, check=False, text=True
     )
     assert (ran.stdout, ran.stderr) == (f"eyefirst {eyefirst.__version__}\n", "")
+
+
+# --- films
+
+
+@pytest.fixture
+def talk(folder: Path) -> str:
+    pytest.importorskip("scenedetect", reason="PySceneDetect comes with the extra 'video'")
+    return str(make_clip(folder / "talk.mp4", seconds=1))
+
+
+def test_reframe_plans_and_renders_what_was_planned(talk: str, folder: Path) -> None:
+    ran = run("reframe", talk, "-a", "1:1", "--json", "--strip", "new/strip.png", "--path-only", "new/path.cmd")
+    assert ran.code == 0
+    (plan,) = ran.rows
+    assert plan == eyefirst.plan_reframe(talk, "1:1").to_dict()
+    assert Path("new/path.cmd").read_text().startswith("0.0000 crop x ")
+    assert "sendcmd=f=new/path.cmd,crop=w=180:h=180" in ran.err
+    assert size_of("new/strip.png")[0] > 200
+    Path("plan.json").write_text(json.dumps(plan))
+    assert run("reframe", "plan.json", "-o", "square.mp4").out == "square.mp4\n"
+    assert {p.name for p in folder.glob("*.mp4")} == {"talk.mp4", "square.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "hint"),
+    [
+        (("reframe", "talk.mp4"), 2, "add -o OUT.mp4"),
+        (("reframe", "talk.mp4", "-o", "out.gif"), 2, "end in .mp4"),
+        (("reframe", "talk.mp4", "--strip", "strip.psd"), 2, "webp"),
+        (("reframe", "talk.mp4", "-o", "talk.mp4"), 1, "would replace"),
+        (("reframe", "talk.mp4", "--json", "--must-keep", "0,0,1,1@9"), 2, "5-12.5"),
+        (("reframe", "talk.mp4", "--json", "-a", "wide"), 2, "16:9"),
+        (("reframe", "none.mp4", "--json"), 1, "no such file"),
+        (("reframe", "photo.jpg", "-a", "1:1", "--json", "--revision", "v0"), 2, "saliency_v1"),
+        (("reframe", "none.json", "--json"), 2, "cannot be read"),
+        (("shots", "none.mp4"), 1, "no such file"),
+        (("shots", "talk.mp4", "--cover", "c.psd"), 2, "webp"),
+    ],
+)
+def test_films_are_refused_in_one_line(talk: str, words: tuple[str, ...], code: int, hint: str) -> None:
+    ran = run(*words)
+    assert (ran.code, ran.out) == (code, "")
+    assert len(ran.err.splitlines()) == 1
+    assert hint in ran.err
+
+
+@pytest.mark.parametrize("missing", ["av", "scenedetect", "scipy"])
+def test_a_missing_extra_is_named_before_any_work(talk: str, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr("eyefirst.tools.video_io.VideoReader.__init__", lambda *_: pytest.fail("work was begun"))
+    for words in (("reframe", talk, "-o", "out.mp4"), ("shots", talk)):
+        ran = run(*words)
+        assert (ran.code, len(ran.err.splitlines())) == (1, 1)
+        assert "pip install 'eyefirst[video]'" in ran.err
+
+
+def test_shots_are_listed_and_told_as_json(talk: str) -> None:
+    ran = run("shots", talk, "--cover", "cover.jpg")
+    assert re.match(r".*shot 1: 00:00:00\.000 - 00:00:01\.0\d\d: rank 1, ", ran.out)
+    assert size_of("cover.jpg") == (320, 180)
+    (values,) = run("shots", talk, "--json").rows
+    assert [s["rank"] for s in values["shots"]] == [1]
+
+
+def test_an_interrupted_film_leaves_nothing(talk: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eyefirst.tools.video_io.VideoWriter.write_cut", interrupted)
+    before = {p.name for p in folder.iterdir()}
+    ran = run("reframe", talk, "-o", "out.mp4")
+    assert (ran.code, ran.err) == (130, "eyefirst: interrupted\n")
+    assert {p.name for p in folder.iterdir()} == before
 
 
 # --- report

@@ -21,8 +21,10 @@ from eyefirst.cli.models import list_models
 from eyefirst.cli.objects import find_objects
 from eyefirst.cli.pan import pan_album
 from eyefirst.cli.plan import plan_pictures
+from eyefirst.cli.reframe import reframe_film
 from eyefirst.cli.render import render_plans
 from eyefirst.cli.report import report_pictures
+from eyefirst.cli.shots import rank_shots_of
 from eyefirst.cli.text import read_text
 from eyefirst.cli.thumbnails import thumbnail_pictures
 
@@ -68,6 +70,8 @@ for _name, _command in (
     ("camera", guide_camera),
     ("enhance", enhance_pictures),
     ("pan", pan_album),
+    ("reframe", reframe_film),
+    ("shots", rank_shots_of),
     ("render", render_plans),
     ("report", report_pictures),
     ("models", list_models),

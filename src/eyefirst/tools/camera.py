@@ -28,6 +28,8 @@ Verdict = Literal["subject sharp", "subject soft, background sharp", "all soft",
 
 WORK_SIDE = 1024
 """The longer side of the copy that is measured: blur is judged at about the size of a screen."""
+RANKING_SIDE = 512
+"""The longer side at which pictures are compared by `salient_sharpness`."""
 REBLUR = 1.0
 """Standard deviation, in pixels of that copy, of the blur that edges are compared with."""
 SOFT_BLUR = 0.8
@@ -234,6 +236,23 @@ def _temperature(red: float, green: float, blue: float) -> float:
     )
     n = (x / (x + y + z) - 0.3320) / (y / (x + y + z) - 0.1858)
     return float(-449 * n**3 + 3525 * n**2 - 6823.3 * n + 5520.33)
+
+
+def salient_sharpness(grey: PillowImage.Image, attention: SaliencyObservation, objects: SaliencyObservation) -> float:
+    """Variance of the Laplacian on the salient part (Pech-Pacheco et al., ICPR 2000), at one scale for all.
+
+    grey: a picture of mode L. In squared grey levels; needs no extra. For ranking pictures by how sharp they
+    are where people look; `guide` tells sharp from soft.
+    """
+    seen = objects if objects.salient_objects else attention
+    scale = RANKING_SIDE / max(grey.size)
+    size = Size(max(3, round(grey.width * scale)), max(3, round(grey.height * scale)))
+    levels = np.asarray(grey.resize((size.width, size.height), PillowImage.Resampling.LANCZOS), np.float32)
+    middle = levels[1:-1, 1:-1]
+    edges = levels[:-2, 1:-1] + levels[2:, 1:-1] + levels[1:-1, :-2] + levels[1:-1, 2:] - 4 * middle
+    heat = seen.heat_map.resized(size)[1:-1, 1:-1]
+    salient = heat >= 0.5 * max(float(heat.max()), 1e-6)
+    return float(edges[salient].var())
 
 
 # --- a stream of frames

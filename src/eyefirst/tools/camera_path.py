@@ -1,9 +1,14 @@
-"""Camera moves over still pictures, as data: key frames, the path between them, and a film's plan.
+"""Camera moves as data: key frames, the path between them, and the plan of an album's film.
 
-Between two key frames the frame's size changes evenly to the eye, by equal ratios in equal times, and its
-edges move in step with it, as van Wijk and Nuij ask of smooth zooming and panning (InfoVis 2003). Both edges
-are then always between those of the key frames: a path never leaves the picture, and never changes its ratio.
-Moves start and end at rest (minimum jerk, Flash and Hogan 1985).
+Two ways lead from key frame to key frame. A *move* starts and ends at rest (minimum jerk, Flash and Hogan
+1985); the frame's size changes evenly to the eye, by equal ratios in equal times, and its edges move in step
+with it, as van Wijk and Nuij ask of smooth zooming and panning (InfoVis 2003). A *track* follows a subject:
+its key frames, evenly spaced in time, control a uniform cubic B-spline, whose place, speed and acceleration are
+always between those of its control points. Either way a path never leaves the picture.
+
+`smooth_track` finds the control points: the L1-optimal path of Grundmann, Kwatra and Essa (CVPR 2011) with
+speed and acceleration bounded, a linear program. L1 rather than least squares, because its optimum is made
+of rests, even pans and even accelerations, as a person would shoot; least squares drifts all the time.
 """
 
 from __future__ import annotations
@@ -12,15 +17,25 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
-from eyefirst.errors import InvalidPlanError, InvalidValueError
+import numpy as np
+from numpy.typing import NDArray
+
+from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError
 from eyefirst.geometry import Box, Size
 
 SCHEMA = "eyefirst.pan/1"
 PEAK = 1.875
 """Highest speed of a minimum-jerk move, in multiples of its mean."""
 SAMPLES = 64
+STILLNESS = (10.0, 1.0, 100.0)
+"""What first, second and third differences of a track cost, as in Grundmann et al., section 3.3."""
+MOTION_COST = 0.0015
+"""What motion costs against losing sight of the target by one frame width for one key frame."""
+PIECE, OVERLAP = 400, 40
+"""Key frames solved for at once, and how far each piece looks into the next."""
+Interpolation = Literal["move", "track"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +56,69 @@ class KeyFrame:
 
     seconds: float
     box: Box
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackLimits:
+    """How a camera may follow a subject. speed: frame widths a second; acceleration: frame widths a second squared."""
+
+    speed: float = 0.8
+    acceleration: float = 1.2
+
+    def __post_init__(self) -> None:
+        if not (self.speed > 0 and self.acceleration > 0):
+            raise InvalidValueError(f"expected limits above 0, got {self}", remedy="0.8 and 1.2 are calm")
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPath:
+    """Where the frame is over time: one or more key frames at rising times.
+
+    interpolation: "move", from rest to rest; "track", a B-spline over key frames that are evenly spaced.
+    """
+
+    keys: tuple[KeyFrame, ...]
+    interpolation: Interpolation = "move"
+
+    def __post_init__(self) -> None:
+        times = [k.seconds for k in self.keys]
+        if not times or any(b <= a for a, b in pairwise(times)):
+            raise InvalidPlanError(f"expected key frames at rising times, got {times}", remedy="one or more")
+        if self.interpolation not in ("move", "track"):
+            raise InvalidPlanError(f"expected move or track, got {self.interpolation!r}", remedy="choose one")
+        steps = np.diff(times)
+        if self.interpolation == "track" and len(steps) and steps.max() - steps.min() > 0.01 * steps.mean():
+            raise InvalidPlanError("expected evenly spaced key frames of a track", remedy="or make it a move")
+
+    def box_at(self, seconds: float) -> Box:
+        """The frame at a time; before the first and after the last key frame it rests."""
+        if seconds <= self.keys[0].seconds:
+            return self.keys[0].box
+        if seconds >= self.keys[-1].seconds:
+            return self.keys[-1].box
+        if self.interpolation == "track":
+            return self._on_spline(seconds)
+        start, end = next((a, b) for a, b in pairwise(self.keys) if seconds <= b.seconds)
+        return between(start.box, end.box, (seconds - start.seconds) / (end.seconds - start.seconds))
+
+    def _on_spline(self, seconds: float) -> Box:
+        first, last = self.keys[0].seconds, self.keys[-1].seconds
+        place = (seconds - first) / (last - first) * (len(self.keys) - 1)
+        segment = min(int(place), len(self.keys) - 2)
+        u = place - segment
+        weights = ((1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3)
+        edges = [
+            sum(w * v for w, v in zip(weights, self._controls(segment, name), strict=True)) / 6
+            for name in ("left", "top", "right", "bottom")
+        ]
+        return Box(*edges)
+
+    def _controls(self, segment: int, name: str) -> tuple[float, float, float, float]:
+        """Four control points; beyond the ends the straight line goes on, so that the path meets its end points."""
+        b, c = (getattr(self.keys[segment + i].box, name) for i in (0, 1))
+        a = getattr(self.keys[segment - 1].box, name) if segment > 0 else 2 * b - c
+        d = getattr(self.keys[segment + 2].box, name) if segment + 2 < len(self.keys) else 2 * c - b
+        return a, b, c, d
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +145,7 @@ class Move:
 
     def box_at(self, seconds: float) -> Box:
         """The frame at a time; before the first and after the last key frame it rests."""
-        for start, end in pairwise(self.keys):
-            if seconds <= end.seconds:
-                return between(start.box, end.box, (seconds - start.seconds) / (end.seconds - start.seconds))
-        return self.keys[-1].box
+        return CameraPath(self.keys).box_at(seconds)
 
 
 def eased(share: float) -> float:
@@ -101,6 +176,87 @@ def seconds_needed(start: Box, end: Box, limits: SpeedLimits) -> float:
         down = (b.center.y - a.center.y) / a.height
         pan = max(pan, math.hypot(across, down) / step)
     return max(zoom, pan / limits.pan)
+
+
+def smooth_track(
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    room: float,
+    step_seconds: float,
+    limits: TrackLimits,
+    *,
+    hold_weight: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """The calmest track that stays between `low` and `high` where it can: one place for each key frame.
+
+    All in frame lengths along one axis: low, high (n,) bound where the frame should begin at each key
+    frame, 0 <= low <= high <= room; step_seconds: between key frames. hold_weight: (n,) how much leaving
+    the bounds costs, 1 by default. Returns (n,) in 0..room; speed and acceleration of the track stay within the
+    limits. Raises MissingExtraError without the extra `[video]` (SciPy).
+    """
+    weights = np.ones(len(low)) if hold_weight is None else hold_weight
+    found = np.empty(0)
+    while len(found) < len(low):  # long tracks in pieces, each beginning as the one before ends
+        begin = max(len(found) - 3, 0)
+        end = min(begin + PIECE + OVERLAP, len(low))
+        part = slice(begin, end)
+        solved = _solve_track(low[part], high[part], weights[part], room, step_seconds, limits, found[begin:])
+        kept = len(solved) if end == len(low) else PIECE
+        found = np.concatenate([found[:begin], solved[:kept]])
+    return found
+
+
+def _solve_track(
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    room: float,
+    step: float,
+    limits: TrackLimits,
+    given: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Variables: n places; n amounts outside of the bounds; then the sizes of first, second and third differences."""
+    try:
+        from scipy.optimize import linprog  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+        from scipy.sparse import bmat, csr_matrix, eye  # type: ignore[import-untyped]  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError.for_extra("video", "smooth camera paths") from error
+    n = len(low)
+    if n == 1:
+        return np.clip((low + high) / 2, 0, room)
+    same = eye(n, format="csr")
+    rows = [[same, -same], [-same, -same]]
+    right = [high, -low]
+    cost = [np.zeros(n), weights]
+    bounds: list[tuple[float, float | None]] = [(0.0, room)] * n + [(0.0, None)] * n
+    for i in range(len(given)):
+        slack = 1e-7  # the piece before was solved to a tolerance
+        bounds[i] = (max(given[i] - slack, 0.0), min(given[i] + slack, room))
+    most = (limits.speed * step, limits.acceleration * step**2, None)
+    difference = same
+    for order, price in enumerate(STILLNESS, 1):
+        if n <= order:
+            break
+        difference = csr_matrix(difference[1:] - difference[:-1])
+        count = n - order
+        for row in rows:
+            row.append(None)
+        width = len(rows[0]) - 1
+        size = eye(count, format="csr")
+        rows += [
+            [difference] + [None] * (width - 1) + [-size],
+            [-difference] + [None] * (width - 1) + [-size],
+        ]
+        right += [np.zeros(count), np.zeros(count)]
+        cost.append(np.full(count, price * MOTION_COST / step))
+        ceiling = most[order - 1]
+        bounds += [(0.0, ceiling + 1e-7 if ceiling is not None else None)] * count
+    answer = linprog(
+        np.concatenate(cost), A_ub=bmat(rows, format="csr"), b_ub=np.concatenate(right), bounds=bounds, method="highs"
+    )
+    if answer.x is None:  # cannot be: resting where it is meets every bound
+        raise InvalidValueError(f"no camera path was found: {answer.message}", remedy="please report it with the film")
+    return np.clip(answer.x[:n], 0, room)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from eyefirst.image import decode
 from eyefirst.network import Network
 from eyefirst.observations import SaliencyObservation
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
+from eyefirst.tools.camera import salient_sharpness
 from eyefirst.tools.camera_path import KeyFrame, LeftOut, Move, PanPlan, SpeedLimits, seconds_needed
 from eyefirst.tools.crop import plan_from
 from eyefirst.tools.video_io import VideoWriter, even
@@ -40,7 +41,6 @@ APART = 0.25
 """Subjects whose middles are so far apart, in widths of the wide frame, are worth a move from one to the other."""
 NEAR_DUPLICATE_BITS = 38
 """Pictures whose 256-bit difference hashes differ in at most so many bits look alike."""
-SHARPNESS_SIDE = 512
 SOFT_SHARPNESS = 18.0
 """Variance of the Laplacian of the salient part at that side, in squared grey levels, below which it looks soft."""
 
@@ -169,7 +169,7 @@ def _look(path: str, film: Size, seconds: float, limits: SpeedLimits, network: N
     boxes, reason = _stations(wide, attention, objects, size, film)
     grey = _grey(image.pixels)
     move = Move(path, image.sha256, size, _timed(boxes, seconds, limits), reason)
-    sharpness = _sharpness(grey, attention, objects)
+    sharpness = salient_sharpness(grey, attention, objects)
     interest = max([o.confidence for o in objects.salient_objects], default=0.0)
     return Looked(move, _difference_hash(grey), sharpness, interest)
 
@@ -272,19 +272,6 @@ def _difference_hash(grey: PillowImage.Image) -> NDArray[np.uint64]:
 
 def _distance(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> int:
     return int(np.bitwise_count(one ^ other).sum())
-
-
-def _sharpness(grey: PillowImage.Image, attention: SaliencyObservation, objects: SaliencyObservation) -> float:
-    """Variance of the Laplacian on the salient part (Pech-Pacheco et al., ICPR 2000), at one scale for all."""
-    seen = objects if objects.salient_objects else attention
-    scale = SHARPNESS_SIDE / max(grey.size)
-    size = Size(max(3, round(grey.width * scale)), max(3, round(grey.height * scale)))
-    levels = np.asarray(grey.resize((size.width, size.height), PillowImage.Resampling.LANCZOS), np.float32)
-    middle = levels[1:-1, 1:-1]
-    edges = levels[:-2, 1:-1] + levels[2:, 1:-1] + levels[1:-1, :-2] + levels[1:-1, 2:] - 4 * middle
-    heat = seen.heat_map.resized(size)[1:-1, 1:-1]
-    salient = heat >= 0.5 * max(float(heat.max()), 1e-6)
-    return float(edges[salient].var())
 
 
 def _taken(path: str) -> float:

@@ -32,7 +32,7 @@ def watched(
             )
     begun = False
     for changes in watch(
-        *map(os.fspath, folders), watch_filter=_is_new_picture, rust_timeout=POLL_MS, yield_on_timeout=True
+        *(str(os.fspath(f)) for f in folders), watch_filter=_is_new_picture, rust_timeout=POLL_MS, yield_on_timeout=True
     ):
         if not begun:
             begun = True

@@ -1,0 +1,142 @@
+"""`eyefirst reframe`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.guard import as_line, guarded, readable, say, words
+from eyefirst.cli.options import Revision
+from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError
+
+
+@guarded
+def reframe_film(
+    source: Annotated[str, typer.Argument(metavar="FILM", help="A film; or a saved plan (.json).")],
+    *,
+    aspect: Annotated[str, typer.Option("--aspect", "-a", metavar="RATIO", help="Such as 9:16, 1:1 or 4/5.")] = "9:16",
+    out: Annotated[str, typer.Option("--out", "-o", metavar="OUT.mp4", help="The film; .mp4, .mov or .mkv.")] = "",
+    size: Annotated[str, typer.Option("--size", "-s", metavar="WxH", help="Of the result.")] = "",
+    tightness: Annotated[
+        float, typer.Option(min=0, max=1, help="0: the largest window; 1: just round each shot's subjects.")
+    ] = 0.0,
+    must_keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="L,T,R,B[@START-END]", help="A region that has to stay inside, for a time; repeatable."),
+    ] = None,
+    pad: Annotated[
+        str, typer.Option(metavar="STYLE", help="Where two subjects cannot fit: blur, extend or a CSS colour.")
+    ] = "",
+    rate: Annotated[float, typer.Option(min=0.1, max=30, help="Frames a second that are analysed.")] = 3.0,
+    speed: Annotated[float, typer.Option(min=0.01, help="Limit, in window widths a second.")] = 0.8,
+    acceleration: Annotated[float, typer.Option(min=0.01, help="Limit, in window widths a second squared.")] = 1.2,
+    path_only: Annotated[
+        str, typer.Option("--path-only", metavar="FILE", help="Write the path as commands for ffmpeg's sendcmd filter.")
+    ] = "",
+    strip: Annotated[str, typer.Option(metavar="STRIP.png", help="Write stills with the window drawn on them.")] = "",
+    revision: Revision = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan.")] = False,
+) -> None:
+    """Cut a film to another ratio with a calm camera that follows what people look at.
+
+    \b
+    Examples:
+      eyefirst reframe talk.mp4 --aspect 9:16 -o talk-vertical.mp4
+      eyefirst reframe talk.mp4 --aspect 1:1 --strip strip.png --json > talk.json
+      eyefirst reframe talk.json -o square.mp4
+      eyefirst reframe talk.mp4 --must-keep 0,0.8,0.3,1@0:00-0:01 --pad blur --path-only talk.cmd --json
+    """
+    from rich.progress import Progress
+
+    from eyefirst.render import write_picture
+    from eyefirst.tools.camera_path import TrackLimits
+    from eyefirst.tools.reframe import ReframePlan, ffmpeg_commands, ffmpeg_filter, plan_reframe, render_reframe
+    from eyefirst.tools.reframe import strip as strip_of
+    from eyefirst.tools.shots import need_video
+    from eyefirst.tools.video_io import VideoReader
+
+    need_video()
+    saved = ReframePlan.from_dict(_read_plan(source)) if source.endswith(".json") else None
+    film = saved.video if saved else source
+    _check_targets(film, out, strip, path_only, as_json=as_json)
+    with VideoReader(film) as reader:
+        frames = reader.info.expected_frames
+    with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress:
+        if saved:
+            plan = saved
+        else:
+            watching = progress.add_task("watching", total=frames)
+            plan = plan_reframe(
+                source,
+                aspect,
+                size=size or None,
+                tightness=tightness,
+                must_keep=must_keep or (),
+                pad=pad or None,
+                limits=TrackLimits(speed=speed, acceleration=acceleration),
+                rate=rate,
+                revision=revision or None,
+                progress=lambda: progress.advance(watching),
+            )
+        if as_json:
+            print(as_line(plan.to_dict()), flush=True)
+        warnings = [*plan.warnings, *(w for s in plan.shots for w in s.warnings)]
+        if path_only:
+            _write_text(Path(path_only), ffmpeg_commands(plan))
+            say(f"follow it with ffmpeg -i {plan.video} -vf '{ffmpeg_filter(plan, path_only)}'")
+        if strip:
+            write_picture(strip_of(plan), Path(strip))
+        if out:
+            filming = progress.add_task("filming", total=frames)
+            made = render_reframe(plan, out, progress=lambda: progress.advance(filming))
+            warnings = list(made.warnings)
+    for warning in dict.fromkeys(warnings):
+        say(f"{plan.video}: {warning}")
+    if not as_json:
+        for written in filter(None, (path_only, strip, out)):
+            print(readable(written))
+
+
+def _check_targets(film: str, out: str, strip: str, path_only: str, *, as_json: bool) -> None:
+    """Refuses what cannot be written before any work is done."""
+    from eyefirst.geometry import Size
+    from eyefirst.render import format_of
+    from eyefirst.tools.video_io import VideoWriter
+
+    if not (out or strip or path_only or as_json):
+        raise InvalidValueError("there is nowhere to write to", remedy="add -o OUT.mp4, --strip, --path-only or --json")
+    if out:
+        VideoWriter(out, Size(2, 2), 1)
+    if strip:
+        format_of(Path(strip))
+    for written in filter(None, (out, strip, path_only)):
+        if os.path.exists(written) and os.path.exists(film) and os.path.samefile(written, film):
+            raise OutputError("would replace the film that is read", remedy="choose another name", source=written)
+
+
+def _read_plan(path: str) -> dict[str, object]:
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidPlanError(f"cannot be read: {error}", remedy="give what --json printed", source=path) from error
+    if not isinstance(values, dict):
+        raise InvalidPlanError("is not the plan of a film", remedy="give what --json printed", source=path)
+    return values
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(
+            f"cannot be written: {error.strerror}", remedy="check the folder", source=str(path)
+        ) from error

@@ -1,0 +1,65 @@
+"""`eyefirst shots`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.guard import as_line, guarded, readable, say, words
+from eyefirst.cli.options import Revision
+
+
+@guarded
+def rank_shots_of(
+    film: Annotated[str, typer.Argument(metavar="FILM", help="A film.")],
+    *,
+    cover: Annotated[str, typer.Option(metavar="COVER.jpg", help="Write the best frame.")] = "",
+    preview: Annotated[str, typer.Option(metavar="PREVIEW.webp", help="Write an animation of the best shots.")] = "",
+    seconds: Annotated[float, typer.Option(min=0.5, max=30, help="Of --preview.")] = 4.0,
+    width: Annotated[int, typer.Option(min=16, max=1920, help="Of --preview, in pixels.")] = 320,
+    detector: Annotated[str, typer.Option(metavar="NAME", help="What it finds in a shot raises it; e.g. text.")] = "",
+    rate: Annotated[float, typer.Option(min=0.1, max=30, help="Frames a second that are analysed.")] = 3.0,
+    revision: Revision = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the shots as JSON.")] = False,
+) -> None:
+    """Find a film's shots, and rank them by how much there is to see.
+
+    \b
+    Examples:
+      eyefirst shots talk.mp4
+      eyefirst shots talk.mp4 --json > shots.json
+      eyefirst shots talk.mp4 --cover cover.jpg --preview preview.webp --seconds 1
+    """
+    from rich.progress import Progress
+
+    from eyefirst.render import format_of, write_picture
+    from eyefirst.tools import shots
+    from eyefirst.tools.video_io import VideoReader
+
+    shots.need_video()
+    for written in filter(None, (cover, preview)):
+        format_of(Path(written))
+    with VideoReader(film) as reader:
+        frames = reader.info.expected_frames
+    with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress:
+        watching = progress.add_task("watching", total=frames)
+        footage = shots.watch(film, rate=rate, revision=revision or None, progress=lambda: progress.advance(watching))
+        ranked = shots.rank_shots(footage, detector=detector or None)
+        if cover:
+            write_picture(shots.cover(footage), Path(cover))
+        if preview:
+            write_picture(shots.preview(footage, seconds=seconds, width=width), Path(preview))
+    for warning in footage.warnings:
+        say(f"{film}: {warning}")
+    if as_json:
+        print(as_line(shots.shots_to_dict(footage, ranked)))
+        return
+    for one in sorted(ranked, key=lambda r: r.number):
+        start, end = shots.timecode(one.shot.start), shots.timecode(one.shot.end)
+        best = shots.timecode(one.shot.best.seconds)
+        print(f"{readable(film)}: shot {one.number}: {start} - {end}: rank {one.rank}, {one.score:.2f}, best {best}")
+    for written in filter(None, (cover, preview)):
+        print(readable(written))

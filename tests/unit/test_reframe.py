@@ -1,0 +1,428 @@
+"""Shots, camera paths and reframed films, on films whose subject is known."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError, OutputError, UnsupportedPictureError
+from eyefirst.geometry import Box, Size
+from eyefirst.network import OnnxNetwork
+from eyefirst.render import write_picture
+from eyefirst.tools.camera_path import CameraPath, KeyFrame, TrackLimits, smooth_track
+from eyefirst.tools.reframe import (
+    MustKeep,
+    ReframePlan,
+    ffmpeg_commands,
+    ffmpeg_filter,
+    plan_reframe,
+    reframe,
+    render_reframe,
+    strip,
+)
+from eyefirst.tools.shots import Footage, cover, preview, rank_shots, shots_to_dict, timecode, watch
+from eyefirst.tools.video_io import VideoReader
+from tests.make_clips import SIDE, WIDTH, make_clip
+
+av: Any = pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
+pytest.importorskip("scenedetect", reason="PySceneDetect comes with the extra 'video'")
+CLIPS = Path(__file__).parents[3] / "shared" / "data" / "video"
+HALF = SIDE / WIDTH / 2
+Where = Callable[[float], Sequence[tuple[float, float]]]
+
+
+def crossing(t: float) -> Sequence[tuple[float, float]]:
+    return [(0.12 + 0.76 * min(t / 6, 1), 0.5)]
+
+
+def with_cut(t: float) -> Sequence[tuple[float, float]]:
+    return [(0.2 if t < 2 else 0.8, 0.5)]
+
+
+def pair(_: float) -> Sequence[tuple[float, float]]:
+    return [(0.15, 0.5), (0.85, 0.5)]
+
+
+Make = Callable[..., Footage]
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory, tiny_network: OnnxNetwork) -> Make:
+    """A film, watched by a network that sees brightness and redness; each made once."""
+    made: dict[str, Footage] = {}
+
+    def make(name: str, place: Where, **options: Any) -> Footage:
+        if name not in made:
+            path = make_clip(tmp_path_factory.mktemp("film") / f"{name}.mp4", place=place, **options)
+            made[name] = watch(path, network=tiny_network)
+        return made[name]
+
+    return make
+
+
+def cuts(t: float) -> int:
+    return 30 if t < 2 else 110
+
+
+def inside(plan: ReframePlan, place: Where, seconds: float) -> float:
+    """How often a subject is fully inside."""
+    times = np.arange(0, seconds, 0.05)
+    good = [any(_holds(plan.box_at(float(t)), x) for x, _ in place(float(t))) for t in times]
+    return float(np.mean(good))
+
+
+def _holds(box: Box, x: float) -> bool:
+    return box.left <= x - HALF + 0.01 and box.right >= x + HALF - 0.01
+
+
+# --- shots
+
+
+def test_shots_begin_where_the_film_cuts(filmed: Make) -> None:
+    footage = filmed("cut", with_cut, seconds=4, ground=cuts)
+    assert len(footage.shots) == 2
+    assert float(footage.shots[1].start) == pytest.approx(2, abs=0.05)
+    assert footage.shots[0].end == footage.shots[1].start
+    assert footage.frame_count == 96
+    for shot in footage.shots:
+        assert shot.sights[0].seconds == shot.start  # looked at at every shot change
+    assert 10 <= sum(len(s.sights) for s in footage.shots) <= 15
+    assert footage.shot_at(Fraction(1)) == 0
+    assert footage.shot_at(Fraction(3)) == 1
+
+
+def test_a_moving_subject_is_one_shot(filmed: Make) -> None:
+    assert len(filmed("crossing", crossing, seconds=6).shots) == 1
+
+
+def test_shots_are_ranked_by_what_there_is_to_see(filmed: Make) -> None:
+    def only_later(t: float) -> Sequence[tuple[float, float]]:
+        return [(0.5, 0.5)] if t >= 2 else []
+
+    footage = filmed("later", only_later, seconds=4, ground=lambda t: 110 if t < 2 else 30)
+    ranked = rank_shots(footage)
+    assert [r.number for r in ranked] == [2, 1]
+    assert ranked[0].score > ranked[1].score
+    picture = cover(footage)
+    assert picture.size == (320, 180)
+    assert np.asarray(picture)[90, 160, 0] > 150
+    values = shots_to_dict(footage, ranked)
+    json.dumps(values)
+    assert [s["number"] for s in values["shots"]] == [1, 2]
+    assert values["shots"][1]["start_timecode"].startswith("00:00:0")
+
+
+def test_a_detector_raises_what_it_finds(filmed: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    footage = filmed("cut", with_cut, seconds=4, ground=cuts)
+
+    class LeftOnly:
+        def detect(self, pixels: Any, region: Box) -> tuple[Any, ...]:
+            red = np.flatnonzero((pixels[90, :, 0] > 200) & (pixels[90, :, 1] < 90))
+            return (object(),) if red.mean() < 160 else ()
+
+    monkeypatch.setattr("eyefirst.tools.shots.load_detector", lambda _: LeftOnly())
+    first, second = rank_shots(footage, detector="left")
+    assert (first.number, first.found, second.found) == (1, 1, 0)
+
+
+def test_a_preview_lasts_as_long_as_asked(filmed: Make, tmp_path: Path) -> None:
+    footage = filmed("cut", with_cut, seconds=4, ground=cuts)
+    write_picture(preview(footage, seconds=2, width=96), tmp_path / "p.webp")
+    with PillowImage.open(tmp_path / "p.webp") as picture:
+        assert getattr(picture, "n_frames", 1) > 1
+        assert picture.size == (96, 54)
+    animation = preview(footage, seconds=2, width=96)
+    assert sum(animation.durations_ms) == pytest.approx(2000, abs=150)
+    with pytest.raises(InvalidValueError):
+        preview(footage, seconds=0)
+
+
+def test_time_codes() -> None:
+    assert timecode(Fraction(3723) + Fraction(1, 2)) == "01:02:03.500"
+    assert timecode(59.9996) == "00:01:00.000"
+
+
+# --- the camera
+
+
+def test_a_still_subject_is_held_on_whole_pixels(filmed: Make) -> None:
+    plan = plan_reframe(filmed("still", lambda _: [(0.8, 0.5)]), "9:16")
+    (shot,) = plan.shots
+    assert shot.kind == "hold"
+    assert plan.size == Size(100, 180)
+    left = shot.path.keys[0].box.left * WIDTH
+    assert left == pytest.approx(round(left), abs=1e-6)
+    assert inside(plan, lambda _: [(0.8, 0.5)], 2) == 1
+    assert shot.kept > shot.kept_by_centre
+
+
+def test_a_crossing_subject_is_followed_within_the_limits(filmed: Make) -> None:
+    plan = plan_reframe(filmed("crossing", crossing, seconds=6), "9:16")
+    (shot,) = plan.shots
+    assert shot.kind in ("pan", "track")
+    assert inside(plan, crossing, 6) > 0.9
+    limits = TrackLimits()
+    step = 1 / 30
+    share = plan.box_at(0).width
+    lefts = np.array([plan.box_at(t).left for t in np.arange(0, 6, step)]) / share
+    assert np.abs(np.diff(lefts)).max() / step <= limits.speed * 1.01
+    assert np.abs(np.diff(lefts, 2)).max() / step**2 <= limits.acceleration * 1.05
+
+
+def test_slow_limits_are_kept_and_cost_sight(filmed: Make) -> None:
+    limits = TrackLimits(speed=0.1, acceleration=0.1)
+    plan = plan_reframe(filmed("crossing", crossing, seconds=6), "9:16", limits=limits)
+    lefts = np.array([plan.box_at(t).left for t in np.arange(0, 6, 0.05)]) / plan.box_at(0).width
+    assert np.abs(np.diff(lefts)).max() / 0.05 <= 0.101
+    assert inside(plan, crossing, 6) < 0.8
+
+
+def test_the_camera_cuts_where_the_film_cuts(filmed: Make) -> None:
+    plan = plan_reframe(filmed("cut", with_cut, seconds=4, ground=cuts), "9:16")
+    assert [s.kind for s in plan.shots] == ["hold", "hold"]
+    assert inside(plan, with_cut, 4) > 0.97
+
+
+def test_near_equal_subjects_do_not_make_it_flicker(filmed: Make) -> None:
+    def trembling(t: float) -> Sequence[tuple[float, float]]:
+        return [(0.15, 0.5 + 0.02 * math.sin(9 * t)), (0.85, 0.5 + 0.02 * math.cos(7 * t))]
+
+    plan = plan_reframe(filmed("trembling", trembling, seconds=4), "9:16")
+    assert plan.shots[0].kind == "hold"
+    assert inside(plan, trembling, 4) == 1
+    assert "two subjects do not fit" in " ".join(plan.shots[0].warnings)
+
+
+def test_a_short_occlusion_does_not_lose_the_subject(filmed: Make) -> None:
+    def hidden(t: float) -> Sequence[tuple[float, float]]:
+        return [] if 1.5 < t < 2.2 else [(0.8, 0.5)]
+
+    plan = plan_reframe(filmed("hidden", hidden, seconds=4), "9:16")
+    assert inside(plan, lambda _: [(0.8, 0.5)], 4) == 1
+
+
+def test_two_subjects_are_padded_if_asked(filmed: Make, tmp_path: Path) -> None:
+    plan = plan_reframe(filmed("pair", pair), "9:16", pad="blur")
+    (shot,) = plan.shots
+    assert shot.kind == "pad"
+    box = shot.path.keys[0].box
+    assert box.left < 0.15 - HALF
+    assert box.right > 0.85 + HALF
+    made = render_reframe(plan, tmp_path / "out.mp4")
+    with VideoReader(made.path) as reader:
+        assert reader.info.size == plan.size == Size(100, 180)
+        pixels = next(reader.frames()).pixels()
+    red = (pixels[..., 0] > 150) & (pixels[..., 1] < 110)
+    assert red[90, :50].any()
+    assert red[90, 50:].any()
+
+
+def test_a_must_keep_region_holds_for_its_time(filmed: Make) -> None:
+    footage = filmed("still4", lambda _: [(0.8, 0.5)], seconds=6)
+    plan = plan_reframe(footage, "9:16", must_keep=["0,0.4,0.2,0.6@0:00-0:02"])
+    assert plan.box_at(0.5).left <= 0.01
+    assert plan.box_at(5.5).right >= 0.8 + HALF - 0.01
+    lost = plan_reframe(footage, "9:16", must_keep=[(0.0, 0.0, 0.9, 1.0)])
+    assert "of must-keep region 1 lost" in lost.shots[0].warnings[0]
+    padded = plan_reframe(footage, "9:16", must_keep=[(0.0, 0.0, 0.9, 1.0)], pad="black")
+    assert padded.shots[0].kind == "pad"
+    assert padded.shots[0].warnings == ()
+
+
+def test_tightness_changes_the_size_for_the_shot_alone(filmed: Make) -> None:
+    plan = plan_reframe(filmed("still", lambda _: [(0.8, 0.5)]), "9:16", tightness=1)
+    box = plan.box_at(0)
+    assert box.height < 0.8
+    assert box.height * 180 / (box.width * 320) == pytest.approx(16 / 9, rel=0.02)
+    assert plan.box_at(1.5) == box
+    assert plan.size == Size(100, 180)
+
+
+def test_wide_from_tall_moves_up_and_down(filmed: Make) -> None:
+    def rising(t: float) -> Sequence[tuple[float, float]]:
+        return [(0.5, 0.85 - 0.7 * min(t / 4, 1))]
+
+    footage = filmed("rising", rising, seconds=4, size=(180, 320))
+    plan = plan_reframe(footage, "16:9")
+    assert plan.shots[0].kind != "hold"
+    for t in np.arange(0.2, 3.8, 0.1):
+        box, y = plan.box_at(float(t)), rising(float(t))[0][1]
+        assert box.top <= y <= box.bottom
+
+
+# --- the path as data
+
+
+def test_a_plan_survives_json(filmed: Make) -> None:
+    for name, place in (("crossing", crossing), ("pair", pair)):
+        plan = plan_reframe(filmed(name, place), "9:16", pad="blur")
+        again = ReframePlan.from_dict(json.loads(json.dumps(plan.to_dict())))
+        assert again.to_dict() == plan.to_dict()
+        assert again.box_at(1.0).left == pytest.approx(plan.box_at(1.0).left, abs=1e-5)
+    values = plan.to_dict()
+    for broken in (
+        {},
+        values | {"schema": "x"},
+        values | {"shots": []},
+        values | {"shots": [{}]},
+        values | {"size": {"width": 3, "height": 4}},
+        values | {"pad": "nocolour"},
+        values | {"shots": [values["shots"][0] | {"kind": "zoom"}]},
+    ):
+        with pytest.raises(InvalidPlanError):
+            ReframePlan.from_dict(broken)
+
+
+def test_ffmpeg_s_own_filters_go_the_same_way(filmed: Make, tmp_path: Path) -> None:
+    plan = plan_reframe(filmed("crossing", crossing, seconds=6), "9:16")
+    commands = tmp_path / "path.cmd"
+    commands.write_text(ffmpeg_commands(plan))
+    send, crop = ffmpeg_filter(plan, str(commands)).split(",")
+    with VideoReader(plan.video) as reader:
+        graph = av.filter.Graph()
+        chain = [
+            graph.add_buffer(template=reader.stream),
+            graph.add("sendcmd", send.partition("=")[2]),
+            graph.add("crop", crop.partition("=")[2]),
+            graph.add("buffersink"),
+        ]
+        for a, b in pairwise(chain):
+            a.link_to(b)
+        graph.configure()
+        for frame in reader.frames():
+            graph.push(frame.raw)
+            cut = graph.pull().to_ndarray(format="rgb24")
+            left = round(plan.box_at(frame.seconds).left * WIDTH)
+            expected = frame.pixels()[:, left : left + plan.size.width]
+            assert cut.shape == expected.shape
+            red_cut, red = ((p[90, :, 0] > 150).nonzero()[0] for p in (cut, expected))
+            assert abs(red_cut.mean() - red.mean()) <= 2.5  # chroma is cut at even pixels
+    with pytest.raises(InvalidPlanError, match="padding"):
+        ffmpeg_commands(plan_reframe(filmed("pair", pair), "9:16", pad="blur"))
+
+
+def test_a_strip_shows_the_window(filmed: Make) -> None:
+    plan = plan_reframe(filmed("still", lambda _: [(0.8, 0.5)]), "9:16")
+    picture = np.asarray(strip(plan, every_seconds=1, columns=2, height=90).convert("RGB")).astype(int)
+    yellow = (picture[..., 0] > 220) & (picture[..., 1] > 180) & (picture[..., 2] < 120)
+    assert yellow.sum() > 2 * 90
+
+
+def test_spans_are_read() -> None:
+    assert MustKeep.parse("0,0,1,1") == MustKeep(Box.whole())
+    assert MustKeep.parse("0,0,1,1@1:05-1:12.5") == MustKeep(Box.whole(), 65, 72.5)
+    assert MustKeep.parse("0,0,1,1@5-") == MustKeep(Box.whole(), 5)
+    for bad in ("0,0,1,1@7", "0,0,1,1@7-5", "0,0,1,1@a-b", "0,0,2,1"):
+        with pytest.raises(InvalidValueError):
+            MustKeep.parse(bad)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=40), st.floats(0.2, 3))
+def test_a_track_stays_in_the_picture_and_within_limits(wanted: list[float], room: float) -> None:
+    middle = np.array(wanted) * room
+    limits = TrackLimits(speed=0.5, acceleration=1.0)
+    step = 1 / 3
+    places = smooth_track(middle, middle, room, step, limits)
+    assert places.min() >= 0
+    assert places.max() <= room
+    assert np.abs(np.diff(places)).max(initial=0) <= limits.speed * step + 1e-5
+    assert np.abs(np.diff(places, 2)).max(initial=0) <= limits.acceleration * step**2 + 1e-5
+
+
+def test_long_tracks_are_solved_in_pieces_without_a_seam() -> None:
+    middle = 1 + np.sin(np.arange(1000) / 40)
+    places = smooth_track(middle - 0.05, middle + 0.05, 2.0, 1 / 3, TrackLimits())
+    assert len(places) == 1000
+    assert np.abs(places - middle).max() < 0.2
+    assert np.abs(np.diff(places, 2)).max() <= 1.2 / 9 + 1e-4
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(0, 0.6), min_size=2, max_size=12), st.floats(0, 1))
+def test_a_spline_lies_between_its_key_frames(lefts: list[float], share: float) -> None:
+    path = CameraPath(tuple(KeyFrame(float(i), Box(x, 0, x + 0.4, 1)) for i, x in enumerate(lefts)), "track")
+    box = path.box_at(share * (len(lefts) - 1))
+    assert min(lefts) - 1e-9 <= box.left <= max(lefts) + 1e-9
+    assert box.width == pytest.approx(0.4)
+    assert path.box_at(0).left == pytest.approx(lefts[0])
+    assert path.box_at(len(lefts) - 1).left == pytest.approx(lefts[-1])
+
+
+def test_paths_that_make_no_sense() -> None:
+    box = Box.whole()
+    for keys, kind in (((), "move"), ((KeyFrame(1, box), KeyFrame(1, box)), "move")):
+        with pytest.raises(InvalidPlanError):
+            CameraPath(keys, kind)  # type: ignore[arg-type]
+    with pytest.raises(InvalidPlanError, match="evenly"):
+        CameraPath((KeyFrame(0, box), KeyFrame(1, box), KeyFrame(5, box)), "track")
+    with pytest.raises(InvalidValueError):
+        TrackLimits(speed=0)
+
+
+# --- the film
+
+
+def test_a_film_is_reframed_in_one_line(filmed: Make, tmp_path: Path, tiny_network: OnnxNetwork) -> None:
+    source = filmed("crossing", crossing, seconds=6).video.name
+    counted: list[int] = []
+    made = reframe(source, tmp_path / "out.mp4", "9:16", network=tiny_network, progress=lambda: counted.append(1))
+    assert made.frames == len(counted) == 144
+    with VideoReader(source) as before, VideoReader(made.path) as after:
+        assert after.info.size == Size(100, 180)
+        assert [s.type for s in after.container.streams] == ["video", "audio"]
+        for one, other in zip(before.frames(), after.frames(), strict=True):
+            assert float(one.seconds) == pytest.approx(float(other.seconds), abs=1e-4)
+            red = (other.pixels()[90, :, 0] > 150).nonzero()[0]
+            expected = (crossing(float(one.seconds))[0][0] - made.plan.box_at(one.seconds).left) * WIDTH
+            if 30 < expected < 70:
+                assert red.mean() == pytest.approx(expected, abs=2.5)
+
+
+def test_what_is_refused(
+    filmed: Make, tmp_path: Path, tiny_network: OnnxNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footage = filmed("still", lambda _: [(0.8, 0.5)])
+    plan = plan_reframe(footage, "1:1")
+    with pytest.raises(OutputError, match="would replace"):
+        render_reframe(plan, plan.video)
+    with pytest.raises(InvalidPlanError, match="is not the film"):
+        render_reframe(plan, tmp_path / "o.mp4", source=make_clip(tmp_path / "other.mp4", size=(200, 100), seconds=0.3))
+    with pytest.raises(InvalidValueError, match=r"end in \.mp4"):
+        reframe(plan.video, tmp_path / "o.gif", network=tiny_network)
+    with pytest.raises(InvalidValueError, match="rate"):
+        watch(plan.video, rate=0)
+    for options in ({"tightness": 2}, {"pad": "nocolour"}, {"must_keep": ["1,2"]}, {"size": "big"}):
+        with pytest.raises(InvalidValueError):
+            plan_reframe(footage, "9:16", **options)
+    monkeypatch.setitem(sys.modules, "scenedetect", None)
+    with pytest.raises(MissingExtraError, match=r"eyefirst\[video\]"):
+        watch(plan.video, network=tiny_network)
+
+
+@pytest.mark.skipif(not CLIPS.is_dir(), reason="the real clips are not here")
+def test_real_clips_are_reframed(tmp_path: Path) -> None:
+    singer = CLIPS / "face_recognition__short_hamilton_clip.mp4"
+    plan = plan_reframe(singer, "9:16")
+    assert len(plan.shots) >= 4
+    assert plan.kept > plan.kept_by_centre + 0.1
+    one = watch(CLIPS / "moviepy__video-with-dash-.mp4")
+    assert len(one.shots) == 1
+    with pytest.raises(UnsupportedPictureError, match="2x2"):
+        plan_reframe(one, "9:16")
+    turned = plan_reframe(CLIPS / "moviepy__fire2.mp4", "1:1")
+    assert render_reframe(turned, tmp_path / "out.mp4").frames == 25
+    unknown = plan_reframe(CLIPS / "moviepy__no_duration.webm", "4:5")
+    assert unknown.seconds == pytest.approx(4.9, abs=0.2)
