@@ -193,7 +193,7 @@ def write_picture(
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as out:
             temporary = out.name
-            save_picture(picture, cast(BinaryIO, out), kind, quality=quality)
+            save_picture(picture, cast("BinaryIO", out), kind, quality=quality)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as error:

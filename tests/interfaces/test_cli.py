@@ -25,7 +25,21 @@ from eyefirst.colours import COLORMAPS
 from eyefirst.render import VIEWS
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("crop", "heatmap", "objects", "render", "report", "text", "camera", "enhance", "pan", "models", "doctor")
+COMMANDS = (
+    "crop",
+    "heatmap",
+    "objects",
+    "render",
+    "report",
+    "text",
+    "camera",
+    "enhance",
+    "pan",
+    "serve",
+    "sign",
+    "models",
+    "doctor",
+)
 
 
 @dataclass(frozen=True)

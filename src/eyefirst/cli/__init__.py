@@ -22,6 +22,8 @@ from eyefirst.cli.objects import find_objects
 from eyefirst.cli.pan import pan_album
 from eyefirst.cli.render import render_plans
 from eyefirst.cli.report import report_pictures
+from eyefirst.cli.serve import serve_pictures
+from eyefirst.cli.sign import sign_addresses
 from eyefirst.cli.text import read_text
 from eyefirst.cli.thumbnails import thumbnail_pictures
 
@@ -68,6 +70,8 @@ for _name, _command in (
     ("pan", pan_album),
     ("render", render_plans),
     ("report", report_pictures),
+    ("serve", serve_pictures),
+    ("sign", sign_addresses),
     ("models", list_models),
     ("doctor", examine),
 ):
