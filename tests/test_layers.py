@@ -28,10 +28,12 @@ LAYERS = [
     "observations",
     "handler",
     "tools",
+    "server",
     "cli",
     "__main__",
 ]
 ONLY_HOME = {"onnxruntime": "network.py", "av": "tools/video_io.py"}
+ONLY_IN = {"fastapi": "server", "starlette": "server", "uvicorn": "server", "prometheus_client": "server"}
 NEVER = {"torch", "training", "benchmarks", "tests"}
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 
@@ -69,3 +71,5 @@ def test_heavy_imports_have_one_home(path: Path) -> None:
     assert not roots & NEVER
     for heavy, home in ONLY_HOME.items():
         assert heavy not in roots or str(path.relative_to(PACKAGE)) == home
+    for heavy, room in ONLY_IN.items():
+        assert heavy not in roots or path.relative_to(PACKAGE).parts[0] == room

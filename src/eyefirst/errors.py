@@ -161,6 +161,73 @@ class OutputError(EyefirstError):
     code = "output"
 
 
+class ServiceError(EyefirstError):
+    """The service refuses a request."""
+
+    code = "service"
+
+
+class BusyError(ServiceError):
+    """All workers are busy and the queue is full. `retry_after_seconds` says when to come back."""
+
+    code = "busy"
+    retry_after_seconds = 1
+
+
+class TimeLimitError(ServiceError):
+    """The work took longer than a request may."""
+
+    code = "time_limit"
+
+
+class BodyTooLargeError(ServiceError):
+    """The body has more bytes than the limit allows."""
+
+    code = "body_too_large"
+
+
+class ClientTooSlowError(ServiceError):
+    """The body did not arrive in time."""
+
+    code = "client_too_slow"
+
+
+class UnauthorizedError(ServiceError):
+    """No API key came, or an unknown one."""
+
+    code = "unauthorized"
+
+
+class WrongHostError(ServiceError):
+    """The request was meant for a host that the service does not answer for."""
+
+    code = "wrong_host"
+
+
+class SignatureError(ServiceError):
+    """The address is not signed by a key of the service."""
+
+    code = "bad_signature"
+
+
+class ExpiredSignatureError(SignatureError):
+    """The signature was good once."""
+
+    code = "expired_signature"
+
+
+class AddressRefusedError(ServiceError):
+    """The address may not be fetched: its origin is not allowed, or leads into a private network."""
+
+    code = "address_refused"
+
+
+class OriginError(ServiceError):
+    """The origin did not give the picture."""
+
+    code = "origin"
+
+
 class CancelledError(EyefirstError):
     """The caller cancelled the work before it was done."""
 

@@ -66,6 +66,11 @@ class ImageRequestHandler:
         with self._lock:
             return self._load(Box.whole())
 
+    @property
+    def source(self) -> Source:
+        """What was given, in a form that can be read more than once."""
+        return self._source
+
     def full_image(self) -> Image:
         """The picture at full resolution, decoded anew. Raises PictureError."""
         return load_image(self._source, orientation=self._orientation, pixel_limit=self._pixel_limit)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -187,24 +188,12 @@ def write_picture(
     first frame. Raises OutputError.
     """
     kind = format_of(path, format)
-    animation = picture if isinstance(picture, Animation) else Animation((picture,), (0,), 0)
-    frames = animation.frames if kind in ANIMATED else animation.frames[:1]
-    if kind in WITHOUT_ALPHA:
-        frames = tuple(_on_white(frame) for frame in frames)
-    options: dict[str, object] = {"quality": quality} if kind in ("JPEG", "WEBP", "AVIF") else {}
-    if kind == "JPEG":
-        options |= {"optimize": True, "progressive": True}
-    if len(frames) > 1:
-        durations = [max(d, 10) for d in animation.durations_ms]
-        options |= {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": animation.loops}
-        if kind == "GIF":
-            options["disposal"] = 2  # every frame is whole: nothing of the one before may shine through
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as out:
             temporary = out.name
-            frames[0].save(out, kind, **options)
+            save_picture(picture, cast("BinaryIO", out), kind, quality=quality)
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as error:
@@ -217,6 +206,23 @@ def write_picture(
             remedy="check the folder, the free space and the size",
             source=str(path),
         ) from error
+
+
+def save_picture(picture: PillowImage.Image | Animation, out: BinaryIO, kind: str, *, quality: int = 88) -> None:
+    """Encodes into a binary file; `kind` is Pillow's name of the format, such as "JPEG". See `write_picture`."""
+    animation = picture if isinstance(picture, Animation) else Animation((picture,), (0,), 0)
+    frames = animation.frames if kind in ANIMATED else animation.frames[:1]
+    if kind in WITHOUT_ALPHA:
+        frames = tuple(_on_white(frame) for frame in frames)
+    options: dict[str, Any] = {"quality": quality} if kind in ("JPEG", "WEBP", "AVIF") else {}
+    if kind == "JPEG":
+        options |= {"optimize": True, "progressive": True}
+    if len(frames) > 1:
+        durations = [max(d, 10) for d in animation.durations_ms]
+        options |= {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": animation.loops}
+        if kind == "GIF":
+            options["disposal"] = 2  # every frame is whole: nothing of the one before may shine through
+    frames[0].save(out, kind, **options)
 
 
 def _on_white(picture: PillowImage.Image) -> PillowImage.Image:

@@ -26,8 +26,22 @@ from eyefirst.render import VIEWS
 from tests.make_clips import make_clip
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("crop", "heatmap", "objects", "render", "report", "text", "camera", "enhance", "pan", "models", "doctor")
 FILM_COMMANDS = ("reframe", "shots")
+COMMANDS = (
+    "crop",
+    "heatmap",
+    "objects",
+    "render",
+    "report",
+    "text",
+    "camera",
+    "enhance",
+    "pan",
+    "serve",
+    "sign",
+    "models",
+    "doctor",
+)
 
 
 @dataclass(frozen=True)

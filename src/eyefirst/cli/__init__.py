@@ -24,7 +24,9 @@ from eyefirst.cli.plan import plan_pictures
 from eyefirst.cli.reframe import reframe_film
 from eyefirst.cli.render import render_plans
 from eyefirst.cli.report import report_pictures
+from eyefirst.cli.serve import serve_pictures
 from eyefirst.cli.shots import rank_shots_of
+from eyefirst.cli.sign import sign_addresses
 from eyefirst.cli.text import read_text
 from eyefirst.cli.thumbnails import thumbnail_pictures
 
@@ -74,6 +76,8 @@ for _name, _command in (
     ("shots", rank_shots_of),
     ("render", render_plans),
     ("report", report_pictures),
+    ("serve", serve_pictures),
+    ("sign", sign_addresses),
     ("models", list_models),
     ("doctor", examine),
 ):

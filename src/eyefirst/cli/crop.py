@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -70,24 +69,11 @@ def crop_pictures(
       eyefirst crop photo.jpg --to union --margin 0.1 -o subject.jpg
     """
     from eyefirst.cli.outputs import Outputs
-    from eyefirst.detectors import known_detectors
-    from eyefirst.framing import FramingOptions
-    from eyefirst.geometry import AspectRatio, Box, Size
+    from eyefirst.geometry import Size
     from eyefirst.handler import ImageRequestHandler
-    from eyefirst.network import check_revision
-    from eyefirst.tools.crop import boxes_to_keep, crop_to, plan_from, render_animation, render_plan
+    from eyefirst.tools.crop import CropOrder, crop_to, render_animation, render_plan
 
     fit = Size.parse(size) if size else None
-    ratios = list(dict.fromkeys(AspectRatio.parse(a) for a in aspect or ([size] if size and not to else [])))
-    check_revision(revision or None)
-    detectors = [name for name in must_keep or () if name in known_detectors()]
-    options = FramingOptions(
-        tightness=tightness,
-        margin=0.05 if margin is None else margin,
-        must_keep=tuple(Box.parse(b) for b in must_keep or () if b not in detectors),
-        avoid=tuple(Box.parse(b) for b in avoid or ()),
-        pad=pad or None,
-    )
     if to:
         ignored = {
             "--aspect": aspect,
@@ -101,17 +87,28 @@ def crop_pictures(
         if any(ignored.values()):
             names = ", ".join(name for name, given in ignored.items() if given)
             raise InvalidValueError(f"--to makes no plan, got {names} as well", remedy="leave out one or the other")
-    elif not ratios:
+    elif not (aspect or size):
         raise InvalidValueError(
             "no shape was asked for", remedy="add --aspect 16:9, or --size 320x320, or --to attention"
         )
+    order = CropOrder.parse(
+        aspect=aspect or ("1:1" if to else size,),
+        size=size,
+        alternatives=alternatives,
+        tightness=tightness,
+        margin=margin,
+        must_keep=must_keep or (),
+        avoid=avoid or (),
+        pad=pad,
+        revision=revision,
+    )
     if not (out or as_json):
         raise InvalidValueError(
             "there is nowhere to write to",
             remedy="add -o FILE or -o FOLDER" + ("" if to else ", or --json for the plan"),
         )
     batch = expand(pictures)
-    single = len(batch) == 1 and (to is not None or (len(ratios) == 1 and alternatives == 1))
+    single = len(batch) == 1 and (to is not None or (len(order.ratios) == 1 and alternatives == 1))
     outputs = Outputs(out, batch, single=single, format=format, quality=quality, size=fit) if out else None
 
     def cut(picture: Picture) -> Iterable[str]:
@@ -123,9 +120,7 @@ def crop_pictures(
                 )
             ]
         handler = ImageRequestHandler(source)
-        found = tuple(box for name in detectors for box in boxes_to_keep(handler, name))
-        all_options = replace(options, must_keep=options.must_keep + found)
-        plan = plan_from(handler, ratios, alternatives, options=all_options, revision=revision or None)
+        plan = order.plan(handler)
         written: list[str] = []
         if outputs:
             render = render_animation if handler.image.frame_count > 1 else render_plan

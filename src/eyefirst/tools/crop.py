@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 from PIL import Image as PillowImage
 
-from eyefirst.detectors import load_detector
+from eyefirst.detectors import known_detectors, load_detector
 from eyefirst.errors import InvalidPlanError, InvalidValueError
 from eyefirst.framing import Framer, FramingOptions
 from eyefirst.geometry import AspectRatio, Box, RatioLike, Size, SizeLike
 from eyefirst.handler import ImageRequestHandler
-from eyefirst.image import IN_MEMORY, Animation, Source, fingerprint, load_animation, load_picture, read_once
-from eyefirst.network import Network
+from eyefirst.image import (
+    DEFAULT_PIXEL_LIMIT,
+    IN_MEMORY,
+    Animation,
+    Source,
+    decode,
+    fingerprint,
+    load_animation,
+    load_picture,
+    read_once,
+)
+from eyefirst.network import Network, check_revision
 from eyefirst.observations import SaliencyObservation
 from eyefirst.plan import CropPlan, Frames
 from eyefirst.render import render_frame
@@ -104,6 +116,65 @@ def plan_from(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropOrder:
+    """A crop as the command line and the service are asked for it, checked before any picture is looked at.
+
+    size: each frame is resized so that it just fits in. detectors: names of those whose finds are kept whole,
+    beside the boxes in `options`. alternatives: frames a ratio at most.
+    """
+
+    ratios: tuple[AspectRatio, ...]
+    size: Size | None = None
+    alternatives: int = 1
+    options: FramingOptions = field(default_factory=FramingOptions)
+    detectors: tuple[str, ...] = ()
+    revision: str | None = None
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        aspect: Sequence[str] = (),
+        size: str = "",
+        alternatives: int = 1,
+        tightness: float = 0.0,
+        margin: float | None = None,
+        must_keep: Sequence[str] = (),
+        avoid: Sequence[str] = (),
+        pad: str = "",
+        revision: str = "",
+    ) -> CropOrder:
+        """From texts. Without an aspect the size gives it; an empty text or None is the default.
+
+        must_keep: boxes such as "0.1,0.2,0.5,0.9", or names of detectors. Raises InvalidValueError, and
+        UnknownRevisionError.
+        """
+        if not aspect and not size:
+            raise InvalidValueError("no shape was asked for", remedy="give an aspect such as 16:9, or a size")
+        detectors = tuple(name for name in must_keep if name in known_detectors())
+        return cls(
+            ratios=tuple(dict.fromkeys(AspectRatio.parse(a) for a in aspect or [size])),
+            size=Size.parse(size) if size else None,
+            alternatives=alternatives,
+            options=FramingOptions(
+                tightness=tightness,
+                margin=0.05 if margin is None else margin,
+                must_keep=tuple(Box.parse(b) for b in must_keep if b not in detectors),
+                avoid=tuple(Box.parse(b) for b in avoid),
+                pad=pad or None,
+            ),
+            detectors=detectors,
+            revision=check_revision(revision or None),
+        )
+
+    def plan(self, handler: ImageRequestHandler) -> CropPlan:
+        """The plan for the picture that a handler holds; raises as `plan_crops` does."""
+        found = tuple(box for name in self.detectors for box in boxes_to_keep(handler, name))
+        options = replace(self.options, must_keep=self.options.must_keep + found)
+        return plan_from(handler, self.ratios, self.alternatives, options=options, revision=self.revision)
+
+
 def crop(source: Source, ratio: RatioLike, *, size: SizeLike | None = None, **options: Any) -> PillowImage.Image:
     """The picture cut to a ratio: the best frame of `plan_crops`, which takes the same options.
 
@@ -148,26 +219,37 @@ def crop_to(
 
 
 def render_plan(
-    plan: CropPlan, source: Source, *, size: SizeLike | None = None, orientation: int | None = None
+    plan: CropPlan,
+    source: Source,
+    *,
+    size: SizeLike | None = None,
+    orientation: int | None = None,
+    pixel_limit: int = DEFAULT_PIXEL_LIMIT,
 ) -> dict[str, list[PillowImage.Image]]:
     """Every frame of a plan cut out of its picture, each fitted into `size` if given; no network is needed.
 
-    Raises InvalidPlanError when the picture is not the one that was planned: by its hash where the plan
-    was made from a file, and by its upright size.
+    With a size, the file is decoded no larger than the frames need. Raises InvalidPlanError when the picture
+    is not the one that was planned: by its hash where the plan was made from a file, and by its upright size.
     """
     source = read_once(source)
-    picture = load_picture(source, orientation=orientation)
-    _check_planned(plan, source, picture)
-    return _cut(plan, picture, size)
+    needed = partial(_pixels_needed, plan, Size.parse(size)) if size else None
+    decoded = decode(source, orientation=orientation, at_least=needed, pixel_limit=pixel_limit)
+    _check_planned(plan, source, decoded.size, decoded.picture)
+    return _cut(plan, decoded.picture, size)
 
 
 def render_animation(
-    plan: CropPlan, source: Source, *, size: SizeLike | None = None, orientation: int | None = None
+    plan: CropPlan,
+    source: Source,
+    *,
+    size: SizeLike | None = None,
+    orientation: int | None = None,
+    pixel_limit: int = DEFAULT_PIXEL_LIMIT,
 ) -> dict[str, list[Animation]]:
     """`render_plan` with every frame of an animation, all cut by the one box that was planned."""
     source = read_once(source)
-    whole = load_animation(source, orientation=orientation)
-    _check_planned(plan, source, whole.frames[0])
+    whole = load_animation(source, orientation=orientation, pixel_limit=pixel_limit)
+    _check_planned(plan, source, Size(*whole.frames[0].size), whole.frames[0])
     stills = [_cut(plan, picture, size) for picture in whole.frames]
     return {
         ratio: [replace(whole, frames=tuple(still[ratio][rank] for still in stills)) for rank in range(len(frames))]
@@ -175,13 +257,13 @@ def render_animation(
     }
 
 
-def _check_planned(plan: CropPlan, source: Source, picture: PillowImage.Image) -> None:
-    if picture.size != (plan.size.width, plan.size.height):
+def _check_planned(plan: CropPlan, source: Source, size: Size, picture: PillowImage.Image) -> None:
+    if size != plan.size:
         raise InvalidPlanError(
-            f"the plan is for a picture of {plan.size}, got one of {picture.width}x{picture.height}",
+            f"the plan is for a picture of {plan.size}, got one of {size}",
             remedy="give the picture that was planned, or plan this one",
         )
-    if plan.picture not in IN_MEMORY and plan.sha256 not in (fingerprint(source), fingerprint(picture)):
+    if plan.picture not in IN_MEMORY and plan.sha256 != fingerprint(source) and plan.sha256 != fingerprint(picture):
         raise InvalidPlanError(
             f"is not the picture that was planned: its SHA-256 is not {plan.sha256[:12]}...",
             remedy="give the picture that was planned, or plan this one",
@@ -195,12 +277,25 @@ def _cut(plan: CropPlan, picture: PillowImage.Image, size: SizeLike | None) -> d
     return {
         ratio: [
             render_frame(
-                picture, frame, size=AspectRatio.parse(ratio).largest_in(room) if room else None, pad=plan.options.pad
+                picture,
+                frame,
+                planned=plan.size,
+                size=AspectRatio.parse(ratio).largest_in(room) if room else None,
+                pad=plan.options.pad,
             )
             for frame in frames
         ]
         for ratio, frames in plan.frames.items()
     }
+
+
+def _pixels_needed(plan: CropPlan, room: Size, full: Size) -> Size:
+    """How small the upright picture may be decoded so that no frame of a plan has to be enlarged for it."""
+    scale = 0.0
+    for ratio, frames in plan.frames.items():
+        fitted = AspectRatio.parse(ratio).largest_in(room)
+        scale = max(scale, *(max(fitted.width / f.size.width, fitted.height / f.size.height) for f in frames))
+    return Size(max(math.ceil(full.width * scale), 1), max(math.ceil(full.height * scale), 1))
 
 
 def _ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:

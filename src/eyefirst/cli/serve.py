@@ -1,0 +1,107 @@
+"""`eyefirst serve`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.guard import guarded, say
+from eyefirst.errors import InvalidValueError, MissingExtraError
+
+API_KEY, SIGNING_KEY = "EYEFIRST_API_KEY", "EYEFIRST_SIGNING_KEY"
+
+
+@guarded
+def serve_pictures(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine a key is needed.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
+    hostname: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A name to answer to, as behind a proxy; repeatable.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Pictures that /v1/image may cut.")] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="https://HOST that /v1/image may fetch from; repeatable. Default: none."),
+    ] = None,
+    private_origins: Annotated[
+        bool, typer.Option("--private-origins", help="Allow origins inside private networks too.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Threads a process; 0: one a processor.")] = 0,
+    queue: Annotated[int, typer.Option(min=0, help="Requests that may wait for a worker.")] = 16,
+    processes: Annotated[int, typer.Option(min=1, help="One that dies is replaced.")] = 1,
+    body_mb: Annotated[float, typer.Option(min=0.001, help="The largest body, in MiB.")] = 32,
+    megapixels: Annotated[float, typer.Option(min=0.001, help="The largest picture.")] = 50,
+    seconds: Annotated[float, typer.Option(min=0.1, help="The longest work on one request.")] = 20,
+    api_key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=f"API keys, one a line; or set {API_KEY}.")
+    ] = None,
+    signing_key_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=f"Signing keys, one a line, the newest first; or set {SIGNING_KEY}."),
+    ] = None,
+) -> None:
+    """Serve saliency, plans and crops over HTTP, with a page to try it in a browser.
+
+    \b
+    Examples:
+      eyefirst serve
+      eyefirst serve --root pictures --port 9000
+      EYEFIRST_API_KEY=... eyefirst serve --host 0.0.0.0
+    """
+    try:
+        import prometheus_client
+        import python_multipart
+        import uvicorn
+
+        from eyefirst.server.run import listen, serve
+        from eyefirst.server.settings import Settings
+
+        del prometheus_client, python_multipart, uvicorn
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("eyefirst"):
+            raise
+        raise MissingExtraError.for_extra("server", "eyefirst serve") from error
+
+    settings = Settings(
+        host=host,
+        port=port,
+        hostnames=tuple(hostname or ()),
+        workers=workers or os.cpu_count() or 1,
+        queue=queue,
+        processes=processes,
+        body_bytes=int(body_mb * (1 << 20)),
+        buffered_bytes=max(256 << 20, int(2 * body_mb * (1 << 20))),
+        pixels=int(megapixels * 1e6),
+        work_seconds=seconds,
+        api_keys=keys_of(api_key_file, API_KEY),
+        signing_keys=keys_of(signing_key_file, SIGNING_KEY),
+        root=root,
+        origins=tuple(origin or ()),
+        private_origins=private_origins,
+    )
+    with listen(settings) as bound:
+        name = f"[{host}]" if ":" in host else host
+        say(f"serves at http://{name}:{bound.getsockname()[1]}/ until Ctrl-C")
+        serve(settings, bound)
+
+
+def keys_of(file: Path | None, variable: str) -> tuple[str, ...]:
+    """Keys from a file, one a line; else the one in the environment. A command line could be seen by others."""
+    if file is None:
+        key = os.environ.get(variable, "").strip()
+        return (key,) if key else ()
+    try:
+        lines = file.read_text().split()
+    except (OSError, ValueError) as error:
+        raise InvalidValueError(
+            f"cannot read keys: {getattr(error, 'strerror', None) or 'is not a text'}",
+            remedy="name a file of keys, one a line",
+            source=str(file),
+        ) from None
+    if not lines:
+        raise InvalidValueError("holds no key", remedy="write one key a line", source=str(file))
+    return tuple(lines)

@@ -1,0 +1,73 @@
+"""`eyefirst sign`."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.guard import guarded
+from eyefirst.cli.options import FitSize, Format
+from eyefirst.cli.serve import SIGNING_KEY, keys_of
+from eyefirst.errors import InvalidValueError
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@guarded
+def sign_addresses(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATHS", help="Below the service's root; or addresses of an allowed origin.")
+    ],
+    *,
+    aspect: Annotated[str, typer.Option("--aspect", "-a", metavar="W:H", help="16:9, 1.5 ...")] = "",
+    size: FitSize = "",
+    must_keep: Annotated[list[str] | None, typer.Option(metavar="L,T,R,B", help="As in `eyefirst crop`.")] = None,
+    avoid: Annotated[list[str] | None, typer.Option(metavar="L,T,R,B", help="As in `eyefirst crop`.")] = None,
+    format: Format = "",
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.")] = 80,
+    expires: Annotated[str, typer.Option(metavar="TIME", help="In 90s, 15m, 12h or 30d; by default never.")] = "",
+    base: Annotated[str, typer.Option(metavar="URL", help="What to put before, such as https://img.example.com.")] = "",
+    signing_key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help=f"Its first line signs; or set {SIGNING_KEY}.")
+    ] = None,
+) -> None:
+    """Sign addresses at which `eyefirst serve` cuts pictures.
+
+    \b
+    Examples:
+      eyefirst sign album/cat.jpg --aspect 16:9 --size 1200x675 --signing-key-file key
+      eyefirst sign album/cat.jpg --size 320x320 --expires 30d --base https://img.example.com
+    """
+    from eyefirst.server.signing import signed_address
+
+    keys = keys_of(signing_key_file, SIGNING_KEY)
+    if not keys:
+        raise InvalidValueError("there is no signing key", remedy=f"set {SIGNING_KEY}, or add --signing-key-file")
+    for path in paths:
+        address = signed_address(
+            path,
+            key=keys[0],
+            aspect=aspect,
+            size=size,
+            must_keep=must_keep or (),
+            avoid=avoid or (),
+            format=format,
+            quality=None if quality == 80 else quality,
+            expires=_moment(expires),
+        )
+        print(base.rstrip("/") + address, flush=True)
+
+
+def _moment(text: str) -> int | None:
+    if not text:
+        return None
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if not match:
+        raise InvalidValueError(
+            f"expected a time such as 15m, 12h or 30d, got {text!r}", remedy="leave it out for never"
+        )
+    return int(time.time()) + int(match[1]) * SECONDS[match[2]]

@@ -1,0 +1,422 @@
+"""The routes. Each parses, calls what the command line calls, in the pool, and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.responses import Response
+
+from eyefirst import __version__
+from eyefirst.errors import EyefirstError, InvalidValueError, PictureNotFoundError, UnauthorizedError
+from eyefirst.geometry import AspectRatio, Box, Size
+from eyefirst.handler import ImageRequestHandler
+from eyefirst.image import Animation
+from eyefirst.network import load_network
+from eyefirst.plan import CropPlan
+from eyefirst.render import ANIMATED, format_of, save_picture
+from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
+from eyefirst.server import openapi
+from eyefirst.server.guard import Guard
+from eyefirst.server.metrics import Metrics
+from eyefirst.server.pool import Pool
+from eyefirst.server.problems import plain_problem, problem
+from eyefirst.server.settings import Settings
+from eyefirst.server.signing import ROUTE, ImageOptions, check_expiry, check_signature
+from eyefirst.server.sources import fetch, is_address, read_below
+from eyefirst.tools.crop import CropOrder, render_animation, render_plan
+
+T = TypeVar("T")
+MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif"}
+MEDIA_TYPES |= {"GIF": "image/gif", "TIFF": "image/tiff", "BMP": "image/bmp"}
+ZIP = "application/zip"
+NEGOTIATED = ("AVIF", "WEBP", "JPEG")
+"""What a browser may choose from; of equals, the smaller first."""
+PAGE = {
+    "index.html": "text/html; charset=utf-8",
+    "style.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    "sample.jpg": "image/jpeg",
+}
+FETCHERS = 8
+BOX = "LEFT,TOP,RIGHT,BOTTOM in shares of the picture, such as 0.1,0.2,0.5,0.9"
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    revision: str = Field("", description="Pins a network's revision; the newest by default.", max_length=100)
+
+
+class SaliencyQuery(_Query):
+    """Options of /v1/saliency."""
+
+    kind: list[Literal["attention", "objectness"]] = Field(["attention", "objectness"], max_length=2)
+    region: str = Field("", description=f"The only part to look at: {BOX}.", max_length=100)
+
+
+class TextQuery(_Query):
+    """Options of /v1/text."""
+
+    rest: bool = Field(False, description="Read the rest too, after what people look at.")
+    region: str = Field("", description=f"The only part to look at: {BOX}.", max_length=100)
+
+
+class PlanQuery(_Query):
+    """Options of /v1/plan; those of `eyefirst crop`."""
+
+    aspect: list[str] = Field(
+        [], description="Such as 16:9, 4/5 or 1.5; repeatable.", max_length=100, examples=[["1:1"]]
+    )
+    size: str = Field("", description="WIDTHxHEIGHT: gives the aspect too where there is none.", max_length=40)
+    alternatives: int = Field(1, description="Frames a ratio, at most.", ge=1, le=10)
+    tightness: float = Field(0.0, description="0: the largest frame; 1: just round what is salient.", ge=0, le=1)
+    margin: float = Field(0.05, description="Free space round what is kept, as a share of it.", ge=0, le=1)
+    must_keep: list[str] = Field([], description=f"{BOX}; or: text.", max_length=50)
+    avoid: list[str] = Field([], description=f"{BOX}.", max_length=50)
+    pad: str = Field("", description="Where subjects cannot fit: blur, extend or a CSS colour.", max_length=100)
+
+    def order(self) -> CropOrder:
+        """Checked. Raises InvalidValueError."""
+        return CropOrder.parse(**self.model_dump(include=set(PlanQuery.model_fields)))
+
+
+class CropQuery(PlanQuery):
+    """Options of /v1/crop."""
+
+    format: str = Field("", description="jpg, png, webp, avif ...; by default what Accept prefers.", max_length=10)
+    quality: int = Field(88, description="Of JPEG, WebP and AVIF.", ge=1, le=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One encoded crop."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+class Service:
+    """What the routes share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.pool = Pool(settings.workers, settings.queue, settings.work_seconds)
+        self.fetching = Pool(FETCHERS, settings.queue, settings.work_seconds, "eyefirst-fetch")
+        self.metrics = Metrics(lambda: self.pool.held)
+        self.is_ready = False
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """Opens the network and runs it once, before the first request comes."""
+        await asyncio.to_thread(_warm_up)
+        self.is_ready = True
+        yield
+        self.is_ready = False
+        self.pool.close()
+        self.fetching.close()
+
+    def handler(self, data: bytes) -> ImageRequestHandler:
+        """For one picture, within the limit of pixels."""
+        return ImageRequestHandler(data, pixel_limit=self.settings.pixels)
+
+    async def look(self, request: Request, job: Callable[[ImageRequestHandler], T]) -> T:
+        """Reads the picture in a request, and does the job on it in the pool."""
+        self.authorize(request)
+        self.pool.check_room()
+        handler = self.handler(await _picture_in(request))
+        self.metrics.pictures.inc()
+        gone = request.scope["eyefirst.gone"]
+        return await self.pool.run(partial(job, handler), give_up=handler.cancel, gone=gone)
+
+    def authorize(self, request: Request) -> None:
+        """Raises UnauthorizedError where a key is needed and the right one is missing."""
+        if not (self.settings.is_public or self.settings.api_keys):
+            return
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not self.settings.knows(key.strip()):
+            raise UnauthorizedError("expected an API key", remedy="send the header 'Authorization: Bearer KEY'")
+
+    def cut(self, handler: ImageRequestHandler, order: CropOrder, kind: str, quality: int) -> list[Cut]:
+        """Every frame of an order, encoded; and the plan, where there is more than one."""
+        plan = order.plan(handler)
+        animated = handler.image.frame_count > 1 and kind in ANIMATED
+        self._check_results(plan, order.size, handler.image.frame_count if animated else 1)
+        render: Callable[..., dict[str, list[Any]]] = render_animation if animated else render_plan
+        frames = render(plan, handler.source, size=order.size, pixel_limit=self.settings.pixels)
+        cuts = [
+            _encoded(picture, ratio.replace(":", "x") + (f"_{rank}" if rank > 1 else ""), kind, quality)
+            for ratio, pictures in frames.items()
+            for rank, picture in enumerate(pictures, 1)
+        ]
+        return cuts if len(cuts) == 1 else [*cuts, Cut("plan.json", "application/json", _json(plan.to_dict()))]
+
+    def _check_results(self, plan: CropPlan, room: Size | None, count: int) -> None:
+        pixels = count * sum(
+            (AspectRatio.parse(ratio).largest_in(room) if room else frame.size).pixels
+            for ratio, frames in plan.frames.items()
+            for frame in frames
+        )
+        if pixels > self.settings.pixels:
+            raise InvalidValueError(
+                f"the results would have {pixels} pixels, more than {self.settings.pixels}",
+                remedy="ask for fewer or for smaller ones, e.g. size=1600x1600",
+            )
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service as an ASGI application, for `eyefirst serve` or for a server of your own."""
+    service = Service(settings or Settings())
+    app = FastAPI(docs_url=None, redoc_url=None, lifespan=service.lifespan)
+    app.state.service = service
+    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
+    app.add_middleware(Guard, settings=service.settings, metrics=service.metrics)
+    app.add_exception_handler(EyefirstError, _known)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    _add_work(app, service)
+    _add_image(app, service)
+    _add_upkeep(app, service)
+    return app
+
+
+def _add_work(app: FastAPI, service: Service) -> None:
+    """Routes that take a picture."""
+    post = partial(app.post, response_model=None, response_class=Response, openapi_extra=openapi.PICTURE_BODY)
+
+    @post("/v1/saliency", summary="Heat maps and boxes", responses=openapi.json_answer("Saliency"))
+    async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -> Response:
+        kinds = {"attention": AttentionSaliencyRequest, "objectness": ObjectnessSaliencyRequest}
+        asked = [kinds[kind](**_where(query.revision, query.region)) for kind in dict.fromkeys(query.kind)]
+        return _json_response(
+            await service.look(
+                request, lambda h: _json({o["kind"]: o for o in (s.to_dict() for s in h.perform(asked))})
+            )
+        )
+
+    @post("/v1/plan", summary="Crop plan", responses=openapi.json_answer("CropPlan", openapi.PLAN_EXAMPLE))
+    async def plan(request: Request, query: Annotated[PlanQuery, Query()]) -> Response:
+        order = query.order()
+        return _json_response(await service.look(request, lambda handler: _json(order.plan(handler).to_dict())))
+
+    @post("/v1/text", summary="Text that people look at", responses=openapi.json_answer("TextObservation"))
+    async def text(request: Request, query: Annotated[TextQuery, Query()]) -> Response:
+        asked = TextRecognitionRequest(rest=query.rest, **_where(query.revision, query.region))
+        return _json_response(await service.look(request, lambda h: _json(h.perform([asked])[0].to_dict())))
+
+    @post("/v1/crop", summary="Crops", responses=openapi.picture_answer(*MEDIA_TYPES.values(), ZIP))
+    async def crop(request: Request, query: Annotated[CropQuery, Query()]) -> Response:
+        """One frame is answered as a picture; several, or whatever Accept says is a zip, with the plan."""
+        order = query.order()
+        accept = request.headers.get("accept", "")
+        kind = format_of(Path("crop"), query.format) if query.format else negotiated(accept)
+
+        def job(handler: ImageRequestHandler) -> Response:
+            cuts = service.cut(handler, order, kind, query.quality)
+            if len(cuts) == 1 and ZIP not in accept:
+                return Response(cuts[0].data, media_type=cuts[0].media_type)
+            return Response(
+                _zipped(cuts), media_type=ZIP, headers={"Content-Disposition": "attachment; filename=crops.zip"}
+            )
+
+        answer = await service.look(request, job)
+        answer.headers["Vary"] = "Accept"
+        return answer
+
+
+def _add_image(app: FastAPI, service: Service) -> None:
+    """The route that cuts pictures of the operator."""
+    settings = service.settings
+
+    async def image(request: Request, signature: str, options: str, path: str) -> Response:
+        """A picture of the root folder, or of an allowed origin, cut at a signed address."""
+        check_signature(settings.signing_keys, signature, options, path)
+        if not settings.signing_keys:
+            service.authorize(request)
+        wanted = ImageOptions.parse(options)
+        check_expiry(wanted.expires)
+        order = CropOrder.parse(**wanted.order)
+        accept = request.headers.get("accept", "")
+        kind = format_of(Path("crop"), wanted.format) if wanted.format else negotiated(accept)
+        if settings.root is None and not is_address(path):
+            raise PictureNotFoundError("this service has no root folder", remedy="start it with --root", source=path)
+        service.pool.check_room()
+        fetched = await service.fetching.run(partial(fetch, path, settings)) if is_address(path) else None
+        what = f"{options}|{kind}|{order.revision}|{__version__}"
+        known = request.headers.get("if-none-match", "")
+
+        def job() -> Response:
+            assert settings.root is not None or fetched is not None
+            data = fetched if fetched is not None else read_below(settings.root or Path(), path, settings.body_bytes)
+            digest = hashlib.sha256(hashlib.sha256(data).digest() + what.encode()).hexdigest()
+            tag = f'"{digest[:32]}"'
+            if known.strip() == "*" or tag in (t.strip().removeprefix("W/") for t in known.split(",")):
+                return Response(status_code=304, headers={"ETag": tag})
+            service.metrics.pictures.inc()
+            try:
+                cut = service.cut(service.handler(data), order, kind, wanted.quality)[0]
+            except EyefirstError as error:
+                error.source = path
+                raise
+            return Response(cut.data, media_type=cut.media_type, headers={"ETag": tag})
+
+        answer = await service.pool.run(job)
+        answer.headers["Cache-Control"] = _cache_control(settings, wanted.expires)
+        if not wanted.format:
+            answer.headers["Vary"] = "Accept"
+        return answer
+
+    route = f"{ROUTE}/{{signature}}/{{options}}/{{path:path}}"
+    responses = openapi.picture_answer(*MEDIA_TYPES.values())
+    responses[304] = {"description": "The picture that If-None-Match names is still right."}
+    app.add_api_route(route, image, summary="A crop at a signed address", response_class=Response, responses=responses)
+    app.add_api_route(route, image, methods=["HEAD"], include_in_schema=False)
+
+
+def _add_upkeep(app: FastAPI, service: Service) -> None:
+    """Health, metrics and the page."""
+    folder = files("eyefirst.server") / "page"
+    page = {name: (folder / name).read_bytes() for name in PAGE}
+    tags = {name: f'"{hashlib.sha256(data).hexdigest()[:32]}"' for name, data in page.items()}
+
+    async def show(request: Request, name: str = "index.html") -> Response:
+        if name not in page:
+            raise HTTPException(404)
+        headers = {"ETag": tags[name], "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == tags[name]:
+            return Response(status_code=304, headers=headers)
+        return Response(page[name], media_type=PAGE[name], headers=headers)
+
+    app.add_api_route("/", show, methods=["GET", "HEAD"], include_in_schema=False)
+    app.add_api_route("/page/{name}", show, methods=["GET", "HEAD"], include_in_schema=False)
+
+    @app.get("/healthz", summary="Whether the process lives")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive", "version": __version__}
+
+    @app.get("/readyz", summary="Whether it can take work", responses={503: {"description": "Not now."}})
+    async def readyz() -> Response:
+        free = service.pool.capacity - service.pool.held
+        body = {"ready": service.is_ready and free > 0, "free": free}
+        return Response(_json(body), 200 if body["ready"] else 503, media_type="application/json")
+
+    @app.get("/metrics", summary="Numbers for Prometheus", responses=openapi.problems(), response_class=Response)
+    async def metrics(request: Request) -> Response:
+        service.authorize(request)
+        return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def negotiated(accept: str) -> str:
+    """AVIF or WebP where they are named and no less wanted than JPEG; else JPEG, which everybody reads."""
+    wanted: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        name, *parameters = (p.strip() for p in part.split(";"))
+        try:
+            wanted[name] = next((float(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
+        except ValueError:
+            wanted[name] = 0.0
+    anything = wanted.get("image/*", wanted.get("*/*", 0.0))
+    shares = {kind: wanted.get(MEDIA_TYPES[kind], anything if kind == "JPEG" else 0.0) for kind in NEGOTIATED}
+    return max(NEGOTIATED, key=lambda kind: shares[kind]) if any(shares.values()) else "JPEG"
+
+
+def _encoded(picture: Any, name: str, kind: str, quality: int) -> Cut:
+    """Encodes a crop. One with transparency becomes PNG rather than JPEG."""
+    first = picture.frames[0] if isinstance(picture, Animation) else picture
+    if kind == "JPEG" and first.mode == "RGBA":
+        kind = "PNG"
+    out = io.BytesIO()
+    try:
+        save_picture(picture, out, kind, quality=quality)
+    except (OSError, ValueError) as error:
+        raise InvalidValueError(
+            f"a crop of {first.width}x{first.height} cannot be written as {kind}",
+            remedy="ask for another format or size",
+        ) from error
+    extension = MEDIA_TYPES[kind].partition("/")[2].replace("jpeg", "jpg")
+    return Cut(f"{name}.{extension}", MEDIA_TYPES[kind], out.getvalue())
+
+
+def _zipped(cuts: list[Cut]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for cut in cuts:
+            archive.writestr(zipfile.ZipInfo(cut.name), cut.data)  # no time of day: the same crops, the same bytes
+    return out.getvalue()
+
+
+async def _picture_in(request: Request) -> bytes:
+    """The raw body, or the field `picture` of a form."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return await request.body()
+    try:
+        async with request.form(max_files=1, max_fields=1) as form:
+            picture = form.get("picture")
+            if picture is None or isinstance(picture, str):
+                raise InvalidValueError(
+                    "expected a file in the form's field 'picture'", remedy="e.g. curl -F picture=@photo.jpg"
+                )
+            return await picture.read()
+    except (HTTPException, MultiPartException) as error:
+        raise InvalidValueError(
+            f"expected a form: {getattr(error, 'detail', error)}", remedy="send the picture as the body itself"
+        ) from error
+
+
+def _where(revision: str, region: str) -> dict[str, Any]:
+    return {"revision": revision or None, "region_of_interest": Box.parse(region) if region else None}
+
+
+def _cache_control(settings: Settings, expires: int | None) -> str:
+    age = settings.max_age_seconds
+    if expires is not None:
+        age = max(min(age, expires - int(time.time())), 0)
+    return f"{'public' if settings.signing_keys else 'private'}, max-age={age}"
+
+
+def _json(values: object) -> bytes:
+    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _json_response(data: bytes) -> Response:
+    return Response(data, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _warm_up() -> None:
+    network = load_network()
+    network.predict(np.zeros((1, network.input_side, network.input_side, 3), np.uint8))
+
+
+async def _known(_: Request, error: Exception) -> Response:
+    assert isinstance(error, EyefirstError)
+    return problem(error)
+
+
+async def _of_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return plain_problem(error.status_code, headers=dict(error.headers or {}))
+
+
+async def _of_validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = " ".join(str(part) for part in first["loc"])
+    return problem(InvalidValueError(f"{where}: {first['msg']}", remedy="see /openapi.json"))

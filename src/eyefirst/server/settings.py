@@ -1,0 +1,116 @@
+"""What an operator decides. Every default is the safe one."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from eyefirst.errors import InvalidValueError
+
+KEY_BYTES = 16
+"""A shorter key could be guessed."""
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One service.
+
+    host, port: where it listens. hostnames: names that it answers to beside the loopback's, as behind a proxy.
+    workers: threads that work on pictures. queue: requests that may wait for them. processes: of the service.
+    uploads: requests in hand at a time, those whose body is still arriving included. body_bytes: of one body;
+    buffered_bytes: of all bodies together. pixels: of one picture, and of all results of one request.
+    work_seconds: from the complete body to the answer, waiting included. body_seconds: for a body to arrive.
+    api_keys: any of them opens the service. signing_keys: the first signs, all are accepted. root: the folder
+    that /v1/image cuts from. origins: such as "https://pictures.example.com", from which it may fetch;
+    private_origins: also from private networks. max_age_seconds: how long others may keep its answers.
+
+    Raises InvalidValueError, also where the service would be open beyond this machine.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    hostnames: tuple[str, ...] = ()
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    queue: int = 16
+    processes: int = 1
+    uploads: int = 64
+    body_bytes: int = 32 << 20
+    buffered_bytes: int = 256 << 20
+    pixels: int = 50_000_000
+    work_seconds: float = 20.0
+    body_seconds: float = 30.0
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    signing_keys: tuple[str, ...] = field(default=(), repr=False)
+    root: Path | None = None
+    origins: tuple[str, ...] = ()
+    private_origins: bool = False
+    max_age_seconds: int = 86_400
+
+    def __post_init__(self) -> None:
+        least = {"workers": 1, "queue": 0, "processes": 1, "uploads": 1, "body_bytes": 1, "pixels": 1}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise InvalidValueError(
+                    f"expected {name} of at least {value}, got {getattr(self, name)}", remedy="leave it out"
+                )
+        for key in (*self.api_keys, *self.signing_keys):
+            if len(key.encode()) < KEY_BYTES:
+                raise InvalidValueError(
+                    f"expected a key of at least {KEY_BYTES} bytes, got one of {len(key.encode())}",
+                    remedy="make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+                )
+        object.__setattr__(self, "origins", tuple(origin_of(o) for o in self.origins))
+        if self.root is not None and not Path(self.root).is_dir():
+            raise InvalidValueError("the root is not a folder", remedy="name a folder", source=str(self.root))
+        if self.is_public and not (self.api_keys or self.signing_keys):
+            raise InvalidValueError(
+                f"{', '.join((self.host, *self.hostnames))} can be reached by others, and there is no key",
+                remedy="set EYEFIRST_API_KEY or EYEFIRST_SIGNING_KEY, or bind 127.0.0.1",
+            )
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others than this machine may reach the service."""
+        return not is_loopback(self.host) or any(not is_loopback(name) for name in self.hostnames)
+
+    def answers_to(self, host_header: str) -> bool:
+        """Whether a Host header names this service; a service on loopback is so kept from rebound names."""
+        if not is_loopback(self.host) and not self.hostnames:
+            return True
+        name = urlsplit(f"//{host_header}").hostname or ""
+        return name in (h.strip("[]").lower() for h in (*LOOPBACK_NAMES, self.host, *self.hostnames))
+
+    def knows(self, api_key: str) -> bool:
+        """Whether it is one of the API keys; takes the same time for every wrong one."""
+        given = hashlib.sha256(api_key.encode()).digest()
+        return sum(hmac.compare_digest(given, hashlib.sha256(k.encode()).digest()) for k in self.api_keys) > 0
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine and nobody else's."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def origin_of(address: str) -> str:
+    """Scheme, host and port of an address, as text; the port is left out where it is the scheme's own."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise InvalidValueError(
+            f"expected an origin with http or https, got {address!r}", remedy="e.g. https://pictures.example.com"
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = 443 if parts.scheme == "https" else 80
+    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != default else "")

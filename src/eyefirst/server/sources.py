@@ -1,0 +1,199 @@
+"""Pictures that /v1/image cuts from: files below the root folder, and addresses at allow-listed origins.
+
+Files: every folder on the way is opened below the one before and no link is followed, so that no path can
+leave the root, however it is written. Addresses: the origin has to be on the list and every address that its
+name resolves to has to be a public one; the connection goes to an address that was checked, not to the name
+again; redirects pass the same gate.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import os
+import socket
+import ssl
+import stat
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import quote, urljoin, urlsplit
+
+from eyefirst import __version__
+from eyefirst.errors import AddressRefusedError, BodyTooLargeError, InvalidValueError, OriginError, PictureNotFoundError
+from eyefirst.server.settings import Settings, origin_of
+
+REDIRECTS = 3
+CHUNK_BYTES = 1 << 16
+Resolver = Callable[[str, int], list[str]]
+
+
+def is_address(path: str) -> bool:
+    """Whether a path names a picture elsewhere."""
+    return "://" in path
+
+
+def read_below(root: Path, path: str, most_bytes: int) -> bytes:
+    """The bytes of a regular file below the root. Raises PictureNotFoundError alike for whatever may not be read."""
+    parts = path.split("/")
+    if any(not p or p.startswith(".") or any(c in p for c in "\\:\0") for p in parts):
+        raise _not_found(path)
+    try:
+        file = _open_below(root, parts)
+    except (OSError, ValueError):
+        raise _not_found(path) from None
+    with os.fdopen(file, "rb") as opened:
+        status = os.fstat(opened.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise _not_found(path)
+        if status.st_size > most_bytes:
+            raise _too_large(path, most_bytes)
+        return opened.read(most_bytes)
+
+
+def _open_below(root: Path, parts: Sequence[str]) -> int:
+    if os.open not in os.supports_dir_fd:  # Windows: there the links are resolved first
+        whole = root.resolve(strict=True)
+        found = whole.joinpath(*parts).resolve(strict=True)
+        if not found.is_relative_to(whole):
+            raise ValueError("leaves the root")
+        return os.open(found, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    for i, part in enumerate(parts):
+        kind = os.O_NONBLOCK if i == len(parts) - 1 else os.O_DIRECTORY  # a pipe must not be waited for
+        try:
+            below = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | kind, dir_fd=here)
+        finally:
+            os.close(here)
+        here = below
+    return here
+
+
+def fetch(address: str, settings: Settings, *, resolve: Resolver | None = None) -> bytes:
+    """The body at an address of an allowed origin, within the service's limits of bytes and seconds.
+
+    Raises AddressRefusedError, BodyTooLargeError and OriginError.
+    """
+    asked = address
+    for _ in range(REDIRECTS + 1):
+        place = _Place.of(address, settings, resolve or _resolve)
+        answer = _get(place, settings, asked)
+        if isinstance(answer, bytes):
+            return answer
+        address = urljoin(address, answer)
+    raise OriginError(f"redirects more than {REDIRECTS} times", remedy="give the final address", source=asked)
+
+
+class _Place:
+    """Where an allowed address really leads: a checked IP address, and what to ask for there."""
+
+    def __init__(self, scheme: str, host: str, port: int, ip: str, target: str) -> None:
+        self.scheme, self.host, self.port, self.ip, self.target = scheme, host, port, ip, target
+
+    @classmethod
+    def of(cls, address: str, settings: Settings, resolve: Resolver) -> _Place:
+        try:
+            origin = origin_of(address)
+        except InvalidValueError:
+            raise _refused(address, "is not an address of a picture with http or https") from None
+        if origin not in settings.origins:
+            raise _refused(address, f"{origin} is not an allowed origin")
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            ips = resolve(host, port)
+        except (OSError, UnicodeError):
+            raise OriginError("the name does not resolve", remedy="check the address", source=address) from None
+        if not ips or not (settings.private_origins or all(is_public(ip) for ip in ips)):
+            raise _refused(address, "leads into a private network")
+        target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (
+            f"?{quote(parts.query, safe='/%:@!$&()*+,;=~?')}" if parts.query else ""
+        )
+        return cls(parts.scheme, host, port, ips[0], target)
+
+
+def is_public(ip: str) -> bool:
+    """Whether an IP address belongs to the public internet; addresses that carry another are looked into."""
+    address = ipaddress.ip_address(ip.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if address in ipaddress.ip_network("64:ff9b::/96"):
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(row[4][0]) for row in found))
+
+
+class _Pinned(http.client.HTTPConnection):
+    """A connection to an IP address that was checked, whatever the name resolves to by now."""
+
+    def __init__(self, place: _Place, seconds: float) -> None:
+        super().__init__(place.host, place.port, timeout=seconds)
+        self._place = place
+
+    def connect(self) -> None:
+        """Opens the connection."""
+        plain = socket.create_connection((self._place.ip, self._place.port), self.timeout)
+        if self._place.scheme == "https":
+            self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self._place.host)
+        else:
+            self.sock = plain
+
+
+def _get(place: _Place, settings: Settings, asked: str) -> bytes | str:
+    """The body; or where to look instead."""
+    connection = _Pinned(place, settings.work_seconds)
+    late = threading.Timer(settings.work_seconds, _cut_off, [connection])
+    late.daemon = True
+    late.start()
+    try:
+        headers = {"User-Agent": f"eyefirst/{__version__}", "Accept": "image/*", "Accept-Encoding": "identity"}
+        connection.request("GET", place.target, headers=headers)
+        answer = connection.getresponse()
+        if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
+            return str(answer.headers["Location"])
+        if answer.status == 404:
+            raise _not_found(asked)
+        if answer.status != 200:
+            raise OriginError(f"answered {answer.status}", remedy="check the address", source=asked)
+        body = bytearray()
+        while chunk := answer.read(CHUNK_BYTES):
+            body += chunk
+            if len(body) > settings.body_bytes:
+                raise _too_large(asked, settings.body_bytes)
+        if answer.length:
+            raise OriginError("the connection ended early", remedy="try again", source=asked)
+        return bytes(body)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise OriginError(
+            f"cannot be fetched ({type(error).__name__})", remedy="check the address, or try again", source=asked
+        ) from error
+    finally:
+        late.cancel()
+        connection.close()
+
+
+def _cut_off(connection: http.client.HTTPConnection) -> None:
+    """Ends a connection that trickles: a time limit on each read alone would never be met."""
+    if connection.sock is not None:
+        try:
+            connection.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # it has ended by itself
+
+
+def _not_found(path: str) -> PictureNotFoundError:
+    return PictureNotFoundError("there is no such picture", remedy="check the path", source=path)
+
+
+def _too_large(path: str, most_bytes: int) -> BodyTooLargeError:
+    return BodyTooLargeError(f"has more than {most_bytes} bytes", remedy="make it smaller first", source=path)
+
+
+def _refused(address: str, why: str) -> AddressRefusedError:
+    return AddressRefusedError(why, remedy="the operator allows origins with --origin", source=address)
