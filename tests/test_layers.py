@@ -28,6 +28,7 @@ LAYERS = [
     "observations",
     "handler",
     "tools",
+    "integrations",
     "server",
     "cli",
     "__main__",
