@@ -62,7 +62,9 @@ class CropStage:
         out_filesystem: FileSystem | None = None,
     ) -> None:
         self._settings, self._root, self._filesystem = settings, root, filesystem
-        self._out, self._folder = _file_system(out, out_filesystem) if out else (None, "")
+        self._out: FileSystem | None = None
+        if out:
+            self._out, self._folder = _file_system(out, out_filesystem)
         load_network(settings.revision)  # once per actor, before the first picture
 
     def __call__(self, batch: Batch) -> Batch:
