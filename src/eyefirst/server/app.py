@@ -185,7 +185,7 @@ class Service:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service as an ASGI application, for `eyefirst serve` or for a server of your own."""
     service = Service(settings or Settings())
-    app = FastAPI(docs_url=None, redoc_url=None, lifespan=service.lifespan)
+    app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=service.lifespan)
     app.state.service = service
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
     app.add_middleware(Guard, settings=service.settings, metrics=service.metrics)

@@ -42,7 +42,7 @@ SCHEMAS: dict[str, Any] = {
         "type": "object",
         "description": "Shares of the whole picture, top-left origin.",
         "required": ["left", "top", "right", "bottom"],
-        "properties": {edge: SHARE for edge in ("left", "top", "right", "bottom")},
+        "properties": dict.fromkeys(("left", "top", "right", "bottom"), SHARE),
     },
     "Observation": {
         "type": "object",
@@ -141,7 +141,7 @@ def json_answer(schema: str, example: object = None) -> dict[int | str, dict[str
 
 def picture_answer(*media_types: str) -> dict[int | str, dict[str, Any]]:
     """Responses of a route that answers with bytes."""
-    content = {media_type: BINARY for media_type in media_types}
+    content = dict.fromkeys(media_types, BINARY)
     return {200: {"description": "The crop.", "content": content}, **problems()}
 
 
