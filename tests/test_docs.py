@@ -11,7 +11,7 @@ from skimage import data
 ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text", "camera", "enhance", "pan")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text", "camera", "enhance", "pan", "http")),
 ]
 """docs/models.md: tests/unit/test_mapped_network.py"""
 NEEDS = {"text": "rapidocr", "camera": "cv2", "enhance": "cv2", "pan": "av"}

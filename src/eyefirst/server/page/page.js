@@ -110,7 +110,8 @@ async function look(picture) {
     Object.assign(picture, { saliency, plan });
     const { width, height } = plan.picture, preview = await early;
     if (!preview || Math.abs(preview.width / preview.height / (width / height) - 1) > .02) {
-      const pairs = [["aspect", `${width}:${height}`], ["size", `${PREVIEW}x${PREVIEW}`], ["format", "jpg"]];
+      const most = Math.min(PREVIEW, Math.max(width, height));
+      const pairs = [["aspect", `${width}:${height}`], ["size", `${most}x${most}`], ["format", "jpg"]];
       picture.preview = await decode(await (await post("/v1/crop", pairs, picture.file, { accept: "image/jpeg" })).blob());
     }
     say(`${picture.name}: ${plan.objects.length} subjects found`);
