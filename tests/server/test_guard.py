@@ -162,8 +162,8 @@ def test_an_api_key_is_asked_for(root: Path, serving: Serving, photo_path: Path)
 def test_beyond_loopback_nothing_starts_without_a_key(root: Path) -> None:
     for settings in ({"host": "0.0.0.0"}, {"host": "::"}, {"host": "192.168.1.2"}, {"hostnames": ("img.example.com",)}):
         with pytest.raises(InvalidValueError, match="no key"):
-            Settings(root=root, **settings)  # type: ignore[arg-type]
-        assert Settings(api_keys=(API_KEY,), **settings).is_public  # type: ignore[arg-type]
+            Settings(root=root, **settings)
+        assert Settings(api_keys=(API_KEY,), **settings).is_public
     for host in ("127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8"):
         assert not Settings(host=host).is_public
     with pytest.raises(InvalidValueError, match="16 bytes"):

@@ -34,7 +34,7 @@ def address(serving: Serving) -> Iterator[str]:
         yield f"http://{host}:{port}"
 
 
-@api.parametrize()
+@api.parametrize()  # type: ignore[untyped-decorator]
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_made_up_requests_meet_documented_answers(case: Any, address: str) -> None:
     checks = schemathesis.checks.CHECKS.get_by_names(list(CHECKS))

@@ -169,8 +169,8 @@ def test_nothing_is_fetched_unless_it_was_allowed(origin: str) -> None:
 def test_no_name_leads_into_a_private_network(ip: str) -> None:
     assert not is_public(ip)
     for ips in ([ip], ["93.184.215.14", ip]):
+        settings = allowing("https://img.example.com", private=False)
         with pytest.raises(AddressRefusedError, match="private"):
-            settings = allowing("https://img.example.com", private=False)
             fetch("https://img.example.com/a.jpg", settings, resolve=leading_to(*ips))
 
 

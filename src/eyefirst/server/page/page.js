@@ -287,7 +287,7 @@ function drawFrames() {
 }
 function drawShelf(comparing) {
   const across = $("shelf").clientWidth, all = USUAL.reduce((sum, ratio) => sum + wide(ratio), 0);
-  const inOneRow = (across - 16 * (USUAL.length - 1)) / all;
+  const inOneRow = (across - 18 * (USUAL.length - 1)) / all;
   const height = comparing ? 130 : clamp(Math.floor(inOneRow), 120, 180);
   const room = { width: comparing && across > 520 ? Math.min(across / 2.2, 390) : across, height };
   $("shelf").replaceChildren(...USUAL.map(ratio => {
@@ -296,7 +296,7 @@ function drawShelf(comparing) {
     const button = make("button", { type: "button", onclick: () => choose(ratio) }, crop);
     button.setAttribute("aria-label", `${ratio}, keeps ${percent(frame.kept)} of the attention`);
     const pair = make("div", { className: "pair" }, button);
-    const caption = make("figcaption", {}, `${ratio} · keeps ${percent(frame.kept)}`);
+    const caption = make("figcaption", {}, make("b", { textContent: ratio }), " ", make("span", { textContent: `keeps ${percent(frame.kept)}` }));
     if (comparing) {
       const other = make("canvas"), kept = attentionIn(centred(box));
       cut(other, centred(box), room);
