@@ -13,7 +13,10 @@ from tests.make_clips import make_clip
 ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("python", "vision", "text", "camera", "enhance", "pan", "video")),
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("python", "vision", "text", "camera", "enhance", "pan", "video", "http")
+    ),
 ]
 """docs/models.md: tests/unit/test_mapped_network.py"""
 NEEDS = {"text": "rapidocr", "camera": "cv2", "enhance": "cv2", "pan": "av", "video": "scenedetect"}

@@ -429,15 +429,16 @@ def examples() -> list[str]:
         functions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
         blocks += [ast.get_docstring(node) or "" for node in functions]
     lines = [line.strip() for block in blocks for line in block.splitlines()]
-    return [s for s in lines if s.startswith("eyefirst ") and not s.startswith("eyefirst serve")]  # which does not end
+    # `serve` does not end by itself: tests/server starts services
+    return [line for line in lines if line.startswith("eyefirst ") and not line.startswith("eyefirst serve")]
 
 
 def test_every_example_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EYEFIRST_SIGNING_KEY", "a signing key of some length")
+    (folder / "key").write_text("a-signing-key-for-the-tests")
+    monkeypatch.setenv("EYEFIRST_SIGNING_KEY", "a-signing-key-for-the-tests")
     (folder / "moved").mkdir()
     (folder / "moved" / "photo.jpg").write_bytes((folder / "photo.jpg").read_bytes())
     (folder / "plan.json").write_text(eyefirst.plan_crops("photo.jpg", "1:1").to_json())
-    (folder / "key").write_text("a signing key of some length\n")
     make_clip(folder / "talk.mp4", seconds=2)
     lines = examples()
     assert len(lines) > 30

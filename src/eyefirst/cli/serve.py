@@ -53,14 +53,8 @@ def serve_pictures(
       EYEFIRST_API_KEY=... eyefirst serve --host 0.0.0.0
     """
     try:
-        import prometheus_client
-        import python_multipart
-        import uvicorn
-
         from eyefirst.server.run import listen, serve
         from eyefirst.server.settings import Settings
-
-        del prometheus_client, python_multipart, uvicorn
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("eyefirst"):
             raise

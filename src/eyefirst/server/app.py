@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
+import python_multipart  # noqa: F401 - starlette reads forms with it, and would miss it only then
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
@@ -185,7 +186,7 @@ class Service:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service as an ASGI application, for `eyefirst serve` or for a server of your own."""
     service = Service(settings or Settings())
-    app = FastAPI(docs_url=None, redoc_url=None, lifespan=service.lifespan)
+    app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=service.lifespan)
     app.state.service = service
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
     app.add_middleware(Guard, settings=service.settings, metrics=service.metrics)

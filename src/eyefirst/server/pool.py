@@ -50,7 +50,7 @@ class Pool:
         give_up: Callable[[], object] = lambda: None,
         gone: Callable[[], Awaitable[object]] | None = None,
     ) -> T:
-        """The job's result. Raises what it raises, BusyError, TimeLimitError, CancelledError for a client that left.
+        """The job's result. Raises its errors, BusyError, TimeLimitError, and CancelledError for a lost client.
 
         give_up: called when nobody waits any more. gone: returns when the client has gone.
         """

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -83,8 +84,10 @@ class Settings:
         """Whether a Host header names this service; a service on loopback is so kept from rebound names."""
         if not is_loopback(self.host) and not self.hostnames:
             return True
-        name = urlsplit(f"//{host_header}").hostname or ""
-        return name in (h.strip("[]").lower() for h in (*LOOPBACK_NAMES, self.host, *self.hostnames))
+        match = re.fullmatch(r"(\[[^\[\]]+\]|[^:\[\]]+)(:\d*)?", host_header.lower())
+        return match is not None and match[1].strip("[]") in (
+            h.strip("[]").lower() for h in (*LOOPBACK_NAMES, self.host, *self.hostnames)
+        )
 
     def knows(self, api_key: str) -> bool:
         """Whether it is one of the API keys; takes the same time for every wrong one."""

@@ -8,6 +8,7 @@ again; redirects pass the same gate.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import os
@@ -42,10 +43,11 @@ def read_below(root: Path, path: str, most_bytes: int) -> bytes:
         file = _open_below(root, parts)
     except (OSError, ValueError):
         raise _not_found(path) from None
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(file)
+        raise _not_found(path)
     with os.fdopen(file, "rb") as opened:
-        status = os.fstat(opened.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise _not_found(path)
         if status.st_size > most_bytes:
             raise _too_large(path, most_bytes)
         return opened.read(most_bytes)
@@ -135,6 +137,8 @@ class _Pinned(http.client.HTTPConnection):
     def __init__(self, place: _Place, seconds: float) -> None:
         super().__init__(place.host, place.port, timeout=seconds)
         self._place = place
+        self._line: socket.socket | None = None
+        self.is_late = False
 
     def connect(self) -> None:
         """Opens the connection."""
@@ -143,12 +147,20 @@ class _Pinned(http.client.HTTPConnection):
             self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self._place.host)
         else:
             self.sock = plain
+        self._line = self.sock  # http.client forgets its own once it knows that the other side will close
+
+    def cut_off(self) -> None:
+        """Ends a connection that trickles: a time limit on each read alone would never be met."""
+        self.is_late = True
+        if self._line is not None:
+            with contextlib.suppress(OSError):  # it has ended by itself
+                self._line.shutdown(socket.SHUT_RDWR)
 
 
 def _get(place: _Place, settings: Settings, asked: str) -> bytes | str:
     """The body; or where to look instead."""
     connection = _Pinned(place, settings.work_seconds)
-    late = threading.Timer(settings.work_seconds, _cut_off, [connection])
+    late = threading.Timer(settings.work_seconds, connection.cut_off)
     late.daemon = True
     late.start()
     try:
@@ -166,8 +178,8 @@ def _get(place: _Place, settings: Settings, asked: str) -> bytes | str:
             body += chunk
             if len(body) > settings.body_bytes:
                 raise _too_large(asked, settings.body_bytes)
-        if answer.length:
-            raise OriginError("the connection ended early", remedy="try again", source=asked)
+        if answer.length or connection.is_late:
+            raise OriginError("the connection ended early, or took too long", remedy="try again", source=asked)
         return bytes(body)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise OriginError(
@@ -176,15 +188,6 @@ def _get(place: _Place, settings: Settings, asked: str) -> bytes | str:
     finally:
         late.cancel()
         connection.close()
-
-
-def _cut_off(connection: http.client.HTTPConnection) -> None:
-    """Ends a connection that trickles: a time limit on each read alone would never be met."""
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # it has ended by itself
 
 
 def _not_found(path: str) -> PictureNotFoundError:

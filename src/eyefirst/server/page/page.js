@@ -20,7 +20,7 @@ function make(tag, properties = {}, ...children) {
   element.append(...children);
   return element;
 }
-const percent = share => `${(100 * share).toFixed(share >= .995 || share < .1 ? 0 : 0)} %`;
+const percent = share => `${Math.round(100 * share)} %`;
 const place = (element, box) => Object.assign(element.style, {
   left: `${100 * box.left}%`, top: `${100 * box.top}%`,
   width: `${100 * (box.right - box.left)}%`, height: `${100 * (box.bottom - box.top)}%`,
@@ -110,7 +110,8 @@ async function look(picture) {
     Object.assign(picture, { saliency, plan });
     const { width, height } = plan.picture, preview = await early;
     if (!preview || Math.abs(preview.width / preview.height / (width / height) - 1) > .02) {
-      const pairs = [["aspect", `${width}:${height}`], ["size", `${PREVIEW}x${PREVIEW}`], ["format", "jpg"]];
+      const most = Math.min(PREVIEW, Math.max(width, height));
+      const pairs = [["aspect", `${width}:${height}`], ["size", `${most}x${most}`], ["format", "jpg"]];
       picture.preview = await decode(await (await post("/v1/crop", pairs, picture.file, { accept: "image/jpeg" })).blob());
     }
     say(`${picture.name}: ${plan.objects.length} subjects found`);
@@ -279,20 +280,23 @@ function drawFrames() {
   cut($("live"), box, { width: 310, height: 186 });
   $("live").setAttribute("aria-label", `Crop to ${nameOf(shape)}`);
   const size = `${frame.box.right - frame.box.left} × ${frame.box.bottom - frame.box.top}`;
-  $("kept").replaceChildren(make("b", { textContent: `Keeps ${percent(frame.kept)}` }), ` of the attention, ${size} pixels`);
+  $("kept").replaceChildren(make("b", { textContent: `Keeps ${percent(frame.kept)}` }), ` of the attention · ${size}`);
   $("warnings").replaceChildren(...frame.warnings.map(w => make("li", { textContent: w })));
   drawShelf(comparing);
   drawCode();
 }
 function drawShelf(comparing) {
-  const room = { width: Math.min(comparing ? 330 : 430, (innerWidth - 60) / (comparing && innerWidth > 520 ? 1 : 1)), height: innerWidth < 520 ? 130 : 160 };
+  const across = $("shelf").clientWidth, all = USUAL.reduce((sum, ratio) => sum + wide(ratio), 0);
+  const inOneRow = (across - 18 * (USUAL.length - 1)) / all;
+  const height = comparing ? 130 : clamp(Math.floor(inOneRow), 120, 180);
+  const room = { width: comparing && across > 520 ? Math.min(across / 2.2, 390) : across, height };
   $("shelf").replaceChildren(...USUAL.map(ratio => {
     const frame = frameOf(ratio), box = shares(frame), crop = make("canvas");
     cut(crop, box, room);
     const button = make("button", { type: "button", onclick: () => choose(ratio) }, crop);
     button.setAttribute("aria-label", `${ratio}, keeps ${percent(frame.kept)} of the attention`);
     const pair = make("div", { className: "pair" }, button);
-    const caption = make("figcaption", {}, `${ratio} · keeps ${percent(frame.kept)}`);
+    const caption = make("figcaption", {}, make("b", { textContent: ratio }), " ", make("span", { textContent: `keeps ${percent(frame.kept)}` }));
     if (comparing) {
       const other = make("canvas"), kept = attentionIn(centred(box));
       cut(other, centred(box), room);
@@ -311,7 +315,8 @@ function dress() {
   const { map, view, tool } = Object.fromEntries(["map", "view", "tool"].map(n => [n, document.querySelector(`[name=${n}]:checked`).value]));
   Object.assign(body.dataset, { map, view, tool });
   const opacity = $("opacity").value;
-  document.querySelectorAll(".heat").forEach(heat => { heat.style.opacity = opacity / 100; });
+  $("heat-attention").style.opacity = opacity / 100;
+  $("heat-objectness").style.opacity = opacity / (map === "both" ? 220 : 100);  // below the other, both can be seen
   document.querySelector("output[for=opacity]").textContent = `${opacity} %`;
   document.querySelector("output[for=tightness]").textContent = `${$("tightness").value} %`;
   $("add-box").hidden = $("hint").hidden = tool === "look";

@@ -1,0 +1,278 @@
+"""The routes: the same answers as through Python and the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from typer.testing import CliRunner
+
+import eyefirst
+from eyefirst.cli import app as command
+from eyefirst.handler import ImageRequestHandler
+from eyefirst.plan import CropPlan
+from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
+from eyefirst.server.app import create_app, negotiated
+from eyefirst.server.openapi import PLAN_EXAMPLE
+from eyefirst.server.settings import Settings
+from eyefirst.tools.crop import plan_crops, render_plan
+from tests.golden.make import PHOTOS, RATIOS, photo
+from tests.golden.test_golden import assert_same_plan, golden
+from tests.server.conftest import Serving, connected
+
+
+def png(name: str) -> bytes:
+    out = io.BytesIO()
+    photo(name).save(out, "PNG")
+    return out.getvalue()
+
+
+def by_command(data: bytes, *words: str) -> Any:
+    result = CliRunner().invoke(command, [*words], input=data, prog_name="eyefirst")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    found: dict[str, Any] = answer.json()
+    assert (found["status"], found["code"]) == (status, code)
+    assert found["reason"] and found["remedy"] and "Traceback" not in answer.text
+    return found
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_one_plan_through_python_the_command_and_http(name: str, client: httpx.Client) -> None:
+    data = png(name)
+    raw = client.post("/v1/plan", params={"aspect": RATIOS}, content=data).json()
+    form = client.post("/v1/plan", params={"aspect": RATIOS}, files={"picture": ("a name.png", data)}).json()
+    assert raw == form == plan_crops(data, RATIOS).to_dict()
+    aspects = [word for ratio in RATIOS for word in ("--aspect", ratio)]
+    assert raw == by_command(data, "crop", "-", *aspects, "--json")
+    assert_same_plan(CropPlan.from_dict(raw), golden(name))
+
+
+def test_one_saliency_through_python_the_command_and_http(client: httpx.Client) -> None:
+    data = png("rocket")
+    found = client.post("/v1/saliency", content=data).json()
+    seen = ImageRequestHandler(data).perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])
+    assert found == {o.to_dict()["kind"]: o.to_dict() for o in seen}
+    assert found["objectness"] == by_command(data, "objects", "-", "--json")
+    part = client.post("/v1/saliency", params={"kind": "attention", "region": "0,0,0.5,1"}, content=data).json()
+    assert list(part) == ["attention"]
+    assert part["attention"]["region_of_interest"]["right"] == 0.5
+
+
+def test_one_text_through_python_and_http(client: httpx.Client) -> None:
+    pytest.importorskip("rapidocr", reason="rapidocr comes with the extra 'text'")
+    from PIL import ImageDraw, ImageFont
+
+    sign = PillowImage.new("RGB", (500, 200), "navy")
+    ImageDraw.Draw(sign).text((40, 60), "BAKERY", fill="white", font=ImageFont.load_default(72))
+    out = io.BytesIO()
+    sign.save(out, "PNG")
+    found = client.post("/v1/text", content=out.getvalue()).json()
+    assert found == ImageRequestHandler(out.getvalue()).perform([TextRecognitionRequest()])[0].to_dict()
+    assert found["texts"][0]["text"] == "BAKERY"
+
+
+def test_every_option_of_a_plan_arrives(client: httpx.Client) -> None:
+    data = png("coffee")
+    options: dict[str, Any] = {"tightness": 0.4, "margin": 0.1, "pad": "blur"}
+    boxes: dict[str, Any] = {"must_keep": ["0.1,0.1,0.3,0.3"], "avoid": ["0.8,0.8,1,1"]}
+    found = client.post(
+        "/v1/plan", params={"aspect": "4:5", "alternatives": 2, **options, **boxes}, content=data
+    ).json()
+    keep, avoid = eyefirst.Box(0.1, 0.1, 0.3, 0.3), eyefirst.Box(0.8, 0.8, 1, 1)
+    expected = plan_crops(data, "4:5", 2, must_keep=[keep], avoid=[avoid], tightness=0.4, margin=0.1, pad="blur")
+    assert found == expected.to_dict()
+
+
+def test_a_crop_is_what_python_cuts(client: httpx.Client) -> None:
+    data = png("chelsea")
+    answer = client.post("/v1/crop", params={"aspect": "1:1", "format": "png"}, content=data)
+    assert answer.headers["content-type"] == "image/png"
+    with PillowImage.open(io.BytesIO(answer.content)) as found:
+        expected = render_plan(plan_crops(data, "1:1"), data)["1:1"][0]
+        assert np.array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_several_crops_come_as_a_zip_with_the_plan(client: httpx.Client) -> None:
+    data = png("chelsea")
+    answer = client.post("/v1/crop", params={"aspect": ["1:1", "3:1"], "size": "200x200"}, content=data)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["1x1.jpg", "3x1.jpg", "plan.json"]
+        assert json.loads(archive.read("plan.json")) == plan_crops(data, ["1:1", "3:1"]).to_dict()
+        sizes = [PillowImage.open(io.BytesIO(archive.read(n))).size for n in archive.namelist()[:2]]
+    assert sizes == [(200, 200), (200, 67)]
+
+
+def test_transparency_is_not_lost_to_jpeg(client: httpx.Client) -> None:
+    out = io.BytesIO()
+    PillowImage.new("RGBA", (80, 60), (255, 0, 0, 100)).save(out, "PNG")
+    answer = client.post("/v1/crop", params={"aspect": "1:1"}, content=out.getvalue())
+    assert answer.headers["content-type"] == "image/png"
+
+
+def test_an_animation_keeps_moving(client: httpx.Client) -> None:
+    out = io.BytesIO()
+    frames = [PillowImage.new("RGB", (80, 60), c) for c in ("red", "green", "blue")]
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    answer = client.post("/v1/crop", params={"aspect": "1:1", "format": "webp"}, content=out.getvalue())
+    with PillowImage.open(io.BytesIO(answer.content)) as found:
+        assert getattr(found, "n_frames", 1) == 3
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("", "JPEG"),
+        ("*/*", "JPEG"),
+        ("image/avif,image/webp,image/apng,*/*;q=0.8", "AVIF"),
+        ("image/webp,*/*;q=0.8", "WEBP"),
+        ("image/avif;q=0.5,image/webp;q=0.9,image/jpeg;q=0.8", "WEBP"),
+        ("image/jpeg,image/avif;q=0.1", "JPEG"),
+        ("image/avif;q=0,*/*", "JPEG"),
+        ("image/avif;q=nonsense,text/html", "JPEG"),
+        (";;;,=,q=", "JPEG"),
+    ],
+)
+def test_browsers_choose(accept: str, kind: str) -> None:
+    assert negotiated(accept) == kind
+
+
+def test_an_image_address_in_the_formats_that_a_browser_takes(client: httpx.Client) -> None:
+    address = "/v1/image/unsigned/aspect=16:9,size=320x180/album/photo.jpg"
+    tags = set()
+    for accept, media_type in {
+        "image/avif,*/*": "image/avif",
+        "image/webp,*/*": "image/webp",
+        "*/*": "image/jpeg",
+    }.items():
+        answer = client.get(address, headers={"Accept": accept})
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == media_type
+        assert answer.headers["vary"] == "Accept"
+        assert "max-age=86400" in answer.headers["cache-control"]
+        assert PillowImage.open(io.BytesIO(answer.content)).size == (320, 180)
+        tags.add(answer.headers["etag"])
+        again = client.get(address, headers={"Accept": accept, "If-None-Match": f'"other", W/{answer.headers["etag"]}'})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == answer.headers["etag"]
+    assert len(tags) == 3
+    assert client.get(address, headers={"If-None-Match": next(iter(tags)).replace('"', "")}).status_code == 200
+    assert client.head(address).status_code == 200
+
+
+def test_a_changed_file_has_another_tag(client: httpx.Client, root: Path) -> None:
+    address = "/v1/image/unsigned/aspect=1:1,format=jpg/album/photo.jpg"
+    before = client.get(address)
+    assert "vary" not in before.headers
+    PillowImage.open(root / "album" / "photo.jpg").rotate(90).save(root / "album" / "photo.jpg")
+    assert client.get(address, headers={"If-None-Match": before.headers["etag"]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status", "code"),
+    [
+        ("/v1/plan?aspect=1:1", b"", 415, "not_a_picture"),
+        ("/v1/plan?aspect=1:1", b"hello, this is a text", 415, "not_a_picture"),
+        ("/v1/plan?aspect=1:1", b"\xff\xd8\xff\xe0 and no more", 422, "truncated_picture"),
+        ("/v1/plan?aspect=1:1", b"%PDF-1.7", 415, "unsupported_picture"),
+        ("/v1/plan", b"x", 422, "invalid_value"),
+        ("/v1/plan?aspect=1", b"GIF89a", 422, "truncated_picture"),
+        ("/v1/plan?aspect=0:1", b"x", 422, "invalid_aspect_ratio"),
+        ("/v1/plan?aspect=1:1&must_keep=1,2,3", b"x", 422, "invalid_box"),
+        ("/v1/plan?aspect=1:1&tightness=2", b"x", 422, "invalid_value"),
+        ("/v1/plan?aspects=1:1", b"x", 422, "invalid_value"),
+        ("/v1/plan?aspect=1:1&revision=saliency_v0", b"x", 422, "unknown_revision"),
+        ("/v1/plan?" + "&".join(["aspect=1:1"] * 101), b"x", 422, "invalid_value"),
+        ("/v1/crop?aspect=1:1&format=exe", b"x", 422, "invalid_value"),
+        ("/v1/saliency?kind=taste", b"x", 422, "invalid_value"),
+        ("/v1/saliency?region=0,0,2,2", b"x", 422, "invalid_box"),
+        ("/v1/nothing", b"x", 404, "http_404"),
+    ],
+)
+def test_bad_requests_are_told_what_to_do(
+    client: httpx.Client, path: str, content: bytes, status: int, code: str
+) -> None:
+    problem(client.post(path, content=content), status, code)
+
+
+def test_bad_forms_are_told_what_to_do(client: httpx.Client) -> None:
+    path = "/v1/plan?aspect=1:1"
+    problem(client.post(path, files={"file": b"x"}), 422, "invalid_value")
+    problem(client.post(path, files=[("picture", b"x"), ("picture", b"y")]), 422, "invalid_value")
+    broken = {"Content-Type": "multipart/form-data; boundary=x"}
+    for body in (b"", b"--x\r\nnonsense", b"--x\r\nContent-Disposition: form-data; name=picture\r\n\r\nhello\r\n--x--"):
+        problem(client.post(path, content=body, headers=broken), 422, "invalid_value")
+    problem(client.post(path, content=b"x", headers={"Content-Type": "multipart/form-data"}), 422, "invalid_value")
+    problem(client.get(path), 405, "http_405")
+
+
+def test_results_are_bounded_too(photo_path: Path, serving: Serving) -> None:
+    with connected(serving, Settings(pixels=300_000)) as client:
+        data = photo_path.read_bytes()  # 512 x 512
+        assert client.post("/v1/crop?aspect=1:1", content=data).status_code == 200
+        for query in ("aspect=1:1&size=9000x9000", "aspect=1:1&aspect=4:5", "aspect=1000:1&pad=blur"):
+            problem(client.post(f"/v1/crop?{query}", content=data), 422, "invalid_value")
+        out = io.BytesIO()
+        PillowImage.new("RGB", (800, 800)).save(out, "PNG")
+        problem(client.post("/v1/plan?aspect=1:1", content=out.getvalue()), 413, "picture_too_large")
+
+
+def test_health_metrics_and_page(client: httpx.Client, photo_path: Path) -> None:
+    assert client.get("/healthz").json()["status"] == "alive"
+    assert client.get("/readyz").json()["ready"] is True
+    client.post("/v1/plan?aspect=1:1", content=photo_path.read_bytes())
+    client.get("/v1/image/unsigned/aspect=1:1/" + "x" * 50)
+    text = client.get("/metrics").text
+    assert 'eyefirst_requests_total{route="/v1/plan",status="200"} 1.0' in text
+    assert "xxx" not in text
+    for name in ("", "page/style.css", "page/page.js", "page/icon.svg", "page/sample.jpg"):
+        answer = client.get(f"/{name}")
+        assert answer.status_code == 200
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert client.get(f"/{name}", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    assert client.get("/page/..%2fapp.py").status_code == 404
+
+
+def test_a_service_that_is_not_ready_says_so() -> None:
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(create_app(Settings()))  # which runs no lifespan, so that nothing is opened
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return [(await client.get(path)).status_code for path in ("/readyz", "/healthz")]
+
+    assert asyncio.run(ask()) == [503, 200]
+
+
+def test_the_openapi_document_is_whole(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    names = set(document["components"]["schemas"])
+    text = json.dumps(document)
+    for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
+        assert reference in names
+    plan = json.loads((Path(eyefirst.__file__).parent / "plan.schema.json").read_text())
+    jsonschema.validate(PLAN_EXAMPLE, plan)
+    assert {"/v1/saliency", "/v1/plan", "/v1/crop", "/v1/text"} <= set(document["paths"])
+
+
+def test_faults_of_ours_are_not_told_in_detail(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the secret of the house")
+
+    monkeypatch.setattr("eyefirst.server.app._json", fail)
+    answer = client.post("/v1/plan?aspect=1:1", content=png("coffee"))
+    problem(answer, 500, "error")
+    assert "secret" not in answer.text
+    assert "nosniff" in answer.headers["x-content-type-options"]

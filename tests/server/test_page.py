@@ -1,0 +1,292 @@
+"""The page in a real browser."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as PillowImage
+
+import eyefirst
+from eyefirst.server.settings import Settings
+from tests.server.conftest import Serving
+
+api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+
+READY = "body:not(.working) #shelf figure:nth-child(6)"
+Open = Callable[..., Any]
+
+
+def chromium() -> str | None:
+    """A Chromium of this machine; None for the one that playwright installed, if it did."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with api.sync_playwright() as playwright:
+        path = chromium() or playwright.chromium.executable_path
+        if not os.path.exists(path):
+            pytest.skip("no Chromium is here: install one, or run `playwright install chromium`")
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def visit(browser: Any, serving: Serving) -> Iterator[Open]:
+    """Opens the page; whatever it logs as an error, or fetches from elsewhere, fails the test."""
+    faults: list[str] = []
+    with serving(Settings(workers=2)) as (host, port):
+        contexts = []
+
+        def visit(width: int = 1300, height: int = 900, **options: Any) -> Any:
+            context = browser.new_context(viewport={"width": width, "height": height}, **options)
+            contexts.append(context)
+            page = context.new_page()
+            page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+            page.on("console", lambda m: faults.append(m.text) if m.type in ("error", "warning") else None)
+            page.on("request", lambda r: faults.append(r.url) if _is_elsewhere(r.url, port) else None)
+            page.goto(f"http://{host}:{port}/")
+            return page
+
+        yield visit
+        for context in contexts:
+            context.close()
+    expected = "Failed to load resource"  # the browser's own words about a refused picture
+    assert not [fault for fault in faults if expected not in fault]
+
+
+def _is_elsewhere(url: str, port: int) -> bool:
+    return not url.startswith((f"http://127.0.0.1:{port}/", "blob:", "data:"))
+
+
+def frame_of(page: Any) -> list[float]:
+    """Edges of the frame as it is drawn, in shares of the picture, once it stands still."""
+    page.wait_for_timeout(350)
+    inner, outer = page.locator("#frame").bounding_box(), page.locator("#canvas").bounding_box()
+    left, top = (inner["x"] - outer["x"]) / outer["width"], (inner["y"] - outer["y"]) / outer["height"]
+    return [left, top, left + inner["width"] / outer["width"], top + inner["height"] / outer["height"]]
+
+
+def code(page: Any, tab: str) -> str:
+    page.get_by_role("tab", name=tab).click()
+    return str(page.locator("#code").text_content())
+
+
+def slide(page: Any, stop: int) -> None:
+    page.locator("#ratio").fill(str(stop))
+
+
+def test_a_picture_becomes_maps_boxes_and_crops(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    plan = eyefirst.plan_crops(photo_path.read_bytes(), ["1:1", "4:5", "3:2", "16:9", "9:16", "3:1"])
+    assert page.locator("#boxes .attention").count() == 1
+    assert page.locator("#boxes .objectness").count() == len(plan.objects)
+    words = page.locator("#shelf figcaption").all_text_contents()
+    assert words == [f"{r} keeps {round(100 * f[0].kept)} %" for r, f in plan.frames.items()]
+    box = plan.frames["16:9"][0].box.normalized(plan.size)
+    assert frame_of(page) == pytest.approx([box.left, box.top, box.right, box.bottom], abs=0.01)
+    shown = page.evaluate("[...document.querySelectorAll('.heat')].map(c => getComputedStyle(c).display)")
+    assert shown == ["none", "block"]
+    page.check("[value=objectness]")
+    page.check("[value=mask]")
+    assert not page.locator("#boxes").is_visible()
+    assert page.locator("#heat-objectness").is_visible()
+    page.locator("#opacity").fill("30")
+    assert page.evaluate("document.querySelector('#heat-objectness').style.opacity") == "0.3"
+
+
+def test_the_slider_moves_the_frame_without_asking_again(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    shapes = []
+    for stop in (0, 15, 30, 60):
+        slide(page, stop)
+        left, top, right, bottom = frame_of(page)
+        shapes.append((right - left) / (bottom - top))
+    assert shapes == pytest.approx([1 / 3, 3**-0.5, 1, 3], rel=0.03)
+    page.locator("#ratio").focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#ratio-name").text_content() == "2.89:1"
+    page.get_by_role("button", name="9:16", exact=True).click()
+    assert page.locator("#ratio-name").text_content() == "9:16"
+    assert not [url for url in asked if "/v1/" in url]
+
+
+def test_boxes_are_drawn_by_mouse_and_keyboard(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    area = page.locator("#canvas").bounding_box()
+    page.check("[value=keep]")
+    page.mouse.move(area["x"] + 0.02 * area["width"], area["y"] + 0.8 * area["height"])
+    page.mouse.down()
+    page.mouse.move(area["x"] + 0.2 * area["width"], area["y"] + 0.98 * area["height"], steps=4)
+    with page.expect_response(lambda r: "/v1/plan" in r.url):
+        page.mouse.up()
+    page.wait_for_selector(READY)
+    frame = frame_of(page)
+    assert frame[0] <= 0.02
+    assert frame[3] >= 0.97
+    page.check("[value=avoid]")
+    with page.expect_response(lambda r: "avoid=" in r.url):
+        page.get_by_role("button", name="Add a box").click()
+    wish = page.locator(".wish.avoid")
+    before = wish.bounding_box()
+    with page.expect_response(lambda r: "avoid=" in r.url):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+ArrowDown")
+    after = wish.bounding_box()
+    assert after["x"] > before["x"]
+    assert after["height"] > before["height"]
+    page.wait_for_selector(READY)
+    python = code(page, "Python")
+    assert "must_keep=[eyefirst.Box(" in python
+    assert "avoid=[eyefirst.Box(" in python
+    wish.focus()
+    with page.expect_response(lambda r: "/v1/plan" in r.url and "avoid=" not in r.url):
+        page.keyboard.press("Delete")
+    assert page.locator(".wish").count() == 1
+    page.locator("#tightness").fill("100")
+    page.wait_for_timeout(300)
+    page.wait_for_selector(READY)
+    assert "tightness=1" in code(page, "Python")
+
+
+def test_what_is_copied_works(visit: Open, photo_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = visit()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    plan = eyefirst.CropPlan.from_json(code(page, "JSON"))
+    assert plan.to_dict() == eyefirst.plan_crops(photo_path.read_bytes(), list(plan.frames)).to_dict()
+    css = code(page, "CSS")
+    assert f"object-position: {plan.frame_position(plan.frames['16:9'][0])};" in css
+    page.get_by_role("button", name="Copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == css
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(photo_path, tmp_path / photo_path.name)
+    exec(code(page, "Python"), {})
+    with PillowImage.open(tmp_path / "astronaut_16x9.jpg") as cut:
+        assert cut.size == (512, 288)
+    assert "/v1/crop?aspect=16:9' \\\n" in code(page, "curl")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert [n for n in archive.namelist() if n.endswith(".jpg")][3] == "16x9.jpg"
+        assert json.loads(archive.read("plan.json"))["frames"].keys() == plan.to_dict()["frames"].keys()
+
+
+def test_the_centre_crop_is_beside_each(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    page.check("#compare")
+    words = page.locator("#shelf figcaption").all_text_contents()
+    seen = eyefirst.attention(photo_path)
+    expected = round(100 * seen.heat_map.mass_in(eyefirst.Box(0, 0.21875, 1, 0.78125)))
+    assert words[3].endswith(f"centre keeps {expected} %")
+    assert page.locator("#centre").is_visible()
+
+
+def test_errors_say_what_to_do(visit: Open, tmp_path: Path, photo_path: Path) -> None:
+    (tmp_path / "letter.jpg").write_text("hello")
+    page = visit()
+    page.set_input_files("#file", tmp_path / "letter.jpg")
+    page.wait_for_selector("#error:not([hidden])")
+    text = page.get_by_role("alert").text_content()
+    assert "letter.jpg: is not a picture" in text
+    assert "save it as JPEG or PNG" in text
+    assert page.get_by_role("button", name="Choose a picture").is_visible()
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    assert not page.get_by_role("alert").is_visible()
+
+
+def test_a_format_that_the_browser_cannot_draw_is_drawn_by_the_service(visit: Open, tmp_path: Path) -> None:
+    PillowImage.effect_noise((300, 200), 80).save(tmp_path / "scan.tif")
+    page = visit()
+    page.set_input_files("#file", tmp_path / "scan.tif")
+    page.wait_for_selector(READY)
+    assert page.evaluate("document.querySelector('#photo').width") == 300
+
+
+def test_a_picture_of_twelve_megapixels_on_a_narrow_screen_in_the_dark(visit: Open, tmp_path: Path) -> None:
+    from skimage import data
+
+    PillowImage.fromarray(data.rocket()).resize((4000, 3000)).save(tmp_path / "large.jpg")
+    page = visit(390, 844, color_scheme="dark", has_touch=True, is_mobile=True)
+    page.set_input_files("#file", tmp_path / "large.jpg")
+    page.wait_for_selector(READY)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate("document.querySelector('#photo').width") == 1600
+    assert "4000 \u00d7 2250" in page.locator("#kept").text_content()
+    red, *_ = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert red < 60
+    page.check("[value=keep]")
+    page.get_by_role("button", name="Add a box").tap()
+    assert page.locator(".wish.keep").count() == 1
+
+
+def test_pictures_are_dropped_and_pasted(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    out = io.BytesIO()
+    PillowImage.effect_noise((64, 64), 80).save(out, "PNG")
+    for kind, carrier in (("drop", "dataTransfer"), ("paste", "clipboardData")):
+        page.evaluate(
+            """([kind, carrier, bytes]) => {
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], kind + '.png', { type: 'image/png' }));
+                const event = new Event(kind, { bubbles: true, cancelable: true });
+                Object.defineProperty(event, carrier, { value: data });
+                document.body.dispatchEvent(event);
+            }""",
+            [kind, carrier, list(out.getvalue())],
+        )
+        page.wait_for_selector(READY)
+    assert page.get_by_role("option").count() == 2
+    page.get_by_role("option").first.click()
+    assert page.get_by_role("option").first.get_attribute("aria-selected") == "true"
+
+
+def test_every_control_has_a_name_and_shows_its_focus(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('button, input:not([hidden]), canvas[role], [tabindex="0"]')]
+            .filter(e => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length
+                || e.closest('[aria-hidden=true]'))).map(e => e.outerHTML)"""
+    )
+    assert nameless == []
+    seen = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+    assert {"choose", "opacity", "ratio", "copy", "compare", "download", "tightness"} <= seen
+
+
+def test_a_key_is_asked_for_and_kept_for_the_visit(browser: Any, serving: Serving, photo_path: Path) -> None:
+    key = "an-api-key-for-the-tests"
+    with serving(Settings(api_keys=(key,))) as (host, port):
+        page = browser.new_page()
+        page.goto(f"http://{host}:{port}/")
+        page.set_input_files("#file", photo_path)
+        page.get_by_label("API key").fill(key)
+        page.get_by_role("button", name="Use it").click()
+        page.wait_for_selector(READY)
+        page.close()

@@ -1,0 +1,120 @@
+"""The command `eyefirst serve` as real processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from eyefirst.cli import app
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+@contextmanager
+def started(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A service of its own, and its address."""
+    command = [sys.executable, "-m", "eyefirst", "serve", "--port", "0", *words]
+    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            line = process.stderr.readline()
+            match = re.search(r"http://\S+", line)
+            assert match, line + process.stderr.read()
+            yield process, match[0]
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def wait_until_ready(address: str) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            if httpx.get(f"{address}readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("the service is not ready")
+
+
+def test_it_starts_says_where_and_stops_without_a_traceback(photo_path: Path) -> None:
+    with started("--workers", "1") as (process, address):
+        wait_until_ready(address)
+        assert httpx.post(f"{address}v1/plan?aspect=1:1", content=photo_path.read_bytes()).status_code == 200
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        assert "Traceback" not in err
+        assert process.returncode in (0, 130)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="children are found in /proc")
+def test_a_process_that_dies_is_replaced_and_numbers_go_on(photo_path: Path) -> None:
+    data = photo_path.read_bytes()
+
+    def children(pid: int) -> set[int]:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return {int(c) for c in found if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()}
+
+    with started("--processes", "2", "--workers", "1") as (process, address):
+        wait_until_ready(address)
+        with httpx.Client(base_url=address) as client:
+            for _ in range(3):
+                assert client.post("/v1/plan?aspect=1:1", content=data).status_code == 200
+        before = children(process.pid)
+        assert len(before) == 2
+        victim = before.pop()
+        os.kill(victim, signal.SIGKILL)
+        until = time.monotonic() + 20
+        while len(children(process.pid) - {victim}) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        wait_until_ready(address)
+        assert httpx.post(f"{address}v1/plan?aspect=1:1", content=data).status_code == 200
+        text = httpx.get(f"{address}metrics").text
+        assert 'eyefirst_requests_total{route="/v1/plan",status="200"} 4.0' in text
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def test_it_does_not_start_open_to_the_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("EYEFIRST_API_KEY", raising=False)
+    monkeypatch.delenv("EYEFIRST_SIGNING_KEY", raising=False)
+    (tmp_path / "keys").write_text("short\n")
+    (tmp_path / "none").write_text("\n")
+    for words, reason in (
+        (["--host", "0.0.0.0"], "there is no key"),
+        (["--hostname", "img.example.com"], "there is no key"),
+        (["--host", "0.0.0.0", "--api-key-file", str(tmp_path / "keys")], "at least 16 bytes"),
+        (["--api-key-file", str(tmp_path / "none")], "holds no key"),
+        (["--api-key-file", str(tmp_path / "missing")], "cannot read keys"),
+        (["--root", str(tmp_path / "missing")], "not a folder"),
+        (["--origin", "img.example.com"], "expected an origin"),
+        (["--host", "203.0.113.7", "--api-key-file", str(tmp_path / "good")], "cannot listen"),
+    ):
+        (tmp_path / "good").write_text("a-key-of-at-least-16-bytes\n")
+        ran = CliRunner().invoke(app, ["serve", "--port", "0", *words], prog_name="eyefirst")
+        assert ran.exit_code == 2, words
+        assert reason in ran.stderr
+        assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("missing", ["fastapi", "uvicorn", "prometheus_client", "python_multipart"])
+def test_without_the_extra_the_command_that_installs_it_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [m for m in sys.modules if m.startswith("eyefirst.server")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    ran = CliRunner().invoke(app, ["serve", "--port", "0"], prog_name="eyefirst")
+    assert ran.exit_code == 1
+    assert "pip install 'eyefirst[server]'" in ran.stderr
