@@ -184,6 +184,13 @@ def test_a_rebound_name_does_not_reach_a_service_on_loopback(client: httpx.Clien
         assert client.get("/", headers={"Host": host}).status_code == 200
 
 
+def test_a_page_of_another_site_cannot_make_it_work(client: httpx.Client, photo_path: Path) -> None:
+    data = photo_path.read_bytes()
+    for site, status in (("cross-site", 421), ("same-origin", 200), ("none", 200)):
+        answer = client.post("/v1/plan?aspect=1:1", content=data, headers={"Sec-Fetch-Site": site})
+        assert answer.status_code == status
+
+
 # --- sizes
 
 

@@ -140,6 +140,11 @@ class Guard:
             )
         if not route.startswith("/v1/"):
             return
+        if scope["method"] == "POST" and headers.get("sec-fetch-site") == "cross-site" and not self._settings.api_keys:
+            raise WrongHostError(
+                "a page of another site may not use this service",
+                remedy="set an API key, or open the service's own page",
+            )
         if self._budget.requests > self._budget.most_requests:
             raise BusyError("too many requests are in hand", remedy="come back later")
         length = headers.get("content-length", "0")
