@@ -188,7 +188,7 @@ class Framer:
         kept_objects = tuple(
             min(float(mass_between(table, *edges) / table[-1, -1]), 1.0) for table in self._object_tables
         )
-        kept = min(self._attention.mass_in(share), 1.0)
+        kept = min(max(self._attention.mass_in(share), 0.0), 1.0)  # sums are rounded
         return Frame(box, kept, kept_objects, score, padding, self._warnings(share, kept_objects))
 
     def salient_box(self) -> Box:

@@ -215,10 +215,8 @@ class Box:
 
     def to_pixels(self, size: Size) -> PixelBox:
         """The nearest whole pixels (see the rounding rule); at least one pixel each way."""
-        left = min(round_half_up(self.left * size.width), size.width - 1)
-        top = min(round_half_up(self.top * size.height), size.height - 1)
-        right = max(round_half_up(self.right * size.width), left + 1)
-        bottom = max(round_half_up(self.bottom * size.height), top + 1)
+        left, right = _pixel_edges(self.left, self.right, size.width)
+        top, bottom = _pixel_edges(self.top, self.bottom, size.height)
         return PixelBox(left, top, right, bottom)
 
     def lower_left(self) -> LowerLeftBox:
@@ -228,6 +226,15 @@ class Box:
     def to_dict(self) -> dict[str, float]:
         """For JSON, rounded to a millionth."""
         return {n: round(getattr(self, n), 6) for n in ("left", "top", "right", "bottom")}
+
+
+def _pixel_edges(start: float, end: float, length: int) -> tuple[int, int]:
+    """The nearest whole edges; where they would meet, those of the pixel that the middle lies in."""
+    first, last = round_half_up(start * length), round_half_up(end * length)
+    if first < last:
+        return first, last
+    middle = min(int((start + end) / 2 * length), length - 1)
+    return middle, middle + 1
 
 
 BoxLike: TypeAlias = Box | tuple[float, float, float, float] | str

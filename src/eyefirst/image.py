@@ -45,6 +45,9 @@ from eyefirst.errors import (
 )
 from eyefirst.geometry import Box, Size
 
+REDUCED_TO = 1.5
+"""How much larger than needed a picture is that is not a JPEG, before a filter brings it to its size."""
+
 DEFAULT_PIXEL_LIMIT = 250_000_000
 """Width times height that is still decoded: 750 MB as RGB."""
 
@@ -533,6 +536,9 @@ def _decode(
         size = _turned_size(size, turn)
     if at_least and not isinstance(at_least, Size):
         at_least = at_least(size)
+    if at_least:
+        for turn in turns:  # as it is stored
+            at_least = _turned_size(at_least, turn)
     plain = _reduced(_to_plain_mode(picture), at_least)
     for turn in turns:
         plain = _turned(plain, turn)
@@ -655,11 +661,10 @@ def _to_8_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def _reduced(picture: PIL.Image.Image, at_least: Size | None) -> PIL.Image.Image:
-    """Averages whole blocks while both sides stay at twice what is needed, so that no detail is missed."""
+    """Averages whole blocks while both sides stay at REDUCED_TO times what is needed, so that no detail is missed."""
     if at_least is None:
         return picture
-    long_side, short_side = max(at_least.width, at_least.height), min(picture.size)
-    factor = short_side // (2 * long_side)
+    factor = int(min(picture.width / at_least.width, picture.height / at_least.height) / REDUCED_TO)
     return picture.reduce(factor) if factor > 1 else picture
 
 

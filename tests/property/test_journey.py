@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -142,6 +142,7 @@ def test_plans_survive_json_whatever_the_picture(
 
 @SETTINGS
 @given(box=boxes(), size=sizes)
+@example(box=Box(0, 0.25, 1, 0.375), size=Size(1, 2))
 def test_pixels_and_back_stay_within_a_pixel(box: Box, size: Size) -> None:
     back = box.to_pixels(size).normalized(size)
     assert abs(back.left - box.left) <= 1 / size.width

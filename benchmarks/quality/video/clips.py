@@ -78,11 +78,7 @@ def _ground(name: str) -> PillowImage.Image:
 
 def _cat() -> tuple[PillowImage.Image, PillowImage.Image]:
     side = SUBJECT_SIDE
-    face = PillowImage.fromarray(
-        np.asarray(data.chelsea())[  # type: ignore[no-untyped-call]
-            10:270, 90:350
-        ]
-    ).resize((side, side))
+    face = PillowImage.fromarray(np.asarray(data.chelsea())[10:270, 90:350]).resize((side, side))
     mask = PillowImage.new("L", (4 * side, 4 * side))
     ImageDraw.Draw(mask).ellipse((4, 4, 4 * side - 4, 4 * side - 4), fill=255)
     return face, mask.resize((side, side), PillowImage.Resampling.LANCZOS)
