@@ -77,11 +77,9 @@ def label_groups(cells: NDArray[np.bool_]) -> NDArray[np.intp]:
     padded = np.zeros((rows + 2, columns + 2), np.intp)
     while True:  # every cell takes the largest number near it, until nothing changes
         padded[1:-1, 1:-1] = numbers
-        spread = padded
-        for axis in (0, 1):
-            ahead, behind = np.roll(spread, 1, axis), np.roll(spread, -1, axis)
-            spread = np.maximum(spread, np.maximum(ahead, behind))
-        spread = np.where(cells, spread[1:-1, 1:-1], 0)
+        beside = np.maximum(padded[:, 1:-1], np.maximum(padded[:, :-2], padded[:, 2:]))
+        spread = np.maximum(beside[1:-1], np.maximum(beside[:-2], beside[2:]))
+        spread[~cells] = 0
         # and then the number of the cell that its own number names: distances halve at every pass
         flat = np.concatenate([[0], spread.ravel()])
         jumped = flat[spread]
@@ -108,10 +106,10 @@ def _grown(cells: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
 def _box_round(values: NDArray[np.float32], cells: NDArray[np.bool_]) -> Box:
     """The box round a group, its edges moved within the border cells by their cover."""
     edges = []
+    near = np.where(_grown(cells, 1), values, 0)
     for axis, length in ((0, cells.shape[1]), (1, cells.shape[0])):
         covered = np.flatnonzero(cells.any(axis=axis))
-        near = _grown(cells, 1)
-        profile = np.where(near, values, 0).max(axis=axis)
+        profile = near.max(axis=axis)
         first, last = int(covered[0]), int(covered[-1])
         before = profile[first - 1] if first > 0 else 0.0
         after = profile[last + 1] if last + 1 < length else 0.0
