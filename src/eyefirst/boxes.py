@@ -122,7 +122,14 @@ def _box_round(values: NDArray[np.float32], cells: NDArray[np.bool_]) -> Box:
 
 
 def _heaviest_rectangle(gains: NDArray[np.float64]) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom (exclusive) of the rectangle of cells with the largest sum."""
+    """Left, top, right, bottom (exclusive) of the rectangle of cells with the largest sum.
+
+    There has to be a cell that gains. The rectangle never reaches beyond those that do, and the search keeps to them.
+    """
+    gaining = gains > 0
+    filled_rows, filled_columns = (np.flatnonzero(gaining.any(axis=axis)) for axis in (1, 0))
+    first_row, first_column = int(filled_rows[0]), int(filled_columns[0])
+    gains = gains[first_row : filled_rows[-1] + 1, first_column : filled_columns[-1] + 1]
     rows, columns = gains.shape
     sums = np.zeros((rows + 1, columns + 1))
     sums[1:, 1:] = gains.cumsum(0).cumsum(1)
@@ -132,4 +139,9 @@ def _heaviest_rectangle(gains: NDArray[np.float64]) -> tuple[int, int, int, int]
     best = strips[:, 1:] - lowest[:, :-1]
     pair, right = np.unravel_index(int(best.argmax()), best.shape)
     left = int(strips[pair, : right + 1].argmin())
-    return left, int(top[pair]), int(right) + 1, int(bottom[pair])
+    return (
+        first_column + left,
+        first_row + int(top[pair]),
+        first_column + int(right) + 1,
+        first_row + int(bottom[pair]),
+    )

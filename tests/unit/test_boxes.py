@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eyefirst.boxes import attention_box, label_groups, subject_boxes
+from eyefirst.boxes import ATTENTION_BAR, attention_box, label_groups, subject_boxes
 from eyefirst.geometry import Box
 from eyefirst.heat_map import HeatMap
 
@@ -35,6 +35,22 @@ def test_attention_is_central_on_a_flat_map() -> None:
     everything = attention_box(HeatMap(np.full((68, 68), 0.01, np.float32)))
     assert everything == Box.whole()
     assert attention_box(HeatMap(np.zeros((68, 68), np.float32))).area > 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_attention_box_is_the_best_of_all_rectangles(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    values = (random.random((9, 7)) ** 4 * (random.random((9, 7)) > 0.5)).astype(np.float32)
+    heat_map = HeatMap(values)
+    gains = heat_map.density() - ATTENTION_BAR * heat_map.density().max()
+    sums = {
+        Box(left / 7, top / 9, right / 7, bottom / 9): gains[top:bottom, left:right].sum()
+        for top in range(9)
+        for bottom in range(top + 1, 10)
+        for left in range(7)
+        for right in range(left + 1, 8)
+    }
+    assert attention_box(heat_map) == max(sums, key=sums.__getitem__)
 
 
 def test_two_subjects_two_boxes_ranked() -> None:
