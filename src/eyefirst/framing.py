@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,12 @@ from numpy.typing import NDArray
 from eyefirst.boxes import SalientObject, attention_box
 from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError
-from eyefirst.geometry import AspectRatio, Box, PixelBox, Size, round_half_up
+from eyefirst.geometry import AspectRatio, Box, PixelBox, Point, Size, round_half_up
 from eyefirst.heat_map import HeatMap, mass_between, summed_area_table
 
 Places = NDArray[np.float64]
+Placement = Literal["share", "centre"]
+"""What a tool makes of a point: see `Framer.anchor`."""
 
 SUBJECT_PREMIUM = 0.3
 """What a whole subject adds, as a share of the attention on it. Measured on held-back photos: 0.3 leaves
@@ -42,6 +45,8 @@ NEAR_COPY_IOU = 0.8
 """Frames that overlap by more than this are copies of one another."""
 WHOLE = 0.97
 """A subject kept to this share counts as whole: masks are soft at their edges."""
+ANCHOR_LENGTHS = tuple(round(0.25 + 0.05 * i, 2) for i in range(14))
+"""Frames that one point has to serve: from a quarter of the picture's width or height to nine tenths."""
 PAD_STYLES = ("blur", "extend")
 """Beside any CSS colour."""
 
@@ -191,6 +196,21 @@ class Framer:
         kept = min(max(self._attention.mass_in(share), 0.0), 1.0)  # sums are rounded
         return Frame(box, kept, kept_objects, score, padding, self._warnings(share, kept_objects))
 
+    def anchor(self, placement: Placement) -> Point:
+        """The one point that serves the largest frames of all ratios best, for tools that take a point and no frame.
+
+        placement: what such a tool makes of it. "share", as CSS `object-position` and Wagtail: a point at 30 % of
+        the width leaves 30 % of what is cut off on the left. "centre", as Thumbor: the point is the frame's middle,
+        as far as the picture reaches. A largest frame moves along one axis only, so x and y are searched apart.
+        """
+        density = self._attention.density()
+        across = [(o.box.left, o.box.right) for o in self.objects]
+        down = [(o.box.top, o.box.bottom) for o in self.objects]
+        return Point(
+            _anchor(density.sum(0), across, self._premiums, placement),
+            _anchor(density.sum(1), down, self._premiums, placement),
+        )
+
     def salient_box(self) -> Box:
         """What a tight frame has to hold: must-keep boxes, else the subjects, else the attention box; with margin."""
         boxes = list(self.options.must_keep) or [o.box for o in self.objects] or [attention_box(self._attention)]
@@ -281,6 +301,25 @@ def _starts(cells: int, length: float, edges: Sequence[float]) -> NDArray[np.flo
     interesting = np.concatenate([np.arange(cells + 1) / cells, np.asarray(edges, np.float64)])
     starts = np.concatenate([interesting, interesting - length, [0.0, room / 2, room]])
     return np.unique(starts[(starts >= 0) & (starts <= room)])
+
+
+def _anchor(
+    profile: NDArray[np.float64], spans: Sequence[tuple[float, float]], premiums: Sequence[float], placement: Placement
+) -> float:
+    """The best place on one axis, 0..1. profile: attention along it. spans: of the subjects, each with its premium."""
+    edges = np.arange(len(profile) + 1) / len(profile)
+    sums = np.concatenate([[0.0], profile.cumsum()])
+    places = np.linspace(0, 1, 2 * len(profile) + 1)
+    score = -CENTRE_PREFERENCE * len(ANCHOR_LENGTHS) * np.abs(places - 0.5)
+    for length in ANCHOR_LENGTHS:
+        start = places * (1 - length) if placement == "share" else np.clip(places - length / 2, 0, 1 - length)
+        stop = start + length
+        score += np.interp(stop, edges, sums) - np.interp(start, edges, sums)
+        for (low, high), premium in zip(spans, premiums, strict=True):
+            if high - low <= length:
+                inside = np.clip(np.minimum(stop, high) - np.maximum(start, low), 0, None) / (high - low)
+                score += premium * inside**2
+    return float(places[score.argmax()])
 
 
 def _cover(box: Box, left: Places, top: Places, right: Places, bottom: Places) -> NDArray[np.float64]:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from eyefirst.boxes import SalientObject, subject_boxes
 from eyefirst.errors import InvalidValueError
-from eyefirst.framing import NEAR_COPY_IOU, Framer, FramingOptions
-from eyefirst.geometry import AspectRatio, Box, Size
+from eyefirst.framing import ANCHOR_LENGTHS, NEAR_COPY_IOU, Framer, FramingOptions, Placement
+from eyefirst.geometry import AspectRatio, Box, Point, Size
 from eyefirst.heat_map import HeatMap
 
 ROWS, COLUMNS = np.mgrid[0:68, 0:68]
@@ -166,3 +168,45 @@ def test_given_objects_need_not_come_from_the_map() -> None:
     given = (SalientObject(Box(0.7, 0.2, 0.9, 0.8), 0.9),)
     (frame,) = Framer(Size(1200, 800), HeatMap(spot(0.5, 0.5)), EMPTY, given).frames(ratio("9:16"))
     assert 0 <= frame.kept_objects[0] <= 1
+
+
+def kept_by(attention: np.ndarray, point: Point, placement: Placement, text: str) -> float:
+    """Share of the attention in the largest frame that a tool would cut at a point."""
+    size = ratio(text).largest_in(Size(1200, 800))
+    width, height = size.width / 1200, size.height / 800
+    if placement == "share":
+        left, top = point.x * (1 - width), point.y * (1 - height)
+    else:
+        left = min(max(point.x - width / 2, 0), 1 - width)
+        top = min(max(point.y - height / 2, 0), 1 - height)
+    return HeatMap(attention).mass_in(Box(left, top, left + width, top + height))
+
+
+@pytest.mark.parametrize("placement", ["share", "centre"])
+def test_the_anchor_serves_all_ratios_better_than_any_point_on_a_grid(placement: Placement) -> None:
+    attention = spot(0.85, 0.3, 4) + spot(0.55, 0.8, 6, 0.3)
+    ratios = [f"{round(1200 * share)}:800" for share in ANCHOR_LENGTHS]
+    ratios += [f"1200:{round(800 * share)}" for share in ANCHOR_LENGTHS]
+
+    def total(point: Point) -> float:
+        return sum(kept_by(attention, point, placement, text) for text in ratios)
+
+    best = total(framer(attention).anchor(placement))
+    assert best >= max(total(Point(x / 20, y / 20)) for x in range(21) for y in range(21)) - 0.02
+    assert best > total(Point(0.5, 0.5)) + 1
+
+
+def test_an_anchor_holds_a_whole_subject() -> None:
+    attention = np.full((68, 68), 0.01, np.float32)
+    assert framer(attention).anchor("share") == Point(0.5, 0.5)
+    held = framer(attention, Box(0.7, 0.1, 0.95, 0.4)).anchor("share")
+    assert held.x > 0.6
+    assert held.y < 0.4
+
+
+def test_a_flipped_picture_has_a_flipped_anchor() -> None:
+    attention = spot(0.8, 0.3)
+    for placement in get_args(Placement):
+        straight, flipped = framer(attention).anchor(placement), framer(attention[:, ::-1]).anchor(placement)
+        assert flipped.x == pytest.approx(1 - straight.x)
+        assert flipped.y == pytest.approx(straight.y)

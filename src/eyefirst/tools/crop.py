@@ -12,8 +12,8 @@ from PIL import Image as PillowImage
 
 from eyefirst.detectors import known_detectors, load_detector
 from eyefirst.errors import InvalidPlanError, InvalidValueError
-from eyefirst.framing import Framer, FramingOptions
-from eyefirst.geometry import AspectRatio, Box, RatioLike, Size, SizeLike
+from eyefirst.framing import Framer, FramingOptions, Placement
+from eyefirst.geometry import AspectRatio, Box, Point, RatioLike, Size, SizeLike
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import (
     DEFAULT_PIXEL_LIMIT,
@@ -97,9 +97,7 @@ def plan_from(
     wanted = _ratios(ratios)
     if not isinstance(alternatives, int) or alternatives < 1:
         raise InvalidValueError(f"expected at least 1 alternative, got {alternatives!r}", remedy="leave it out for 1")
-    looked_at, subjects = handler.perform(
-        [AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)]
-    )
+    looked_at, subjects = _look(handler, revision)
     image = handler.image
     framer = Framer(image.size, looked_at.heat_map, subjects.heat_map, subjects.salient_objects, options)
     attention_box = looked_at.salient_objects[0].box
@@ -114,6 +112,25 @@ def plan_from(
         options=framer.options,
         frames=Frames({ratio: framer.frames(ratio, alternatives) for ratio in wanted}),
     )
+
+
+def anchor_from(handler: ImageRequestHandler, placement: Placement, *, revision: str | None = None) -> Anchor:
+    """What a tool needs that takes one point for frames of every ratio; `placement` as in `Framer.anchor`."""
+    looked_at, subjects = _look(handler, revision)
+    framer = Framer(handler.image.size, looked_at.heat_map, subjects.heat_map, subjects.salient_objects)
+    return Anchor(framer.anchor(placement), looked_at.salient_objects[0].box)
+
+
+def _look(handler: ImageRequestHandler, revision: str | None) -> list[SaliencyObservation]:
+    return handler.perform([AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)])
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """point: where to hold the picture. attention_box: where people look first, for tools that zoom. In 0..1."""
+
+    point: Point
+    attention_box: Box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

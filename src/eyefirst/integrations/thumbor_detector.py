@@ -1,0 +1,123 @@
+"""A detector for Thumbor (the extra `[thumbor]`): its `/smart/` crops go where people look.
+
+    # thumbor.conf
+    DETECTORS = ["eyefirst.integrations.thumbor_detector"]
+
+Thumbor crops round the centre of mass of the focal points that its detectors find, and its storage may keep those
+for every later size of the picture. So where points are kept, there is one that serves frames of every ratio as
+well as one point can (`Framer.anchor`). Where nothing keeps them, it is the middle of the very frame that
+`plan_crops` would choose for this request, inside its manual crop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from eyefirst.errors import MissingExtraError, UnsupportedPictureError
+from eyefirst.geometry import AspectRatio, PixelBox, Size
+from eyefirst.handler import ImageRequestHandler
+from eyefirst.tools.crop import anchor_from, plan_from
+
+try:
+    from thumbor.detectors import BaseDetector
+    from thumbor.point import FocalPoint
+    from thumbor.storages.no_storage import Storage as NoStorage
+    from thumbor.utils import logger
+except ImportError as error:
+    raise MissingExtraError.for_extra("thumbor", "a detector for Thumbor") from error
+
+ORIGIN = "eyefirst"
+"""What the focal point says of where it comes from, in Thumbor's `/meta/` and in its storage."""
+ENOUGH_PIXELS = 544
+"""Of the shorter side; a larger picture is averaged down to between this and twice this before it is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request will cut: the part of the picture, and the ratio of the frame in it; None where none is cut."""
+
+    part: PixelBox
+    ratio: AspectRatio | None
+
+
+class Detector(BaseDetector):
+    """Adds one focal point. What goes wrong is logged, and the next detector gets its turn."""
+
+    async def detect(self) -> None:
+        """Looks at the picture as Thumbor's own engine decoded it, in Thumbor's thread pool if it has one."""
+        try:
+            point = await self.context.thread_pool.queue(self._find)
+        except Exception as error:  # no picture must fail because of its crop
+            logger.warning("[eyefirst] no focal point of %s: %s", self.context.request.image_url, error)
+            await self.next()
+            return
+        self.context.request.focal_points.append(point)
+
+    def _find(self) -> FocalPoint:
+        pixels = self._pixels()
+        height, width = pixels.shape[:2]
+        wanted = self._wanted(Size(width, height)) if self._forgets() else None
+        part = wanted.part if wanted else PixelBox(0, 0, width, height)
+        handler = ImageRequestHandler(_reduced(pixels[part.top : part.bottom, part.left : part.right]))
+        if wanted and wanted.ratio:
+            plan = plan_from(handler, wanted.ratio)
+            place = plan.frames[wanted.ratio][0].box.normalized(plan.size).center
+            box = plan.attention_box
+        else:
+            found = anchor_from(handler, "centre")
+            place, box = found.point, found.attention_box
+        looked_at = box.to_pixels(part.size)
+        return FocalPoint(
+            part.left + place.x * part.width,
+            part.top + place.y * part.height,
+            width=looked_at.width,
+            height=looked_at.height,
+            weight=looked_at.width * looked_at.height,  # as of other detectors: an area; it is stored as a whole number
+            origin=ORIGIN,
+        )
+
+    def _pixels(self) -> NDArray[np.uint8]:
+        """The engine's picture, (height, width, 3) uint8 RGB; what is transparent lies on white."""
+        engine = self.context.modules.engine
+        mode, data = engine.image_data_as_rgb(update_image=False)
+        if set(mode) - set("RGBA") or not set("RGB") <= set(mode):
+            raise UnsupportedPictureError(f"the engine gave pixels of mode {mode}", remedy="use the Pillow engine")
+        width, height = engine.size
+        pixels = np.frombuffer(data, np.uint8).reshape(height, width, len(mode))
+        pixels = pixels[..., [mode.index(channel) for channel in "RGBA" if channel in mode]]
+        if pixels.shape[2] == 3:
+            return pixels
+        alpha = pixels[..., 3:].astype(np.uint16)
+        return ((pixels[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+
+    def _forgets(self) -> bool:
+        """Whether no storage will give this point to a request of another ratio."""
+        storage = self.context.modules.storage
+        return storage is None or isinstance(getattr(storage, "detector_storage", storage), NoStorage)
+
+    def _wanted(self, size: Size) -> Wanted:
+        """The request's manual crop, as far as the picture reaches, and the ratio that it asks for."""
+        request = self.context.request
+        part = PixelBox(0, 0, size.width, size.height)
+        if request.should_crop:
+            left, right = (min(max(request.crop[side], 0), size.width) for side in ("left", "right"))
+            top, bottom = (min(max(request.crop[side], 0), size.height) for side in ("top", "bottom"))
+            if left < right and top < bottom:
+                part = PixelBox(left, top, right, bottom)
+        width = part.width if request.width == "orig" else request.width
+        height = part.height if request.height == "orig" else request.height
+        if not width or not height or request.fit_in or request.stretch:
+            return Wanted(part, None)
+        return Wanted(part, AspectRatio.parse((width, height)))
+
+
+def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Averages whole blocks of what is much larger than a network needs."""
+    factor = min(pixels.shape[:2]) // ENOUGH_PIXELS
+    if factor < 2:
+        return pixels
+    return np.asarray(PillowImage.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
