@@ -1,0 +1,89 @@
+"""From a Wagtail picture to its focal point.
+
+Wagtail lays a crop so that the focal point has the same share of what is cut off on both sides, as CSS
+`object-position` does, and then moves it to hold the focal area whole. So the area lies inside of where people look
+first, half as wide and high, as near as that allows to the point that serves frames of every ratio best under that
+rule (`Framer.anchor`).
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from wagtail.images.rect import Rect
+
+from eyefirst.errors import EyefirstError, PictureNotFoundError, unexpected
+from eyefirst.geometry import round_half_up
+from eyefirst.handler import ImageRequestHandler
+from eyefirst.tools.crop import anchor_from
+
+FIELDS = ("focal_point_x", "focal_point_y", "focal_point_width", "focal_point_height")
+AREA = 0.5
+"""Of the width and the height of the attention box. A larger area moves crops away from their best places; zooming
+crops such as `fill-200x200-c100` go no closer than to it."""
+MISSING = models.Q(*((f"{name}__isnull", True) for name in FIELDS), _connector=models.Q.OR)
+"""Pictures that Wagtail says have no focal point."""
+
+logger = logging.getLogger("eyefirst")
+
+
+def find_focal_point(image: Any) -> Rect:
+    """Where to hold a picture: `image.set_focal_point(...)` takes it. In pixels of the upright picture.
+
+    Raises PictureError, whatever the storage raises.
+    """
+    name = str(image.file.name)
+    try:
+        with image.open_file() as file:
+            data = file.read()
+    except Exception as error:  # storages raise errors of their own
+        raise PictureNotFoundError(
+            f"cannot be opened ({error})", remedy="check the storage, or upload it again", source=name
+        ) from error
+    handler = ImageRequestHandler(data)
+    try:
+        found = anchor_from(handler, "share")
+    except EyefirstError as error:
+        error.source = name
+        raise
+    size, box = handler.image.size, found.attention_box
+    x, width = _inside(found.point.x, box.left, box.right, size.width)
+    y, height = _inside(found.point.y, box.top, box.bottom, size.height)
+    return Rect.from_point(x, y, width, height)
+
+
+def _inside(place: float, start: float, end: float, pixels: int) -> tuple[int, int]:
+    """On one axis, the middle and the length of the area in whole pixels; place, start and end in 0..1."""
+    length = (end - start) * AREA
+    middle = min(max(place, start + length / 2), end - length / 2)
+    return round_half_up(middle * pixels), max(round_half_up(length * pixels), 1)
+
+
+def store_focal_point(image: Any, area: Rect, *, replace: bool = False) -> bool:
+    """Writes the four fields of one picture; False where somebody has set a focal point meanwhile, which stays."""
+    image.set_focal_point(area)
+    rows = type(image)._default_manager.filter(pk=image.pk)
+    if not replace:
+        rows = rows.filter(MISSING)
+    return bool(rows.update(**{name: round_half_up(getattr(image, name)) for name in FIELDS}))
+
+
+def on_save(instance: Any, *, raw: bool = False, **_: Any) -> None:
+    """A picture was saved: as Wagtail's own feature detection, fills a focal point that is missing."""
+    if getattr(settings, "EYEFIRST_ON_UPLOAD", False) and not raw and not instance.has_focal_point():
+        transaction.on_commit(partial(_fill, instance))
+
+
+def _fill(image: Any) -> None:
+    """Never the reason why a picture cannot be uploaded."""
+    if image.is_svg():
+        return
+    try:
+        store_focal_point(image, find_focal_point(image))
+    except Exception as error:
+        known = error if isinstance(error, EyefirstError) else unexpected(error)
+        logger.warning("no focal point: %s", known)
