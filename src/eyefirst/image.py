@@ -270,6 +270,22 @@ def fingerprint(source: Source) -> str:
     return hashlib.sha256(_read(source)[1]).hexdigest()
 
 
+def stored_orientation(source: str | os.PathLike[str] | bytes) -> int:
+    """The EXIF orientation of a file, 1 to 8: what turns its pixels upright from how they are stored; 1 for none.
+
+    Raises PictureError.
+    """
+    name, data = _read(source)
+    kind = _kind_of(data, name)
+    with _pillow_border(name, kind):
+        picture = _reader_of(kind, name)(io.BytesIO(data), "")
+        if kind == "TIFF":  # loading would turn it
+            return _valid_orientation(picture.tag_v2.get(_ORIENTATION_TAG))
+        if kind != "JPEG":  # a PNG may carry it behind its pixels
+            picture.load()
+        return _orientation_of(picture)
+
+
 def read_once(source: Source) -> Source:
     """The source itself; of a file object its bytes, so that it can be decoded more than once."""
     if hasattr(source, "read") and not isinstance(source, PIL.Image.Image):

@@ -33,6 +33,7 @@ COMMANDS = (
     "objects",
     "render",
     "report",
+    "sidecar",
     "text",
     "camera",
     "enhance",
@@ -247,6 +248,8 @@ def test_a_bad_picture_is_a_row(folder: Path) -> None:
         (("crop", "photo.jpg", "cat.png", "-a", "1:1", "-o", "out.jpg"), "name a folder"),
         (("crop", "photo.jpg", "--to", "best", "-a", "1:1", "-o", "out"), "leave out"),
         (("heatmap", "photo.jpg"), "or --json"),
+        (("sidecar", "-"), "name files or folders"),
+        (("sidecar", "photo.jpg", "-a", "wide"), "16:9"),
         (("heatmap", "photo.jpg", "--revision", "v0", "--json"), "saliency_v1"),
     ],
 )
@@ -584,6 +587,25 @@ def test_report_wants_a_page_s_name(folder: Path) -> None:
     ran = run("report", "photo.jpg", "-o", "page.jpg")
     assert ran.code == 2
     assert "end in .html" in ran.err
+
+
+def test_sidecars_of_a_batch(folder: Path) -> None:
+    (folder / "bad.jpg").write_bytes(b"no picture")
+    ran = run("sidecar", "photo.jpg", "bad.jpg", "album", "-a", "4:5", "--json")
+    assert ran.code == 1
+    rows = [row.get("status") or row["error"]["code"] for row in ran.rows]
+    assert rows == ["made", "not_a_picture", "made", "made"]
+    assert ran.rows[0] == {"picture": "photo.jpg", "sidecar": "photo.jpg.xmp", "status": "made"}
+    assert "eyefirst:crop-4x5" in (folder / "photo.jpg.xmp").read_text()
+    assert not (folder / "bad.jpg.xmp").exists()
+    assert [row["status"] for row in run("sidecar", "photo.jpg", "-a", "4:5", "--json").rows] == ["kept"]
+
+
+def test_two_photos_never_share_a_sidecar(folder: Path) -> None:
+    PillowImage.open("photo.jpg").save("photo.png")
+    ran = run("sidecar", "photo.jpg", "photo.png", "--short-name", "--workers", "1")
+    assert (ran.code, ran.out) == (1, "photo.xmp\n")
+    assert "photo.xmp: is the sidecar of" in ran.err
 
 
 def test_a_folder_is_walked(folder: Path) -> None:

@@ -26,6 +26,7 @@ from eyefirst.cli.render import render_plans
 from eyefirst.cli.report import report_pictures
 from eyefirst.cli.serve import serve_pictures
 from eyefirst.cli.shots import rank_shots_of
+from eyefirst.cli.sidecar import write_sidecars
 from eyefirst.cli.sign import sign_addresses
 from eyefirst.cli.text import read_text
 from eyefirst.cli.thumbnails import thumbnail_pictures
@@ -76,6 +77,7 @@ for _name, _command in (
     ("shots", rank_shots_of),
     ("render", render_plans),
     ("report", report_pictures),
+    ("sidecar", write_sidecars),
     ("serve", serve_pictures),
     ("sign", sign_addresses),
     ("models", list_models),

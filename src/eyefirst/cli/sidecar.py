@@ -1,0 +1,67 @@
+"""`eyefirst sidecar`."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.batch import STDIN, Picture, expand, for_each
+from eyefirst.cli.guard import as_line, guarded
+from eyefirst.cli.options import AsJson, Revision
+from eyefirst.errors import InvalidValueError, OutputError
+
+
+@guarded
+def write_sidecars(
+    pictures: Annotated[
+        list[str], typer.Argument(metavar="PICTURES", help="Files, folders, quoted globs such as 'a/**/*.jpg'.")
+    ],
+    *,
+    aspect: Annotated[
+        list[str] | None,
+        typer.Option("--aspect", "-a", metavar="W:H", help="A recommended crop; repeatable. [1:1, 16:9, 9:16]"),
+    ] = None,
+    short_name: Annotated[
+        bool, typer.Option("--short-name", help="photo.xmp, as Adobe names it, instead of photo.jpg.xmp.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Threads; 0 is one per processor.")] = 0,
+    revision: Revision = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write XMP sidecars: regions for photo libraries. Photos stay as they are, and so does all else in a sidecar.
+
+    A second run replaces its own regions alone.
+
+    \b
+    Examples:
+      eyefirst sidecar photo.jpg
+      eyefirst sidecar album --aspect 4:5 --aspect 1:1
+      eyefirst sidecar photo.jpg --short-name --json
+    """
+    from eyefirst.geometry import AspectRatio
+    from eyefirst.integrations.xmp_sidecar import DEFAULT_RATIOS, sidecar_path, write_sidecar
+    from eyefirst.network import check_revision
+
+    ratios = [AspectRatio.parse(a) for a in aspect or DEFAULT_RATIOS]
+    check_revision(revision or None)
+    if STDIN in pictures:
+        raise InvalidValueError("standard input has no place for a sidecar", remedy="name files or folders")
+    taken: dict[str, str] = {}
+    lock = threading.Lock()
+
+    def write(picture: Picture) -> Iterable[str]:
+        source = picture.source()
+        assert isinstance(source, str)
+        path = str(sidecar_path(source, short_name=short_name))
+        with lock:
+            first = taken.setdefault(os.path.abspath(path).casefold(), os.path.abspath(source))
+        if first != os.path.abspath(source):
+            raise OutputError(f"is the sidecar of {first} already", remedy="leave out --short-name", source=path)
+        made = write_sidecar(source, ratios, short_name=short_name, revision=revision or None)
+        return [as_line(made.to_dict()) if as_json else str(made.path)]
+
+    for_each(expand(pictures), write, as_json=as_json, workers=workers or os.cpu_count() or 1)
