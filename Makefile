@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 TRAIN_VENV ?= .venv-train
+STACKS_VENV ?= .venv-stacks
 RUN := $(VENV)/bin/python
 TRAIN_RUN := $(TRAIN_VENV)/bin/python
+STACKS_RUN := $(STACKS_VENV)/bin/python
 
-.PHONY: help setup demo test test-training check bench quality clean
+.PHONY: help setup demo test test-main test-stacks test-training check bench quality clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -20,8 +22,19 @@ $(VENV)/.ready: pyproject.toml
 demo: setup  ## crop real photos to several ratios; prints where the contact sheet is
 	$(RUN) examples/demo.py build/demo
 
-test: setup  ## everything but the training; needs no torch
+test: test-main test-stacks  ## everything but the training; needs no torch
+
+test-main: setup  ## all of that but Thumbor, Wagtail and Django, which are skipped
 	$(RUN) -m pytest
+
+test-stacks: $(STACKS_VENV)/.ready  ## inside a real Thumbor, Wagtail and Django
+	$(STACKS_RUN) -m pytest tests/integrations/test_thumbor.py tests/integrations/test_wagtail.py \
+	  tests/integrations/test_django.py
+$(STACKS_VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(STACKS_VENV)
+	$(STACKS_RUN) -m pip install --quiet --upgrade 'pip>=25.1'
+	$(STACKS_RUN) -m pip install --quiet --editable . --group stacks
+	touch $@
 
 test-training: $(TRAIN_VENV)/.ready  ## a few steps of training, export, numbers compared
 	$(TRAIN_RUN) -m pytest tests/training
@@ -44,4 +57,4 @@ quality: setup  ## quality on held-back data, beside rivals; DATA names the fold
 	$(RUN) -m benchmarks.quality --shards $(DATA) --store build/store
 
 clean:  ## remove what the other verbs built
-	rm -rf $(VENV) $(TRAIN_VENV) build dist
+	rm -rf $(VENV) $(TRAIN_VENV) $(STACKS_VENV) build dist

@@ -34,7 +34,10 @@ LAYERS = [
     "__main__",
 ]
 ONLY_HOME = {"onnxruntime": "network.py", "av": "tools/video_io.py"}
-ONLY_IN = {"fastapi": "server", "starlette": "server", "uvicorn": "server", "prometheus_client": "server"}
+ONLY_IN = {
+    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "prometheus_client"), "server"),
+    **dict.fromkeys(("ray", "thumbor", "wagtail", "django"), "integrations"),
+}
 NEVER = {"torch", "training", "benchmarks", "tests"}
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 
