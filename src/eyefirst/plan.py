@@ -48,8 +48,9 @@ class CropPlan:
     """Frames for one picture.
 
     picture, sha256, size: which picture (its name, the hash of its bytes, its upright size).
-    revision: of the network. focal_point: the place that matters most. attention_box: where people
-    look first. objects: the subjects. frames: ratio to ranked frames.
+    revision: of the network. focal_point: the place that matters most. anchor: where CSS holds the picture best in
+    containers of any shape (see `Framer.anchor`). attention_box: where people look first. objects: the
+    subjects. frames: ratio to ranked frames.
     """
 
     picture: str
@@ -57,6 +58,7 @@ class CropPlan:
     size: Size
     revision: str
     focal_point: Point
+    anchor: Point
     attention_box: Box
     objects: tuple[SalientObject, ...]
     options: FramingOptions
@@ -64,8 +66,8 @@ class CropPlan:
 
     @property
     def object_position(self) -> str:
-        """The focal point as a value of CSS `object-position`, for a container of any shape."""
-        return f"{100 * self.focal_point.x:.1f}% {100 * self.focal_point.y:.1f}%"
+        """The anchor as a value of CSS `object-position`, for a container of any shape with `object-fit: cover`."""
+        return f"{100 * self.anchor.x:.1f}% {100 * self.anchor.y:.1f}%"
 
     def frame_position(self, frame: Frame) -> str:
         """A frame's place as CSS `object-position`, exact in a container of the frame's ratio (`object-fit: cover`)."""
@@ -129,6 +131,7 @@ class CropPlan:
                 size=Size(picture["width"], picture["height"]),
                 revision=str(plan["network"]),
                 focal_point=Point(**plan["focal_point"]),
+                anchor=_read_position(plan["object_position"]),
                 attention_box=Box(**plan["attention_box"]),
                 objects=tuple(SalientObject(Box(**o["box"]), float(o["confidence"])) for o in plan["objects"]),
                 options=FramingOptions(
@@ -178,6 +181,11 @@ def _read_frame(frame: Mapping[str, Any], picture: Mapping[str, Any]) -> Frame:
         padding=Padding(**frame["padding"]) if frame["padding"] else None,
         warnings=tuple(str(w) for w in frame["warnings"]),
     )
+
+
+def _read_position(text: str) -> Point:
+    across, down = text.split(" ")
+    return Point(*(float(share.removesuffix("%")) / 100 for share in (across, down)))
 
 
 def _share(offset: int, room: int) -> str:

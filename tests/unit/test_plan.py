@@ -76,10 +76,27 @@ def test_wrong_types_inside_a_plan_are_refused(plan: CropPlan) -> None:
 
 def test_css_positions(plan: CropPlan) -> None:
     x, y = (float(v.rstrip("%")) for v in plan.object_position.split())
-    assert (x / 100, y / 100) == pytest.approx((plan.focal_point.x, plan.focal_point.y), abs=1e-3)
+    assert (x / 100, y / 100) == pytest.approx((plan.anchor.x, plan.anchor.y), abs=1e-3)
     frame = plan.frames["1:1"][0]
     x, y = (float(v.rstrip("%")) for v in plan.frame_position(frame).split())
     assert x / 100 * (400 - frame.box.width) == pytest.approx(frame.box.left, abs=0.1)
+
+
+def test_where_css_holds_the_picture_suits_any_shape(red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> None:
+    """The square is at 80 % of the width and a third of the height; narrow and low containers both show it whole."""
+    plan = plan_crops(red_square, "1:1", network=tiny_network)
+    for width, height in ((120, 300), (200, 300), (400, 120), (400, 200)):
+        left, top = plan.anchor.x * (400 - width), plan.anchor.y * (300 - height)
+        assert left <= 280
+        assert left + width >= 360
+        assert top <= 60
+        assert top + height >= 140
+
+
+@pytest.mark.parametrize("text", ["50%", "50% 120%", "left top", "1% 1%; color: red", 7])
+def test_only_a_position_is_read_as_one(plan: CropPlan, text: object) -> None:
+    with pytest.raises(InvalidPlanError):
+        CropPlan.from_dict(plan.to_dict() | {"object_position": text})
 
 
 @pytest.mark.parametrize("bad", [{"alternatives": 0}, {"ratios": []}, {"ratios": ["1:1", "oops"]}, {"tightness": 3}])

@@ -107,6 +107,7 @@ def plan_from(
         size=image.size,
         revision=looked_at.revision,
         focal_point=looked_at.heat_map.center_in(attention_box),
+        anchor=framer.anchor("share"),
         attention_box=attention_box,
         objects=subjects.salient_objects,
         options=framer.options,
