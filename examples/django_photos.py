@@ -119,7 +119,6 @@ urlpatterns = [
 ]
 
 
-
 def make_table() -> None:
     """What `migrate` does for an app in INSTALLED_APPS."""
     if Photo._meta.db_table not in connection.introspection.table_names():

@@ -15,7 +15,7 @@ PAGES = [
     ROOT / "README.md",
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("python", "vision", "text", "camera", "enhance", "pan", "video", "http")
+        for name in ("python", "vision", "text", "camera", "enhance", "pan", "video", "http", "css", "sidecars")
     ),
 ]
 """docs/models.md: tests/unit/test_mapped_network.py"""

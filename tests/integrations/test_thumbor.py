@@ -199,9 +199,9 @@ def test_kept_points_serve_every_ratio(serving: Serving, pictures: Path, tmp_pat
 def test_an_error_gives_the_next_detector_its_turn(serving: Serving) -> None:
     pieces = "tests.integrations.thumbor_pieces"
     with serving(ENGINE=pieces, DETECTORS=[OURS, pieces]) as get:
-        (point,) = meta(get, "300x900/smart/wall.jpg")["focal_points"]
+        (point,) = meta(get, "300x900/smart/palette.png")["focal_points"]
     assert point["origin"] == "second"
-    assert "[eyefirst] no focal point of wall.jpg" in LOGS[-1]
+    assert "[eyefirst] no focal point of palette.png" in LOGS[-1]
 
 
 def test_in_thumbor_s_thread_pool_the_answers_are_the_same(serving: Serving, exact: Get) -> None:

@@ -1,4 +1,4 @@
-"""Parts for a Thumbor in the tests: an engine that cannot give its pixels, and a detector that comes second."""
+"""Parts for a Thumbor in the tests: an engine that cannot convert its pixels, and a detector that comes second."""
 
 from __future__ import annotations
 

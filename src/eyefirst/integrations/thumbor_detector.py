@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from eyefirst.errors import MissingExtraError, UnsupportedPictureError
@@ -32,6 +30,8 @@ except ImportError as error:
 
 ORIGIN = "eyefirst"
 """What the focal point says of where it comes from, in Thumbor's `/meta/` and in its storage."""
+MODES = {"RGB": "RGB", "BGR": "RGB", "RGBA": "RGBA", "BGRA": "RGBA"}
+"""How an engine may order its colours, and what Pillow makes of that."""
 ENOUGH_PIXELS = 544
 """Of the shorter side; a larger picture is averaged down to between this and twice this before it is looked at."""
 
@@ -58,11 +58,12 @@ class Detector(BaseDetector):
         self.context.request.focal_points.append(point)
 
     def _find(self) -> FocalPoint:
-        pixels = self._pixels()
-        height, width = pixels.shape[:2]
-        wanted = self._wanted(Size(width, height)) if self._forgets() else None
-        part = wanted.part if wanted else PixelBox(0, 0, width, height)
-        handler = ImageRequestHandler(_reduced(pixels[part.top : part.bottom, part.left : part.right]))
+        picture = self._picture()
+        wanted = self._wanted(Size(*picture.size)) if self._forgets() else None
+        part = wanted.part if wanted else PixelBox(0, 0, *picture.size)
+        if part.size != Size(*picture.size):
+            picture = picture.crop((part.left, part.top, part.right, part.bottom))
+        handler = ImageRequestHandler(_reduced(picture), orientation=1)  # upright if Thumbor made it so
         if wanted and wanted.ratio:
             plan = plan_from(handler, wanted.ratio)
             place = plan.frames[wanted.ratio][0].box.normalized(plan.size).center
@@ -80,19 +81,15 @@ class Detector(BaseDetector):
             origin=ORIGIN,
         )
 
-    def _pixels(self) -> NDArray[np.uint8]:
-        """The engine's picture, (height, width, 3) uint8 RGB; what is transparent lies on white."""
+    def _picture(self) -> PillowImage.Image:
+        """What the engine decoded: RGB, RGBA or grey."""
         engine = self.context.modules.engine
+        if isinstance(engine.image, PillowImage.Image) and engine.image.mode in ("RGB", "RGBA", "L"):
+            return engine.image  # spares two copies of a large picture
         mode, data = engine.image_data_as_rgb(update_image=False)
-        if set(mode) - set("RGBA") or not set("RGB") <= set(mode):
+        if mode not in MODES:
             raise UnsupportedPictureError(f"the engine gave pixels of mode {mode}", remedy="use the Pillow engine")
-        width, height = engine.size
-        pixels = np.frombuffer(data, np.uint8).reshape(height, width, len(mode))
-        pixels = pixels[..., [mode.index(channel) for channel in "RGBA" if channel in mode]]
-        if pixels.shape[2] == 3:
-            return pixels
-        alpha = pixels[..., 3:].astype(np.uint16)
-        return ((pixels[..., :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+        return PillowImage.frombuffer(MODES[mode], engine.size, data, "raw", mode, 0, 1)
 
     def _forgets(self) -> bool:
         """Whether no storage will give this point to a request of another ratio."""
@@ -115,9 +112,7 @@ class Detector(BaseDetector):
         return Wanted(part, AspectRatio.parse((width, height)))
 
 
-def _reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _reduced(picture: PillowImage.Image) -> PillowImage.Image:
     """Averages whole blocks of what is much larger than a network needs."""
-    factor = min(pixels.shape[:2]) // ENOUGH_PIXELS
-    if factor < 2:
-        return pixels
-    return np.asarray(PillowImage.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
+    factor = min(picture.size) // ENOUGH_PIXELS
+    return picture.reduce(factor) if factor > 1 else picture
