@@ -47,3 +47,8 @@ def hint_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """
     cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean((2, 3))
     return (cross_entropy * known).sum(1)
+
+
+def feature_loss(features: Tensor, target: Tensor) -> Tensor:
+    """Squared distance of (n, channels, h, w) features, whose targets have a variance of 1 over all channels."""
+    return ((features - target) ** 2).sum(1).mean((1, 2))

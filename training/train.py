@@ -29,8 +29,8 @@ from torch import Tensor
 from training.datasets.batches import Batch, BatchConfig, Batches
 from training.datasets.store import open_store
 from training.evaluate import evaluate
-from training.losses import attention_loss, hint_loss, objectness_loss
-from training.networks.saliency_net import NetConfig, SaliencyNet
+from training.losses import attention_loss, feature_loss, hint_loss, objectness_loss
+from training.networks.saliency_net import NetConfig, SaliencyNet, cut
 from training.weights import load_weights, save_weights
 
 
@@ -44,6 +44,7 @@ class TrainConfig:
     weight_decay: float = 0.03
     attention_weight: float = 0.35
     hint_weight: float = 1.0
+    feature_weight: float = 0.5
     average_decay: float = 0.9985
     warm_up_steps: int = 200
     checkpoint_minutes: float = 3.0
@@ -94,13 +95,16 @@ class Run:
         self.net.train()
         pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
-            attention, objectness, hints = self.net.with_hints(pictures)
+            attention, objectness, hints, features = self.net.with_helpers(pictures)
         attention = attention.float() + self.net.prior(batch.prior_weights, attention.shape[-1], batch.windows)
         loss_objectness = _mean(objectness_loss(objectness.float(), batch.masks), batch.mask_weights)
         loss_attention = _mean(attention_loss(attention, batch.densities), batch.density_weights)
         loss = loss_objectness + self.config.attention_weight * loss_attention
         if hints is not None:
             loss = loss + self.config.hint_weight * hint_loss(hints.float(), batch.hints, batch.hints_known).mean()
+        if features is not None:
+            told = cut(batch.features, batch.windows, features.shape[-1])
+            loss = loss + self.config.feature_weight * _mean(feature_loss(features.float(), told), batch.features_known)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)

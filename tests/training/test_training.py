@@ -19,10 +19,13 @@ from training.datasets.store import UNKNOWN_HINT, Store, build_store, open_store
 from training.evaluate import evaluate, predict  # noqa: E402
 from training.export import ATTENTION_CEILING, export  # noqa: E402
 from training.networks.saliency_net import NetConfig, SaliencyNet  # noqa: E402
+from training.readout import ReadoutConfig  # noqa: E402
+from training.teach import teach  # noqa: E402
 from training.train import Run, TrainConfig, read_config, train  # noqa: E402
 from training.weights import load_weights, save_weights  # noqa: E402
 
 from eyefirst.network import OnnxNetwork  # noqa: E402
+from eyefirst.weight_store import find_weights  # noqa: E402
 
 NET = NetConfig(channels=(8, 8, 16, 16), blocks=(1, 1, 1, 1), stem=8, decoder=8, prior_sets=("osie",))
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
@@ -114,6 +117,40 @@ def test_a_teacher_and_hints_fill_the_gaps(store: Store, batches: Batches) -> No
     assert batch.hints[:, 0, 0].min() > 0.9
 
 
+def test_a_teacher_reads_attention_from_features_and_hands_them_on(store: Store, tmp_path: Path) -> None:
+    def eyes(pictures: np.ndarray) -> list[np.ndarray]:  # brightness and colour, at two strides
+        x = pictures.transpose(0, 3, 1, 2).astype(np.float32) / 255
+        n, c, side, _ = x.shape
+        return [x.reshape(n, c, side // k, k, side // k, k).mean((3, 5)) for k in (8, 16)]
+
+    network = OnnxNetwork(find_weights("saliency_v2"))
+    config = ReadoutConfig(width=24, dropout=0.0, steps=120, batch=16)
+    figures = teach(store, eyes, network, tmp_path, config)
+    assert figures["osie.nss"] > 2, "a bright disc on a dark ground is easy"
+
+    taught = np.load(tmp_path / "teacher.npy")
+    features = np.load(tmp_path / "features.npy")
+    assert taught.shape == (len(store.rows), 2, 68, 68)
+    assert taught[:, 0].max((1, 2)) == pytest.approx(1, abs=1e-3)
+    assert features.shape[0] == len(store.rows)
+    looked_at = features[store.select("osie", held_back=False)].astype(np.float32)
+    assert looked_at.var((0, 2, 3)).sum() == pytest.approx(1, rel=0.15)
+
+    batches = Batches(
+        replace(store, teacher=taught, features=features),
+        BatchConfig({"DUTS-TR": 1.0, "nothing": 1.0}, {"osie": 1.0}, objects=6, attention=4, paste_share=1.0),
+        NET.prior_sets,
+        seed=1,
+    )
+    batch = batches.batch(0, 64)
+    assert batch.features_known.tolist()[6:] == [1.0] * 4
+    assert 0.0 in batch.features_known.tolist()[:6], "a pasted picture has features that nobody computed"
+    run = Run(replace(NET, features=features.shape[1]), TrainConfig(1.0, ((0.0, 64),)), torch.device("cpu"))
+    before = [p.clone() for p in run.net.feature_heads.parameters()]
+    assert np.isfinite(run.step(batch)).all()
+    assert not all(torch.equal(a, b) for a, b in zip(before, run.net.feature_heads.parameters(), strict=True))
+
+
 def test_a_prior_is_cut_as_the_picture_is() -> None:
     net = SaliencyNet(NET)
     whole, mirrored, corner = torch.tensor([[0.0, 0, 1, 1], [1, 0, 0, 1], [0, 0, 0.5, 0.5]])
@@ -157,10 +194,11 @@ def test_training_learns_stops_resumes_and_exports(batches: Batches, store: Stor
         pictures = np.asarray(store.pictures[:4])
         density, objectness = predict(net, pictures)
         answer = shipped.predict(pictures)
-        tolerance = 0.12 if int8 else 2e-2  # the outermost cells differ: see normalise_inside
-        np.testing.assert_allclose(answer.objectness, objectness, atol=tolerance)
         expected = np.clip(density * 68 * 68 / ATTENTION_CEILING, 0, 1)
-        np.testing.assert_allclose(answer.attention, expected, atol=tolerance)
+        inner = slice(8, -8)  # what padding stands for differs, and reaches some cells inwards: see normalise_inside
+        for found, wanted in ((answer.objectness, objectness), (answer.attention, expected)):
+            np.testing.assert_allclose(found, wanted, atol=0.12 if int8 else 4e-2)
+            np.testing.assert_allclose(found[:, inner, inner], wanted[:, inner, inner], atol=0.12 if int8 else 5e-3)
 
 
 def test_weights_travel_alone(store: Store, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Batch:
     density_weights (n,): 1 where a person gave it, 0 where there is none.
     prior_weights (n, sets) and windows (n, 4): see `SaliencyNet.prior`.
     hints (n, 2, side / 8, side / 8) in 0..1; hints_known (n, 2), 0 or 1.
+    features (n, 64, 18, 18) of the whole pictures; features_known (n,), 0 or 1.
     """
 
     pictures: Tensor
@@ -44,6 +45,8 @@ class Batch:
     windows: Tensor
     hints: Tensor
     hints_known: Tensor
+    features: Tensor
+    features_known: Tensor
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
@@ -122,6 +125,10 @@ class Batches:
             torch.tensor(windows, dtype=torch.float32),
             torch.from_numpy(np.clip(np.array(hints), 0, 1)),
             torch.from_numpy(known).float(),
+            torch.zeros(len(chosen), 1, 1, 1)
+            if self.store.features is None
+            else torch.from_numpy(self.store.features[chosen].astype(np.float32)),
+            torch.from_numpy(~pasted & (self.store.features is not None)).float(),
         )
 
     def _labels(self, i: int) -> tuple[NDArray[np.float16], NDArray[np.float16]]:

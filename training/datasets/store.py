@@ -27,7 +27,7 @@ from training.datasets.shards import read_shards
 
 PICTURE_SIDE = 272
 LABEL_SIDE = 136
-TEACHER_FILE, HINTS_FILE = "teacher.npy", "hints.npy"
+TEACHER_FILE, HINTS_FILE, FEATURES_FILE = "teacher.npy", "hints.npy", "features.npy"
 """Added to a store by `training.teach` and `training.datasets.hints`."""
 UNKNOWN_HINT = 255
 FIXATION_SIGMA = 0.028
@@ -56,6 +56,7 @@ class Store:
     rows: list[Row]
     teacher: NDArray[np.float16] | None = None
     hints: NDArray[np.uint8] | None = None
+    features: NDArray[np.float16] | None = None
 
     def select(self, *set_names: str, held_back: bool) -> list[int]:
         """Indices of the pictures of these sets, from one side of the split."""
@@ -73,7 +74,7 @@ def open_store(folder: Path) -> Store:
         for r in json.loads((folder / "index.json").read_text())
     ]
     pictures, labels = (np.load(folder / name, mmap_mode="r") for name in ("pictures.npy", "labels.npy"))
-    added = (folder / name for name in (TEACHER_FILE, HINTS_FILE))
+    added = (folder / name for name in (TEACHER_FILE, HINTS_FILE, FEATURES_FILE))
     return Store(pictures, labels, rows, *(np.load(path, mmap_mode="r") if path.exists() else None for path in added))
 
 

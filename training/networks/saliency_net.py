@@ -25,7 +25,8 @@ class NetConfig:
     `decoder` channels run down the pyramid, `finest` of them at 1/4, where they cost most (0: as many).
     `readout` is the size of each head's last convolution: one output channel wastes most of a vector unit.
     The gains and the bias are fitted after training, by `training.calibrate`: logits times gain plus bias.
-    `hints` maps of where faces and text are help to train the trunk; they are never exported.
+    `hints` maps of where faces and text are, and `features` maps of what a published network sees, help to train
+    the trunk; they are never exported.
     """
 
     channels: tuple[int, ...] = (32, 64, 112, 192)
@@ -35,6 +36,7 @@ class NetConfig:
     finest: int = 0
     readout: int = 3
     hints: int = 0
+    features: int = 0
     prior_sets: tuple[str, ...] = ()
     attention_gain: float = 1.0
     objectness_gain: float = 1.0
@@ -88,15 +90,21 @@ class SaliencyNet(nn.Module):
         self.hint_head = nn.Conv2d(d, config.hints, 1) if config.hints else None
         if self.hint_head is not None:
             nn.init.constant_(self.hint_head.bias, -4.0)  # nearly everywhere there is neither
+        self.feature_heads = nn.ModuleList(nn.Conv2d(width, config.features, 1) for width in c[-2:] if config.features)
         self.priors = nn.Parameter(centre_prior().repeat(max(len(config.prior_sets), 1), 1, 1))
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """The decoder's maps of a normalised picture, at strides 4, 8, 16 and 32."""
+    def trunk(self, x: Tensor) -> list[Tensor]:
+        """The stages' maps of a normalised picture, at strides 4, 8, 16 and 32."""
         x = self.stem(x)
         levels = []
         for stage in self.stages:
             x = stage(x)
             levels.append(x)
+        return levels
+
+    def decoded(self, levels: list[Tensor]) -> list[Tensor]:
+        """The decoder's maps of the trunk's, at the same strides."""
+        levels = list(levels)
         levels[-1] = levels[-1] * torch.sigmoid(self.context(levels[-1].mean((2, 3))))[:, :, None, None]
         y = self.lateral[-1](levels[-1])
         decoded = [y]
@@ -113,13 +121,19 @@ class SaliencyNet(nn.Module):
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` on a picture that is normalised already."""
-        quarter, eighth, *_ = self.features(x)
+        quarter, eighth, *_ = self.decoded(self.trunk(x))
         return self._read(quarter, eighth)
 
-    def with_hints(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """`forward`, and logits of the hints (n, hints, side / 8, side / 8), for training."""
-        quarter, eighth, *_ = self.features((x - self.mean) / self.std)
-        return *self._read(quarter, eighth), None if self.hint_head is None else self.hint_head(eighth)
+    def with_helpers(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """`forward`, and for training: logits of the hints (n, hints, side / 8, side / 8), features at side / 16."""
+        levels = self.trunk((x - self.mean) / self.std)
+        quarter, eighth, *_ = self.decoded(levels)
+        hints = None if self.hint_head is None else self.hint_head(eighth)
+        features = None
+        if self.config.features:
+            fine, coarse = (head(level) for head, level in zip(self.feature_heads, levels[-2:], strict=True))
+            features = fine + F.interpolate(coarse, size=fine.shape[2:], mode="bilinear", align_corners=False)
+        return *self._read(quarter, eighth), hints, features
 
     def _read(self, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
         attention = F.interpolate(
@@ -141,11 +155,16 @@ class SaliencyNet(nn.Module):
         mixed = torch.einsum("ns,shw->nhw", weights, self.priors)[:, None]
         if windows is None:
             return F.interpolate(mixed, size=(side, side), mode="bilinear", align_corners=False)[:, 0]
-        steps = (torch.arange(side, device=windows.device) + 0.5) / side
-        left, top, right, bottom = windows.T[:, :, None]
-        x, y = ((start + (end - start) * steps) * 2 - 1 for start, end in ((left, right), (top, bottom)))
-        grid = torch.stack([x[:, None].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=-1)
-        return F.grid_sample(mixed, grid, mode="bilinear", padding_mode="border", align_corners=False)[:, 0]
+        return cut(mixed, windows, side)[:, 0]
+
+
+def cut(maps: Tensor, windows: Tensor, side: int) -> Tensor:
+    """The windows (see `SaliencyNet.prior`) of maps (n, channels, h, w), as (n, channels, side, side)."""
+    steps = (torch.arange(side, device=windows.device) + 0.5) / side
+    left, top, right, bottom = windows.T[:, :, None]
+    x, y = ((start + (end - start) * steps) * 2 - 1 for start, end in ((left, right), (top, bottom)))
+    grid = torch.stack([x[:, None].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=-1)
+    return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def centre_prior() -> Tensor:
