@@ -41,6 +41,9 @@ CENTRE_PREFERENCE = 1e-4
 """Settles ties towards the picture's centre."""
 ALTERNATIVE_SCALES = (1.0, 0.85, 0.7)
 """Sizes of alternatives beside the first frame's."""
+TOP_SHARE, TOP_PREMIUM = 0.15, 0.3
+"""Of a subject that cannot be whole, the top 15 % add this share of its premium: feet are cut before heads are.
+Measured on held-back photos: 0.3 costs 0.001 of the gap closed, 0.6 costs 0.010."""
 NEAR_COPY_IOU = 0.8
 """Frames that overlap by more than this are copies of one another."""
 WHOLE = 0.97
@@ -158,6 +161,7 @@ class Framer:
         self._attention = attention
         self._cells = objectness.values.shape
         self._object_tables = [summed_area_table(_mask_of(objectness, o.box)) for o in self.objects]
+        self._top_tables = [summed_area_table(_mask_of(objectness, _top_of(o.box))) for o in self.objects]
         self._premiums = [SUBJECT_PREMIUM * o.confidence * attention.mass_in(o.box) for o in self.objects]
 
     def frames(self, ratio: AspectRatio, alternatives: int = 1) -> tuple[Frame, ...]:
@@ -240,10 +244,12 @@ class Framer:
         right = np.minimum(left + size.width / self.size.width, 1.0)
         bottom = np.minimum(top + size.height / self.size.height, 1.0)
         score = mass_between(self._attention.table, left, top, right, bottom)
-        for table, premium in zip(self._object_tables, self._premiums, strict=True):
+        for table, top_table, premium in zip(self._object_tables, self._top_tables, self._premiums, strict=True):
             inside = mass_between(table, left, top, right, bottom) / table[-1, -1]
             if inside.max() > WHOLE:
                 score += premium * inside**2
+            else:
+                score += TOP_PREMIUM * premium * mass_between(top_table, left, top, right, bottom) / top_table[-1, -1]
         for boxes, weight in ((self.options.must_keep, MUST_KEEP_WEIGHT), (self.options.avoid, -AVOID_WEIGHT)):
             for box in boxes:
                 score += weight * _cover(box, left, top, right, bottom)
@@ -280,6 +286,10 @@ class Framer:
             if inside > 0.005:
                 words.append(f"{round_half_up(100 * inside)} % of avoid box {i} inside")
         return tuple(words)
+
+
+def _top_of(box: Box) -> Box:
+    return Box(box.left, box.top, box.right, box.top + TOP_SHARE * box.height)
 
 
 def _mask_of(objectness: HeatMap, box: Box) -> NDArray[np.float64]:

@@ -57,12 +57,12 @@ def test_a_planned_ratio_shows_the_planned_frame(page: Any, photo_path: Path, nu
     picture = shown(page, number)
     assert picture.width / picture.height == pytest.approx(float(eyefirst.AspectRatio.parse(ratio)), rel=0.02)
     frame = eyefirst.crop(photo_path, ratio)
-    assert apart(picture, frame) < 8
+    assert apart(picture, frame) < 10  # an element ends at whole pixels of the screen, two of the photo's
     if ratio != "1:1":
         size = frame.size
         left, top = (512 - size[0]) // 2, (512 - size[1]) // 2
         centre = PillowImage.open(photo_path).crop((left, top, left + size[0], top + size[1]))
-        assert apart(picture, centre) > 16
+        assert apart(picture, centre) > 2 * apart(picture, frame)
 
 
 def test_any_other_shape_is_held_where_people_look(page: Any, photo_path: Path) -> None:

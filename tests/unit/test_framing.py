@@ -210,3 +210,12 @@ def test_a_flipped_picture_has_a_flipped_anchor() -> None:
         straight, flipped = framer(attention).anchor(placement), framer(attention[:, ::-1]).anchor(placement)
         assert flipped.x == pytest.approx(1 - straight.x)
         assert flipped.y == pytest.approx(straight.y)
+
+
+def test_of_a_subject_that_cannot_be_whole_the_top_is_kept() -> None:
+    standing = Box(0.4, 0.1, 0.6, 0.95)
+    wide = ratio("3:1")
+    (frame,) = framer(spot(0.5, 0.4, 8), standing).frames(wide)
+    (without,) = framer(spot(0.5, 0.4, 8)).frames(wide)
+    assert frame.box.top < without.box.top - 20
+    assert frame.kept > without.kept - 0.02
