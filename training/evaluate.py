@@ -67,8 +67,7 @@ def attention_figures(store: Store, name: str, chosen: list[int], attention: np.
     """NSS, CC and gap closed of one set's maps (n, 68, 68), under the set's name."""
     points = [store.rows[i].fixations.points() for i in chosen]  # type: ignore[union-attr]
     aspects = [store.rows[i].aspect for i in chosen]
-    side = store.labels.shape[-1] // 2
-    truths = store.labels[chosen][:, 1].astype(np.float32).reshape(len(chosen), side, 2, side, 2).mean((2, 4))
+    truths = store.densities(chosen)
     windows = [
         (p, r, [best_corner(a, r, ratio) for ratio in CROP_RATIOS])
         for a, p, r in zip(attention, points, aspects, strict=True)

@@ -64,12 +64,10 @@ def looked_at(eyes: Eyes, store: Store) -> tuple[list[int], Looked]:
         np.concatenate([np.stack([plain[level], mirrored[level]], 1).astype(np.float16) for plain, mirrored in parts])
         for level in range(len(parts[0][0]))
     ]
-    side = store.labels.shape[-1] // 2
-    labels = np.asarray(store.labels[indices][:, 1], np.float32)
     set_names = [store.rows[i].set_name for i in indices]
     return indices, Looked(
         features,
-        labels.reshape(-1, side, 2, side, 2).mean((2, 4)),
+        store.densities(indices),
         np.array([names.index(name) for name in set_names]),
         np.array([SET_WEIGHTS[name] for name in set_names]),
     )

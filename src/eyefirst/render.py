@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -190,24 +190,35 @@ def write_picture(
     first frame. Raises OutputError.
     """
     kind = format_of(path, format)
-    temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as out:
-            temporary = out.name
-            save_picture(picture, cast("BinaryIO", out), kind, quality=quality)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        if not isinstance(error, (OSError, ValueError)):
-            raise
+        with written_whole(path) as out:
+            save_picture(picture, out, kind, quality=quality)
+    except (OSError, ValueError) as error:
         raise OutputError(
             f"cannot write the picture: {getattr(error, 'strerror', None) or error}",
             remedy="check the folder, the free space and the size",
             source=str(path),
         ) from error
+
+
+@contextlib.contextmanager
+def written_whole(path: Path, rights: int | None = None) -> Iterator[BinaryIO]:
+    """A file beside `path` to write into, renamed to it at the end, or gone where anything is raised.
+
+    rights: of the file; by default those of any new one.
+    """
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as out:
+            temporary = out.name
+            yield cast("BinaryIO", out)
+        os.chmod(temporary, 0o666 & ~_umask() if rights is None else rights)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def save_picture(picture: PillowImage.Image | Animation, out: BinaryIO, kind: str, *, quality: int = 88) -> None:

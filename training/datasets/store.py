@@ -58,6 +58,11 @@ class Store:
     hints: NDArray[np.uint8] | None = None
     features: NDArray[np.float16] | None = None
 
+    def densities(self, indices: Sequence[int]) -> NDArray[np.float32]:
+        """Fixation densities on the grid of the maps, (n, 68, 68)."""
+        side = self.labels.shape[-1] // 2
+        return np.asarray(self.labels[indices][:, 1], np.float32).reshape(-1, side, 2, side, 2).mean((2, 4))
+
     def select(self, *set_names: str, held_back: bool) -> list[int]:
         """Indices of the pictures of these sets, from one side of the split."""
         return [i for i, r in enumerate(self.rows) if r.set_name in set_names and r.held_back == held_back]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +39,7 @@ from eyefirst.integrations.xmp_regions import (
     stored_size,
 )
 from eyefirst.plan import CropPlan
+from eyefirst.render import written_whole
 from eyefirst.tools.crop import plan_from
 
 DEFAULT_RATIOS = ("1:1", "16:9", "9:16")
@@ -348,25 +348,7 @@ def _read(path: Path) -> bytes | None:
 def _replace(path: Path, before: bytes | None, after: bytes) -> None:
     """Whole or not at all, with the rights of the one that was there; never over what came meanwhile."""
     target = Path(os.path.realpath(path))  # a link stays one
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=f".{target.name}.", suffix=".part", delete=False
-        ) as file:
-            temporary = file.name
-            file.write(after)
+    with written_whole(target, None if before is None else target.stat().st_mode & 0o777) as file:
+        file.write(after)
         if _read(target) != before:
             raise OutputError("was changed by another program at this very moment", remedy="run it again")
-        os.chmod(temporary, target.stat().st_mode & 0o777 if before is not None else 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    """The process's mask; there is no way to read it without setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
