@@ -320,15 +320,14 @@ def _anchor(
     edges = np.arange(len(profile) + 1) / len(profile)
     sums = np.concatenate([[0.0], profile.cumsum()])
     places = np.linspace(0, 1, 2 * len(profile) + 1)
-    score = -CENTRE_PREFERENCE * len(ANCHOR_LENGTHS) * np.abs(places - 0.5)
-    for length in ANCHOR_LENGTHS:
-        start = places * (1 - length) if placement == "share" else np.clip(places - length / 2, 0, 1 - length)
-        stop = start + length
-        score += np.interp(stop, edges, sums) - np.interp(start, edges, sums)
-        for (low, high), premium in zip(spans, premiums, strict=True):
-            if high - low <= length:
-                inside = np.clip(np.minimum(stop, high) - np.maximum(start, low), 0, None) / (high - low)
-                score += premium * inside**2
+    lengths = np.array(ANCHOR_LENGTHS)[:, None]
+    start = places * (1 - lengths) if placement == "share" else np.clip(places - lengths / 2, 0, 1 - lengths)
+    stop = start + lengths
+    kept = np.interp(stop, edges, sums) - np.interp(start, edges, sums)
+    for (low, high), premium in zip(spans, premiums, strict=True):
+        inside = np.clip(np.minimum(stop, high) - np.maximum(start, low), 0, None) / (high - low)
+        kept += np.where(high - low <= lengths, premium * inside**2, 0)
+    score = kept.mean(0) - CENTRE_PREFERENCE * np.abs(places - 0.5)
     return float(places[score.argmax()])
 
 

@@ -63,7 +63,8 @@ class BatchConfig:
     paste_share: float = 0.1
     """Share of the object pictures whose subject is pasted, smaller, onto a picture where nothing stands out."""
     smallest_attention_window: float = 0.6
-    taught_weight: float = 0.25
+    taught_mask_weight: float = 0.5
+    taught_density_weight: float = 1.0
     """How much a teacher's map counts beside a person's, where the store holds a teacher's."""
     teacher_share: float = 0.0
     """Share of a teacher's map in the density of a few people's fixations, which alone are soon learned by heart."""
@@ -110,7 +111,7 @@ class Batches:
             hints.append([_cut_label(h, window, mirrored, side // 8) for h in self._hints(i)])
         density = np.clip(np.stack(densities), 0, None) + 1e-9
         rows = [self.store.rows[i] for i in chosen]
-        taught = 0.0 if self.store.teacher is None else self.config.taught_weight
+        taught = 0.0 if self.store.teacher is None else 1.0
         known = np.zeros((len(chosen), 2))
         if self.store.hints is not None:
             known = (self.store.hints[chosen][:, :, 0, 0] != UNKNOWN_HINT) & ~pasted[:, None]
@@ -118,9 +119,10 @@ class Batches:
         return Batch(
             _tint(stacked, random),
             torch.from_numpy(np.clip(np.stack(masks), 0, 1)),
-            torch.tensor([1.0 if row.has_mask else taught for row in rows]),
+            torch.tensor([1.0 if row.has_mask else taught * self.config.taught_mask_weight for row in rows]),
             torch.from_numpy(density / density.sum((1, 2), keepdims=True)),
-            torch.tensor([1.0 if row.has_density else taught for row in rows]) * torch.from_numpy(~pasted),
+            torch.tensor([1.0 if row.has_density else taught * self.config.taught_density_weight for row in rows])
+            * torch.from_numpy(~pasted),
             torch.stack([self._prior_weights(row.set_name) for row in rows]),
             torch.tensor(windows, dtype=torch.float32),
             torch.from_numpy(np.clip(np.array(hints), 0, 1)),
@@ -132,15 +134,16 @@ class Batches:
         )
 
     def _labels(self, i: int) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
-        """Mask and density of a picture, the teacher's where no person gave one."""
+        """Mask and density of a picture, the teacher's where no person gave one, or few in a set without a prior."""
         row, own = self.store.rows[i], self.store.labels[i]
-        taught = own if self.store.teacher is None else self.store.teacher[i][::-1]  # it holds attention first
-        density = own[1] if row.has_density else taught[1]
-        share = self.config.teacher_share
-        if share and row.fixations is not None and self.store.teacher is not None:
-            mixed = [np.asarray(own[1], np.float32), np.kron(taught[1], np.ones((2, 2), np.float32))]
-            density = sum(part * d / d.sum() for part, d in zip((1 - share, share), mixed, strict=True))
-        return own[0] if row.has_mask else taught[0], density
+        if self.store.teacher is None:
+            return own[0], own[1]
+        density, mask = self.store.teacher[i]
+        if row.has_density and row.set_name in self.prior_sets:
+            mixed = [np.asarray(own[1], np.float32), np.kron(density, np.ones((2, 2), np.float32))]
+            shares = 1 - self.config.teacher_share, self.config.teacher_share
+            density = sum(share * d / d.sum() for share, d in zip(shares, mixed, strict=True))
+        return own[0] if row.has_mask else mask, density
 
     def _hints(self, i: int) -> NDArray[np.float16]:
         """(2, 68, 68): where faces and text are."""

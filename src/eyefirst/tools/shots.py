@@ -40,7 +40,7 @@ SHORTEST_SHOT = 0.4
 """Seconds; what is shorter is a flash, not a shot."""
 CUT_RATIO, CUT_CHANGE = 3.0, 15.0
 """A cut changes the picture so many times more than its neighbours do, and by so much: PySceneDetect's defaults."""
-CUT_SIDE = 128
+CUT_SIDE = 64
 """Cuts are found on so many pixels each way."""
 MOST_WAITING = 4
 """Frames that wait to be looked at."""
@@ -286,8 +286,7 @@ class _Observer:
             self._look(number, frame)
             step = 1 / Fraction(self._rate)
             self._due = max(self._due + step, frame.seconds + step / 2)
-        rough = np.ascontiguousarray(frame.rough(CUT_SIDE)[:, :, ::-1])
-        for cut in self._cutter.process_frame(self._timecode(number), rough):
+        for cut in self._cutter.process_frame(self._timecode(number), frame.rough(CUT_SIDE)):
             found = next((r for r in self._recent if r[0] == cut.frame_num), None)
             if found is not None and found[0] > 0:
                 self._cuts.append(found[0])

@@ -115,8 +115,8 @@ class VideoFrame:
         return np.ascontiguousarray(np.rot90(pixels, self.info.quarter_turns))
 
     def rough(self, side: int) -> NDArray[np.uint8]:
-        """Squashed to (side, side, 3) uint8 RGB the fast way, as it is stored: to find cuts."""
-        return np.asarray(self._scaled(Size(side, side), "rgb24", "FAST_BILINEAR").to_ndarray())
+        """Squashed to (side, side, 3) uint8 BGR the fast way, as it is stored: to find cuts."""
+        return np.asarray(self._scaled(Size(side, side), "bgr24", "FAST_BILINEAR").to_ndarray())
 
     def _scaled(self, size: Size, format: str, interpolation: str) -> Any:
         """By a scaler that is kept: setting one up takes longer than using it."""
