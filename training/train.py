@@ -122,7 +122,9 @@ class Run:
     def start_from(self, net: SaliencyNet) -> None:
         """Takes over the weights; where a layer is wider or narrower here, as far as it fits, which is told."""
         own, given = self.net.state_dict(), net.state_dict()
-        unlike = sorted({n.rpartition(".")[0] or n for n, v in own.items() if n not in given or given[n].shape != v.shape})
+        unlike = sorted(
+            {n.rpartition(".")[0] or n for n, v in own.items() if n not in given or given[n].shape != v.shape}
+        )
         if len(unlike) > len(own) / 4:
             raise SystemExit(f"expected weights of nearly {self.net.config}, got {net.config}; name another file")
         if unlike:
