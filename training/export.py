@@ -46,12 +46,12 @@ class Shipped(nn.Module):
         super().__init__()
         self.net = fused(net)
         normalise_inside(self.net)
-        read_pairs(self.net)
+        read_fours(self.net)
         self.register_buffer("prior", shipped_prior(net, PICTURE_SIDE // 4).detach())
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        pairs = image.reshape(-1, PICTURE_SIDE, PICTURE_SIDE // 2, 6)
-        attention, objectness = self.net.heads(pairs.permute(0, 3, 1, 2).float() - ZERO_LEVEL)
+        fours = image.reshape(-1, PICTURE_SIDE, PICTURE_SIDE // 4, 12)
+        attention, objectness = self.net.heads(fours.permute(0, 3, 1, 2).float() - ZERO_LEVEL)
         attention, objectness = self.net.calibrated(attention + self.prior, objectness)
         density = F.softmax(attention.flatten(1), dim=1)
         relative = density * (density.shape[1] / ATTENTION_CEILING)
@@ -83,20 +83,30 @@ def normalise_inside(net: SaliencyNet) -> None:
         first.weight /= net.std.view(1, 3, 1, 1)
 
 
-def read_pairs(net: SaliencyNet) -> None:
-    """Lets the first convolution take two pixels side by side as one of 6 channels: (n, 6, side, side / 2).
+class SideBySide(nn.Module):
+    """(n, 2 c, h, w) -> (n, c, h, 2 w): the two halves of the channels are neighbours; free where channels lie last."""
 
-    The same sums, collected in fewer and longer pieces: three channels are too few for a processor.
-    Expects a network from `fused`, and changes it.
+    def forward(self, x: Tensor) -> Tensor:
+        channels, height, width = map(int, x.shape[1:])  # numbers, or the graph would work them out for each picture
+        return x.permute(0, 2, 3, 1).reshape(-1, height, 2 * width, channels // 2).permute(0, 3, 1, 2)
+
+
+def read_fours(net: SaliencyNet) -> None:
+    """Lets the first convolution take four pixels side by side as one of 12 channels: (n, 12, side, side / 4).
+
+    It then gives two of its own at once. The same sums, collected in fewer and longer pieces: three channels are too
+    few for a processor. Expects a network from `fused`, and changes it.
     """
-    first = net.stem[0]
+    first, _, relu = net.stem
     outputs = first.out_channels
-    conv = nn.Conv2d(6, outputs, (3, 2), (2, 1))
+    conv = nn.Conv2d(12, 2 * outputs, (3, 2), (2, 1))
     with torch.no_grad():
-        windows = F.pad(first.weight, (1, 0)).view(outputs, 3, 3, 2, 2)  # colour, y, pair, x in the pair
-        conv.weight.copy_(windows.permute(0, 4, 1, 2, 3).reshape(outputs, 6, 3, 2))
-        conv.bias.copy_(first.bias)
-    net.stem[0] = nn.Sequential(nn.ZeroPad2d((1, 0, 1, 0)), conv)
+        # of the eight pixels under the kernel, one output sees those from 3 on, its neighbour those from 5 on
+        windows = torch.cat([F.pad(first.weight, (at, 5 - at)) for at in (3, 5)])
+        windows = windows.view(2 * outputs, 3, 3, 2, 4)  # colour, y, four, x in the four
+        conv.weight.copy_(windows.permute(0, 4, 1, 2, 3).reshape(conv.weight.shape))
+        conv.bias.copy_(first.bias.repeat(2))
+    net.stem = nn.Sequential(nn.ZeroPad2d((1, 0, 1, 0)), conv, relu, SideBySide())
 
 
 def fix_resizes(model: onnx.ModelProto) -> None:

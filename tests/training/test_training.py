@@ -106,8 +106,8 @@ def test_a_teacher_and_hints_fill_the_gaps(store: Store, batches: Batches) -> No
     hints[:, 0, :34] = 254  # faces above, text not known
     hints[:, 1] = UNKNOWN_HINT
     batch = Batches(replace(store, teacher=taught, hints=hints), batches.config, NET.prior_sets, seed=1).batch(0, 64)
-    assert batch.mask_weights.tolist() == [1.0] * 6 + [0.25] * 4
-    assert batch.density_weights.tolist() == [0.25] * 6 + [1.0] * 4
+    assert batch.mask_weights.tolist() == [1.0] * 6 + [0.5] * 4
+    assert batch.density_weights.tolist() == [1.0] * 10
     assert batch.hints_known.tolist() == [[1.0, 0.0]] * 10
     for i in range(6, 10):
         assert batch.masks[i, -1].min() > 0.9
@@ -115,6 +115,15 @@ def test_a_teacher_and_hints_fill_the_gaps(store: Store, batches: Batches) -> No
         right_edge = 0 if batch.windows[i, 0] > batch.windows[i, 2] else -1
         assert batch.densities[i, :, right_edge].min() > batch.densities[i, :, -1 - right_edge].max()
     assert batch.hints[:, 0, 0].min() > 0.9
+
+
+def test_a_set_without_a_prior_learns_from_the_teacher(store: Store, batches: Batches) -> None:
+    taught = np.zeros((len(store.rows), 2, 68, 68), np.float16)
+    taught[:, 0, :, 34:] = 1
+    seen = Batches(replace(store, teacher=taught), batches.config, ("another",), seed=1).batch(0, 64)
+    for i in range(6, 10):  # these have fixations
+        right_edge = 0 if seen.windows[i, 0] > seen.windows[i, 2] else -1
+        assert seen.densities[i, :, right_edge].min() > seen.densities[i, :, -1 - right_edge].max()
 
 
 def test_a_teacher_reads_attention_from_features_and_hands_them_on(store: Store, tmp_path: Path) -> None:
@@ -226,5 +235,5 @@ def test_figures_come_from_the_held_back_side(store: Store) -> None:
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)
 def test_every_config_can_be_read(path: Path) -> None:
     net, batch, config = read_config(path)
-    assert set(batch.attention_sets) <= set(net.prior_sets)
+    assert set(net.prior_sets) <= set(batch.attention_sets)
     assert config.sides[-1][1] == 272, "the last part of the training runs at the size that ships"
