@@ -172,7 +172,7 @@ class Framer:
             return (self._padded(size),)
         chosen: list[tuple[float, PixelBox]] = []
         for scale in ALTERNATIVE_SCALES if alternatives > 1 else ALTERNATIVE_SCALES[:1]:
-            scaled = _scaled(size, scale)
+            scaled = size if scale == 1 else _of_width(size.width * scale, ratio, size)
             left, top = self._places(scaled)
             score = self._score(left, top, scaled)
             order = np.argsort(-score, kind="stable")
@@ -336,10 +336,6 @@ def _cover(box: Box, left: Places, top: Places, right: Places, bottom: Places) -
     width = np.clip(np.minimum(right, box.right) - np.maximum(left, box.left), 0, None)
     height = np.clip(np.minimum(bottom, box.bottom) - np.maximum(top, box.top), 0, None)
     return np.asarray(width * height / box.area)
-
-
-def _scaled(size: Size, scale: float) -> Size:
-    return Size(max(round_half_up(size.width * scale), 1), max(round_half_up(size.height * scale), 1))
 
 
 def _of_width(width: float, ratio: AspectRatio, most: Size | None = None) -> Size:
