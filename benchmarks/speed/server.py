@@ -34,7 +34,7 @@ from eyefirst.tools.crop import plan_crops
 RATIOS = ("1:1", "16:9", "9:16", "3:1")
 QUEUE = 16
 CLIENTS, THREADS = 4, 2
-"""For each process: clients at the limit, and threads, one of which works while the other waits for its lock."""
+"""For each process: clients at the limit, and threads that work."""
 ROUNDS = 12
 """Short ones: a machine that others use too is not the same from minute to minute."""
 
