@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from training.datasets.store import UNKNOWN_HINT, Store
+from training.datasets.store import UNKNOWN_HINT, Row, Store
 from training.evaluate import shipped_prior_weights
 
 GREY = np.array([0.299, 0.587, 0.114])
@@ -111,7 +111,10 @@ class Batches:
             hints.append([_cut_label(h, window, mirrored, side // 8) for h in self._hints(i)])
         density = np.clip(np.stack(densities), 0, None) + 1e-9
         rows = [self.store.rows[i] for i in chosen]
-        taught = 0.0 if self.store.teacher is None else 1.0
+        config, taught = self.config, self.store.teacher is not None
+        mask_weight, density_weight = (
+            (config.taught_mask_weight, config.taught_density_weight) if taught else (0.0, 0.0)
+        )
         known = np.zeros((len(chosen), 2))
         if self.store.hints is not None:
             known = (self.store.hints[chosen][:, :, 0, 0] != UNKNOWN_HINT) & ~pasted[:, None]
@@ -119,9 +122,9 @@ class Batches:
         return Batch(
             _tint(stacked, random),
             torch.from_numpy(np.clip(np.stack(masks), 0, 1)),
-            torch.tensor([1.0 if row.has_mask else taught * self.config.taught_mask_weight for row in rows]),
+            torch.tensor([1.0 if row.has_mask else mask_weight for row in rows]),
             torch.from_numpy(density / density.sum((1, 2), keepdims=True)),
-            torch.tensor([1.0 if row.has_density else taught * self.config.taught_density_weight for row in rows])
+            torch.tensor([1.0 if self._is_looked_at(row) else density_weight for row in rows])
             * torch.from_numpy(~pasted),
             torch.stack([self._prior_weights(row.set_name) for row in rows]),
             torch.tensor(windows, dtype=torch.float32),
@@ -134,16 +137,20 @@ class Batches:
         )
 
     def _labels(self, i: int) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
-        """Mask and density of a picture, the teacher's where no person gave one, or few in a set without a prior."""
+        """Mask and density of a picture, the teacher's where no person gave one that counts."""
         row, own = self.store.rows[i], self.store.labels[i]
         if self.store.teacher is None:
             return own[0], own[1]
         density, mask = self.store.teacher[i]
-        if row.has_density and row.set_name in self.prior_sets:
+        if self._is_looked_at(row):
             mixed = [np.asarray(own[1], np.float32), np.kron(density, np.ones((2, 2), np.float32))]
             shares = 1 - self.config.teacher_share, self.config.teacher_share
             density = sum(share * d / d.sum() for share, d in zip(shares, mixed, strict=True))
         return own[0] if row.has_mask else mask, density
+
+    def _is_looked_at(self, row: Row) -> bool:
+        """Whether people's density counts: with a teacher, only in sets that have a prior of their own."""
+        return row.has_density and (self.store.teacher is None or row.set_name in self.prior_sets)
 
     def _hints(self, i: int) -> NDArray[np.float16]:
         """(2, 68, 68): where faces and text are."""
