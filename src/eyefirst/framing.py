@@ -26,7 +26,7 @@ from eyefirst.boxes import SalientObject, attention_box
 from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import AspectRatio, Box, PixelBox, Point, Size, round_half_up
-from eyefirst.heat_map import HeatMap, mass_between, summed_area_table
+from eyefirst.heat_map import HeatMap, masses_between, summed_area_table
 
 Places = NDArray[np.float64]
 Placement = Literal["share", "centre"]
@@ -159,9 +159,8 @@ class Framer:
         self.options = options or FramingOptions()
         self.objects = tuple(objects)
         self._attention = attention
-        self._cells = objectness.values.shape
-        self._object_tables = [summed_area_table(_mask_of(objectness, o.box)) for o in self.objects]
-        self._top_tables = [summed_area_table(_mask_of(objectness, _top_of(o.box))) for o in self.objects]
+        self._objectness = objectness
+        self._tables = np.stack([attention.table, *(_table_of(objectness, o.box) for o in self.objects)])
         self._premiums = [SUBJECT_PREMIUM * o.confidence * attention.mass_in(o.box) for o in self.objects]
 
     def frames(self, ratio: AspectRatio, alternatives: int = 1) -> tuple[Frame, ...]:
@@ -173,8 +172,7 @@ class Framer:
         chosen: list[tuple[float, PixelBox]] = []
         for scale in ALTERNATIVE_SCALES if alternatives > 1 else ALTERNATIVE_SCALES[:1]:
             scaled = size if scale == 1 else _of_width(size.width * scale, ratio, size)
-            left, top = self._places(scaled)
-            score = self._score(left, top, scaled)
+            left, top, score = self._scored(scaled)
             order = np.argsort(-score, kind="stable")
             while len(order) and len(chosen) < alternatives:
                 best = order[0]
@@ -193,12 +191,10 @@ class Framer:
     def frame(self, box: PixelBox, *, score: float = 0.0, padding: Padding | None = None) -> Frame:
         """A frame at a given place, with what it keeps."""
         share = box.normalized(self.size)
-        edges = tuple(np.array(v) for v in (share.left, share.top, share.right, share.bottom))
-        kept_objects = tuple(
-            min(float(mass_between(table, *edges) / table[-1, -1]), 1.0) for table in self._object_tables
-        )
-        kept = min(max(self._attention.mass_in(share), 0.0), 1.0)  # sums are rounded
-        return Frame(box, kept, kept_objects, score, padding, self._warnings(share, kept_objects))
+        edges = np.array([[share.left], [share.right], [share.top], [share.bottom]])
+        inside = np.clip(masses_between(self._tables, *edges).ravel(), 0, 1)  # sums are rounded
+        kept, *kept_objects = inside.tolist()
+        return Frame(box, kept, tuple(kept_objects), score, padding, self._warnings(share, kept_objects))
 
     def anchor(self, placement: Placement) -> Point:
         """The one point that serves the largest frames of all ratios best, for tools that take a point and no frame.
@@ -222,39 +218,37 @@ class Framer:
 
     def _frame_size(self, ratio: AspectRatio, largest: Size) -> Size:
         """Between the largest frame and the one just round the salient box; beyond the picture only with padding."""
+        if self.options.pad is None and self.options.tightness == 0:
+            return largest
         target = self.salient_box()
         width = max(target.width * self.size.width, target.height * self.size.height * float(ratio))
         if self.options.pad is not None and width > largest.width + 1:
             return _of_width(width, ratio)
-        if self.options.tightness == 0:
-            return largest
         tight = min(width, largest.width)
         return _of_width(largest.width + (tight - largest.width) * self.options.tightness, ratio, largest)
 
-    def _places(self, size: Size) -> tuple[Places, Places]:
-        """Left and top, in shares of the picture, of every frame of that size worth trying."""
-        rows, columns = self._cells
+    def _scored(self, size: Size) -> tuple[Places, Places, Places]:
+        """Left and top, in shares of the picture, and score of every frame of that size worth trying."""
+        rows, columns = self._objectness.values.shape
+        wide, high = size.width / self.size.width, size.height / self.size.height
         constraints = (*self.options.must_keep, *self.options.avoid)
-        lefts = _starts(columns, size.width / self.size.width, [e for b in constraints for e in (b.left, b.right)])
-        tops = _starts(rows, size.height / self.size.height, [e for b in constraints for e in (b.top, b.bottom)])
-        left, top = np.meshgrid(lefts, tops)
-        return left.ravel(), top.ravel()
-
-    def _score(self, left: Places, top: Places, size: Size) -> NDArray[np.float64]:
-        right = np.minimum(left + size.width / self.size.width, 1.0)
-        bottom = np.minimum(top + size.height / self.size.height, 1.0)
-        score = mass_between(self._attention.table, left, top, right, bottom)
-        for table, top_table, premium in zip(self._object_tables, self._top_tables, self._premiums, strict=True):
-            inside = mass_between(table, left, top, right, bottom) / table[-1, -1]
+        lefts = _starts(columns, wide, [e for b in constraints for e in (b.left, b.right)])
+        tops = _starts(rows, high, [e for b in constraints for e in (b.top, b.bottom)])
+        edges = lefts, np.minimum(lefts + wide, 1.0), tops, np.minimum(tops + high, 1.0)
+        score, *insides = masses_between(self._tables, *edges)
+        for inside, subject, premium in zip(insides, self.objects, self._premiums, strict=True):
             if inside.max() > WHOLE:
                 score += premium * inside**2
             else:
-                score += TOP_PREMIUM * premium * mass_between(top_table, left, top, right, bottom) / top_table[-1, -1]
+                top = _table_of(self._objectness, _top_of(subject.box))
+                score += TOP_PREMIUM * premium * masses_between(top, *edges)
         for boxes, weight in ((self.options.must_keep, MUST_KEEP_WEIGHT), (self.options.avoid, -AVOID_WEIGHT)):
             for box in boxes:
-                score += weight * _cover(box, left, top, right, bottom)
-        off_centre = np.abs((left + right) / 2 - 0.5) + np.abs((top + bottom) / 2 - 0.5)
-        return np.asarray(score - CENTRE_PREFERENCE * off_centre)
+                score += weight * _cover(box, *edges)
+        score -= CENTRE_PREFERENCE * np.abs(lefts + wide / 2 - 0.5)
+        score -= CENTRE_PREFERENCE * np.abs(tops + high / 2 - 0.5)[:, None]
+        left, top = np.meshgrid(lefts, tops)
+        return left.ravel(), top.ravel(), score.ravel()
 
     def _pixel_box(self, left: float, top: float, size: Size) -> PixelBox:
         x = min(round_half_up(left * self.size.width), self.size.width - size.width)
@@ -264,14 +258,13 @@ class Framer:
     def _padded(self, size: Size) -> Frame:
         """A frame larger than the picture: as much of the picture as it can show, and padding round it."""
         inner = Size(min(size.width, self.size.width), min(size.height, self.size.height))
-        left, top = self._places(inner)
-        score = self._score(left, top, inner)
+        left, top, score = self._scored(inner)
         best = int(score.argmax())
         box = self._pixel_box(float(left[best]), float(top[best]), inner)
         x, y = size.width - inner.width, size.height - inner.height
         return self.frame(box, score=float(score[best]), padding=Padding(x // 2, y // 2, x - x // 2, y - y // 2))
 
-    def _warnings(self, share: Box, kept_objects: tuple[float, ...]) -> tuple[str, ...]:
+    def _warnings(self, share: Box, kept_objects: Sequence[float]) -> tuple[str, ...]:
         words = []
         for i, (kept, subject) in enumerate(zip(kept_objects, self.objects, strict=True), 1):
             name = "the subject" if len(self.objects) == 1 else f"subject {i} (confidence {subject.confidence:.2f})"
@@ -292,15 +285,15 @@ def _top_of(box: Box) -> Box:
     return Box(box.left, box.top, box.right, box.top + TOP_SHARE * box.height)
 
 
-def _mask_of(objectness: HeatMap, box: Box) -> NDArray[np.float64]:
-    """The map inside the cells that a box touches, zero elsewhere; all of the box alike where the map is empty."""
+def _table_of(objectness: HeatMap, box: Box) -> NDArray[np.float64]:
+    """Sums of the map inside the cells that a box touches, as shares; all of the box alike where the map is empty."""
     rows, columns = objectness.values.shape
     inside = np.zeros((rows, columns))
     top, bottom = int(box.top * rows), int(np.ceil(box.bottom * rows))
     left, right = int(box.left * columns), int(np.ceil(box.right * columns))
     part = objectness.values[top:bottom, left:right]
     inside[top:bottom, left:right] = part if part.any() else 1.0
-    return inside
+    return summed_area_table(inside / inside.sum())
 
 
 def _starts(cells: int, length: float, edges: Sequence[float]) -> NDArray[np.float64]:
@@ -331,11 +324,11 @@ def _anchor(
     return float(places[score.argmax()])
 
 
-def _cover(box: Box, left: Places, top: Places, right: Places, bottom: Places) -> NDArray[np.float64]:
-    """Share of a box inside each frame."""
+def _cover(box: Box, left: Places, right: Places, top: Places, bottom: Places) -> NDArray[np.float64]:
+    """Share of a box inside the frames of every column with every row, (rows, columns)."""
     width = np.clip(np.minimum(right, box.right) - np.maximum(left, box.left), 0, None)
     height = np.clip(np.minimum(bottom, box.bottom) - np.maximum(top, box.top), 0, None)
-    return np.asarray(width * height / box.area)
+    return np.asarray(height[:, None] * width / box.area)
 
 
 def _of_width(width: float, ratio: AspectRatio, most: Size | None = None) -> Size:

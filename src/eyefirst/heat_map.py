@@ -84,9 +84,8 @@ class HeatMap:
 
     def mass_in(self, box: Box) -> float:
         """Share of the map's sum that lies in a box, 0..1; cells at the edge count by the part inside."""
-        return float(
-            mass_between(self.table, np.array(box.left), np.array(box.top), np.array(box.right), np.array(box.bottom))
-        )
+        edges = np.array([[box.left], [box.right], [box.top], [box.bottom]])
+        return float(masses_between(self.table, *edges)[0, 0])
 
     def center_in(self, box: Box) -> Point:
         """The centre of mass of the part of the map that lies in a box; the box's middle where all is zero there."""
@@ -112,28 +111,30 @@ def summed_area_table(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return table
 
 
-def mass_between(
-    table: NDArray[np.float64],
-    left: NDArray[np.float64],
-    top: NDArray[np.float64],
-    right: NDArray[np.float64],
-    bottom: NDArray[np.float64],
+def masses_between(
+    tables: NDArray[np.float64],
+    lefts: NDArray[np.float64],
+    rights: NDArray[np.float64],
+    tops: NDArray[np.float64],
+    bottoms: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Sums inside boxes given by arrays of edges in 0..1 (any one shape); exact for parts of cells."""
-    return (
-        _corner_sum(table, right, bottom)
-        - _corner_sum(table, left, bottom)
-        - _corner_sum(table, right, top)
-        + _corner_sum(table, left, top)
-    )
+    """Sums inside boxes of every column with every row, exact for parts of cells.
+
+    tables: (..., rows + 1, columns + 1), summed. lefts, rights: (m,), and tops, bottoms: (n,), edges in 0..1. Returns
+    (..., n, m).
+    """
+    if len(tops) < len(lefts):  # the fewer first, while tables are large
+        return _between(_between(tables.swapaxes(-2, -1), tops, bottoms).swapaxes(-2, -1), lefts, rights)
+    return _between(_between(tables, lefts, rights).swapaxes(-2, -1), tops, bottoms).swapaxes(-2, -1)
 
 
-def _corner_sum(table: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The table between its entries: bilinear, because the map is constant within a cell."""
-    rows, columns = table.shape[0] - 1, table.shape[1] - 1
-    column = np.minimum((x * columns).astype(np.intp), columns - 1)
-    row = np.minimum((y * rows).astype(np.intp), rows - 1)
-    fx, fy = x * columns - column, y * rows - row
-    above = table[row, column] * (1 - fx) + table[row, column + 1] * fx
-    below = table[row + 1, column] * (1 - fx) + table[row + 1, column + 1] * fx
-    return above * (1 - fy) + below * fy
+def _between(
+    sums: NDArray[np.float64], starts: NDArray[np.float64], stops: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Differences along the last axis; linear between entries, because the map is constant within a cell."""
+    cells = sums.shape[-1] - 1
+    places = np.concatenate([starts, stops]) * cells
+    before = np.minimum(places.astype(np.intp), cells - 1)
+    past = places - before
+    values = sums[..., before] * (1 - past) + sums[..., before + 1] * past
+    return np.asarray(values[..., len(starts) :] - values[..., : len(starts)])

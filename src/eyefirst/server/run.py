@@ -23,6 +23,7 @@ HEAD_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 5
 SHUTDOWN_SECONDS = 10
 BACKLOG = 2048
+"""Connections that the system holds until they are taken."""
 
 
 class PatientProtocol(H11Protocol):
@@ -111,8 +112,23 @@ def config_of(settings: Settings) -> uvicorn.Config:
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        backlog=BACKLOG,
+        backlog=BACKLOG if settings.processes == 1 else 1,
     )
+
+
+class Processes(Multiprocess):
+    """uvicorn's supervisor of several processes on one socket, among which connections fall evenly.
+
+    asyncio takes as many connections at a time as the backlog holds: whoever wakes first would have them all, and
+    serve them while the others idle. With a backlog of one, each process takes one and looks at its work. But
+    it also tells the system to hold no more than one, which is put right here.
+    """
+
+    def keep_subprocess_alive(self) -> None:
+        """Twice a second."""
+        super().keep_subprocess_alive()
+        for bound in self.sockets:
+            bound.listen(BACKLOG)
 
 
 def serve(settings: Settings, bound: socket.socket) -> None:
@@ -122,4 +138,4 @@ def serve(settings: Settings, bound: socket.socket) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="eyefirst-metrics-") as folder:
         os.environ[FOLDER] = folder
-        Multiprocess(config_of(settings), sockets=[bound]).run()
+        Processes(config_of(settings), sockets=[bound]).run()
