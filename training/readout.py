@@ -112,7 +112,9 @@ def fit(looked: Looked, chosen: NDArray[np.int64], sets: int, config: ReadoutCon
         density = (density + 1e-9) / (density + 1e-9).sum((1, 2), keepdims=True)
         levels = [torch.from_numpy(level[drawn, mirrored].astype(np.float32)) for level in looked.features]
         prior_weights = F.one_hot(torch.from_numpy(looked.set_numbers[drawn]), sets).float()
-        loss = attention_loss(readout(levels, prior_weights), torch.from_numpy(density)).mean()
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = readout(levels, prior_weights)
+        loss = attention_loss(logits.float(), torch.from_numpy(density)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

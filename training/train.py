@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.datasets.batches import Batch, BatchConfig, Batches
+from training.datasets.batches import SMALLEST_WINDOW, Batch, BatchConfig, Batches
 from training.datasets.store import open_store
 from training.evaluate import evaluate
 from training.losses import attention_loss, feature_loss, hint_loss, objectness_loss
@@ -36,10 +36,15 @@ from training.weights import load_weights, save_weights
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """When, how long, how hard. `sides` lists (share of the budget, picture side from then on)."""
+    """When, how long, how hard.
+
+    `sides` lists (share of the budget, picture side from then on, and sides of the smallest windows). What is seen
+    through a window looks larger than in the whole picture, which is what the network sees in use: a network
+    that is trained on windows does best at a larger side (Touvron et al., NeurIPS 2019), so windows open last.
+    """
 
     budget_minutes: float
-    sides: tuple[tuple[float, int], ...]
+    sides: tuple[tuple[float, int, float], ...]
     learning_rate: float = 2e-3
     weight_decay: float = 0.03
     attention_weight: float = 0.35
@@ -57,7 +62,9 @@ def read_config(path: Path) -> tuple[NetConfig, BatchConfig, TrainConfig]:
     tables = tomllib.loads(path.read_text())
     net = {k: tuple(v) if isinstance(v, list) else v for k, v in tables["net"].items()}
     train = dict(tables["train"])
-    train["sides"] = tuple((float(share), int(side)) for share, side in train["sides"])
+    train["sides"] = tuple(
+        (float(share), int(side), float(*window or [SMALLEST_WINDOW])) for share, side, *window in train["sides"]
+    )
     return NetConfig(**net), BatchConfig(**tables["batch"]), TrainConfig(**train)
 
 
@@ -83,8 +90,9 @@ class Run:
         return min(self.minutes / self.config.budget_minutes, 1.0)
 
     @property
-    def side(self) -> int:
-        return [side for share, side in self.config.sides if share <= self.progress][-1]
+    def side(self) -> tuple[int, float]:
+        """Of the pictures, and of the smallest windows."""
+        return [(side, window) for share, side, window in self.config.sides if share <= self.progress][-1]
 
     def step(self, batch: Batch) -> tuple[float, float]:
         """One update; returns the two losses."""
@@ -198,7 +206,7 @@ def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -
     losses: list[tuple[float, float]] = []
     while run.progress < 1:
         side = run.side
-        with closing(batches.stream(run.steps, side)) as stream:
+        with closing(batches.stream(run.steps, *side)) as stream:
             while run.side == side and run.progress < 1:
                 started = time.monotonic()
                 losses.append(run.step(next(stream).to(run.device)))
@@ -208,7 +216,7 @@ def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -
                     run.save(checkpoint)
                     objectness, attention = np.mean(losses[-200:], axis=0)
                     print(
-                        f"minute {run.minutes:6.1f}  step {run.steps:6d}  side {run.side}"
+                        f"minute {run.minutes:6.1f}  step {run.steps:6d}  side {run.side[0]}"
                         f"  objectness {objectness:.4f}  attention {attention:.4f}",
                         flush=True,
                     )

@@ -13,6 +13,7 @@ from PIL import ImageDraw
 
 torch = pytest.importorskip("torch", reason="torch comes with the dependency group 'train'")
 
+from training import mix  # noqa: E402
 from training.datasets.batches import BatchConfig, Batches  # noqa: E402
 from training.datasets.records import Fixations, Record, is_held_back  # noqa: E402
 from training.datasets.store import UNKNOWN_HINT, Store, build_store, open_store  # noqa: E402
@@ -154,7 +155,7 @@ def test_a_teacher_reads_attention_from_features_and_hands_them_on(store: Store,
     batch = batches.batch(0, 64)
     assert batch.features_known.tolist()[6:] == [1.0] * 4
     assert 0.0 in batch.features_known.tolist()[:6], "a pasted picture has features that nobody computed"
-    run = Run(replace(NET, features=features.shape[1]), TrainConfig(1.0, ((0.0, 64),)), torch.device("cpu"))
+    run = Run(replace(NET, features=features.shape[1]), TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
     before = [p.clone() for p in run.net.feature_heads.parameters()]
     assert np.isfinite(run.step(batch)).all()
     assert not all(torch.equal(a, b) for a, b in zip(before, run.net.feature_heads.parameters(), strict=True))
@@ -174,7 +175,7 @@ def test_a_prior_is_cut_as_the_picture_is() -> None:
 
 
 def test_training_learns_stops_resumes_and_exports(batches: Batches, store: Store, tmp_path: Path) -> None:
-    config = TrainConfig(budget_minutes=60.0, sides=((0.0, 64),), warm_up_steps=5, average_decay=0.9)
+    config = TrainConfig(budget_minutes=60.0, sides=((0.0, 64, 0.6),), warm_up_steps=5, average_decay=0.9)
     run = Run(NET, config, torch.device("cpu"))
     losses = [run.step(batches.batch(i, 64)) for i in range(40)]
     first, last = np.mean(losses[:5], axis=0), np.mean(losses[-5:], axis=0)
@@ -216,14 +217,37 @@ def test_weights_travel_alone(store: Store, tmp_path: Path) -> None:
     again = load_weights(tmp_path / "w.safetensors")
     for a, b in zip(predict(net, store.pictures[:2]), predict(again, store.pictures[:2]), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-3)
-    run = Run(NET, TrainConfig(1.0, ((0.0, 64),)), torch.device("cpu"))
+    run = Run(NET, TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
     run.start_from(again)
-    slimmer = Run(replace(NET, finest=4, hints=2), TrainConfig(1.0, ((0.0, 64),)), torch.device("cpu"))
+    slimmer = Run(replace(NET, finest=4, hints=2), TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
     slimmer.start_from(again)
     assert torch.equal(slimmer.average.stem[0].weight, again.stem[0].weight)
-    other = Run(NetConfig(stem=16), TrainConfig(1.0, ((0.0, 64),)), torch.device("cpu"))
+    other = Run(NetConfig(stem=16), TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
     with pytest.raises(SystemExit, match="expected weights of nearly"):
         other.start_from(again)
+
+
+def test_minutes_of_a_run_are_mixed_by_share(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.safetensors" for name in ("early", "late", "mixed")]
+    for path, value, gain in zip(paths, (1.0, 5.0), (1.0, 1.4), strict=False):
+        net = SaliencyNet(replace(NET, attention_gain=gain))
+        for tensor in (*net.parameters(), net.stem[1].running_var):
+            torch.nn.init.constant_(tensor, value)
+        save_weights(net, path)
+    mix.main([str(paths[2]), f"{paths[0]}=3", f"{paths[1]}=1"])
+    mixed = load_weights(paths[2])
+    assert mixed.config == NET
+    assert all(torch.all(p == 2) for p in (*mixed.parameters(), mixed.stem[1].running_var))
+    save_weights(SaliencyNet(replace(NET, finest=4)), paths[1])
+    with pytest.raises(SystemExit, match="expected networks of the same sizes"):
+        mix.main([str(paths[2]), f"{paths[0]}=1", f"{paths[1]}=1"])
+
+
+@pytest.mark.parametrize("part", ["w.safetensors", "=1", "w.safetensors=none", "w.safetensors=0"])
+def test_a_wrong_share_is_named(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        mix.main(["out.safetensors", part])
+    assert f"expected WEIGHTS=SHARE with a share above 0, got {part}" in capsys.readouterr().err
 
 
 def test_figures_come_from_the_held_back_side(store: Store) -> None:

@@ -22,6 +22,7 @@ from training.evaluate import shipped_prior_weights
 GREY = np.array([0.299, 0.587, 0.114])
 AHEAD = 4
 """Batches prepared in advance."""
+SMALLEST_WINDOW = 0.6
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,6 @@ class BatchConfig:
     attention: int = 8
     paste_share: float = 0.1
     """Share of the object pictures whose subject is pasted, smaller, onto a picture where nothing stands out."""
-    smallest_attention_window: float = 0.6
     taught_mask_weight: float = 0.5
     taught_density_weight: float = 1.0
     """How much a teacher's map counts beside a person's, where the store holds a teacher's."""
@@ -88,8 +88,8 @@ class Batches:
         self._looked_at = _weighted(self.store, self.config.attention_sets)
         self._nothing = self.store.select("nothing", held_back=False)
 
-    def batch(self, index: int, side: int) -> Batch:
-        """The batch of this index at this picture side."""
+    def batch(self, index: int, side: int, smallest_window: float = SMALLEST_WINDOW) -> Batch:
+        """The batch of this index at this picture side; windows have sides of `smallest_window`..1."""
         random = np.random.default_rng([self.seed, index])
         objects = random.choice(self._objects[0], self.config.objects, p=self._objects[1])
         looked_at = random.choice(self._looked_at[0], self.config.attention, p=self._looked_at[1])
@@ -101,8 +101,7 @@ class Batches:
             if k < len(objects) and self._nothing and random.random() < self.config.paste_share and mask.any():
                 picture, mask = _paste(picture, mask, self.store.pictures[random.choice(self._nothing)], random)
                 pasted[k] = True
-            smallest = 0.6 if k < len(objects) else self.config.smallest_attention_window
-            window, mirrored = _window(random, smallest), random.random() < 0.5
+            window, mirrored = _window(random, smallest_window), random.random() < 0.5
             pictures.append(_cut(picture, window, mirrored, side, random))
             left, top, right, bottom = window
             windows.append((right, top, left, bottom) if mirrored else window)
@@ -164,7 +163,7 @@ class Batches:
             return shipped_prior_weights(self.prior_sets)
         return torch.tensor([float(name == set_name) for name in self.prior_sets])
 
-    def stream(self, first_index: int, side: int) -> Iterator[Batch]:
+    def stream(self, first_index: int, side: int, smallest_window: float = SMALLEST_WINDOW) -> Iterator[Batch]:
         """Endless batches of one side, prepared ahead in worker threads. Close it to change the side."""
         pool = ThreadPoolExecutor(self.config.workers)
         waiting: list[Future[Batch]] = []
@@ -172,7 +171,7 @@ class Batches:
             index = first_index
             while True:
                 while len(waiting) < AHEAD:
-                    waiting.append(pool.submit(self.batch, index, side))
+                    waiting.append(pool.submit(self.batch, index, side, smallest_window))
                     index += 1
                 yield waiting.pop(0).result()
         finally:

@@ -1,0 +1,61 @@
+"""Averages weights of one run: `python -m training.mix OUT WEIGHTS=SHARE WEIGHTS=SHARE ...`.
+
+Minutes of a run that went different ways lie in one basin, and between them the loss is no higher
+(Izmailov et al., UAI 2018; Wortsman et al., ICML 2022): an early minute's attention and a late one's
+objectness end in one network. Shares are scaled to add up to 1; gains and biases of `training.calibrate` are
+left out, as they have to be fitted anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from training.networks.saliency_net import SaliencyNet
+from training.weights import load_weights, save_weights
+
+
+def mix(nets: Sequence[tuple[SaliencyNet, float]]) -> SaliencyNet:
+    """The weighted mean of networks of the same sizes, batch norm's statistics included."""
+    total = sum(share for _, share in nets)
+    bare = [replace(net.config, attention_gain=1.0, objectness_gain=1.0, objectness_bias=0.0) for net, _ in nets]
+    if any(config != bare[0] for config in bare):
+        raise SystemExit(f"expected networks of the same sizes, got {bare}; mix minutes of one run")
+    states: list[tuple[Mapping[str, torch.Tensor], float]] = [(net.state_dict(), share / total) for net, share in nets]
+    result = SaliencyNet(bare[0]).eval()
+    result.load_state_dict(
+        {
+            name: sum(share * state[name] for state, share in states) if value.is_floating_point() else value
+            for name, value in states[-1][0].items()
+        }
+    )
+    return result
+
+
+def _part(text: str) -> tuple[Path, float]:
+    name, _, share = text.rpartition("=")
+    try:
+        value = float(share)
+    except ValueError:
+        value = 0.0
+    if not name or not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected WEIGHTS=SHARE with a share above 0, got {text}")
+    return Path(name), value
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        "python -m training.mix", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path, help=".safetensors to write")
+    parser.add_argument("parts", type=_part, nargs="+", metavar="WEIGHTS=SHARE", help=".safetensors, or check-points")
+    options = parser.parse_args(arguments)
+    save_weights(mix([(load_weights(path), share) for path, share in options.parts]), options.out)
+
+
+if __name__ == "__main__":
+    main()
