@@ -19,7 +19,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError, OutputError, UnsupportedPictureError
 from eyefirst.geometry import Box, Size
-from eyefirst.network import OnnxNetwork
+from eyefirst.network import OnnxNetwork, Prediction
 from eyefirst.render import write_picture
 from eyefirst.tools.camera_path import CameraPath, KeyFrame, TrackLimits, smooth_track
 from eyefirst.tools.reframe import (
@@ -101,6 +101,24 @@ def test_shots_begin_where_the_film_cuts(filmed: Make) -> None:
     assert 10 <= sum(len(s.sights) for s in footage.shots) <= 15
     assert footage.shot_at(Fraction(1)) == 0
     assert footage.shot_at(Fraction(3)) == 1
+
+
+@pytest.mark.parametrize(("place", "looks"), [(lambda _: [(0.8, 0.5)], 1), (crossing, 12)])
+def test_what_has_not_moved_is_not_looked_at_again(
+    place: Where, looks: int, tmp_path: Path, tiny_network: OnnxNetwork
+) -> None:
+    class Counting:
+        revision, input_side, seen = tiny_network.revision, tiny_network.input_side, 0
+
+        def predict(self, pictures: np.ndarray) -> Prediction:
+            self.seen += len(pictures)
+            return tiny_network.predict(pictures)
+
+    counting = Counting()
+    (shot,) = watch(make_clip(tmp_path / "film.mp4", place=place, seconds=4), network=counting).shots
+    assert counting.seen == looks
+    times = [float(s.seconds) for s in shot.sights]
+    assert times == pytest.approx([i / 3 for i in range(12)], abs=0.05)
 
 
 def test_a_moving_subject_is_one_shot(filmed: Make) -> None:

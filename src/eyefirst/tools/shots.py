@@ -1,8 +1,8 @@
 """Watching a film once: its shots, what there is to see in each, the best cover, and a short preview.
 
 PySceneDetect finds the cuts on small copies of the frames, as they pass (the extra `[video]`). The network looks
-at a few frames a second and at the first of every shot. Frames are not kept; what is remembered of a second
-of film takes about two kilobytes.
+at a few frames a second and at the first of every shot, unless nothing has moved since it last looked. Frames are
+not kept; what is remembered of a second of film takes about two kilobytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.util import find_spec
 from typing import Any
@@ -42,6 +42,8 @@ CUT_RATIO, CUT_CHANGE = 3.0, 15.0
 """A cut changes the picture so many times more than its neighbours do, and by so much: PySceneDetect's defaults."""
 CUT_SIDE = 64
 """Cuts are found on so many pixels each way."""
+STILL_LEVELS = 8
+"""Nothing has moved where none of those pixels has changed by more than so many levels of 255."""
 MOST_WAITING = 4
 """Frames that wait to be looked at."""
 SOFT_SHARPNESS = 18.0
@@ -264,8 +266,11 @@ class _Observer:
         self._info, self._rate, self._network = info, rate, network
         self._cutter, self._timecode = _cut_detector(info)
         self._side = max(network.input_side, 16)
-        self._recent: deque[tuple[int, VideoFrame]] = deque(maxlen=2 * self._cutter.event_buffer_length + 2)
-        self._sights: dict[int, Future[Sight]] = {}
+        self._recent: deque[tuple[int, VideoFrame, NDArray[np.uint8]]] = deque(
+            maxlen=2 * self._cutter.event_buffer_length + 2
+        )
+        self._sights: dict[int, tuple[Fraction, Future[Sight]]] = {}
+        self._latest: tuple[NDArray[np.int16], Future[Sight]] | None = None
         self._worker = ThreadPoolExecutor(1, "eyefirst-watch")
         self._times: dict[int, Fraction] = {}
         self._cuts: list[int] = []
@@ -281,12 +286,13 @@ class _Observer:
         self._before, self._last = self._last, frame.seconds
         if number == 0:
             self._times[0] = self._due = frame.seconds
-        self._recent.append((number, frame))
+        rough = frame.rough(CUT_SIDE)
+        self._recent.append((number, frame, rough))
         if frame.seconds >= self._due:
-            self._look(number, frame)
+            self._look(number, frame, rough)
             step = 1 / Fraction(self._rate)
             self._due = max(self._due + step, frame.seconds + step / 2)
-        for cut in self._cutter.process_frame(self._timecode(number), frame.rough(CUT_SIDE)):
+        for cut in self._cutter.process_frame(self._timecode(number), rough):
             found = next((r for r in self._recent if r[0] == cut.frame_num), None)
             if found is not None and found[0] > 0:
                 self._cuts.append(found[0])
@@ -300,19 +306,28 @@ class _Observer:
         shots = []
         for i, first in enumerate(firsts):
             stop = firsts[i + 1] if i + 1 < len(firsts) else self._count
-            sights = tuple(s.result() for n, s in sorted(self._sights.items()) if first <= n < stop)
+            sights = tuple(
+                replace(seen.result(), seconds=seconds)
+                for number, (seconds, seen) in sorted(self._sights.items())
+                if first <= number < stop
+            )
             shots.append(Shot(self._times[first], self._times.get(stop, end), sights))
         return Footage(self._info, end, self._count, self._rate, self._network.revision, tuple(shots), warnings)
 
-    def _look(self, number: int, frame: VideoFrame) -> None:
+    def _look(self, number: int, frame: VideoFrame, rough: NDArray[np.uint8]) -> None:
         """Has it looked at by the worker, while the next frames are decoded."""
         if number in self._sights:
             return
+        if self._latest and np.abs(rough - self._latest[0]).max() <= STILL_LEVELS:
+            self._sights[number] = frame.seconds, self._latest[1]
+            return
         small = frame.pixels(Size(self._side, self._side))
         grey = frame.pixels(AspectRatio.parse(self._info.size).largest_in(Size(512, 512)))
-        for waiting in list(self._sights.values())[-MOST_WAITING : -MOST_WAITING + 1]:
+        for _, waiting in list(self._sights.values())[-MOST_WAITING : -MOST_WAITING + 1]:
             waiting.result()
-        self._sights[number] = self._worker.submit(_sight, frame.seconds, small, grey, self._network)
+        seen = self._worker.submit(_sight, frame.seconds, small, grey, self._network)
+        self._latest = rough.astype(np.int16), seen
+        self._sights[number] = frame.seconds, seen
 
 
 def _sight(seconds: Fraction, small: NDArray[np.uint8], larger: NDArray[np.uint8], network: Network) -> Sight:
