@@ -33,8 +33,8 @@ from eyefirst.tools.crop import plan_crops
 
 RATIOS = ("1:1", "16:9", "9:16", "3:1")
 QUEUE = 16
-CLIENTS, THREADS = 4, 2
-"""For each process: clients at the limit, and threads that work."""
+CLIENTS = 4
+"""At the limit, for each process."""
 ROUNDS = 12
 """Short ones: a machine that others use too is not the same from minute to minute."""
 
@@ -169,9 +169,10 @@ def request_of(photo: bytes) -> bytes:
 def at_the_limit(photo: bytes, processes: int, seconds: float, table: Table) -> None:
     """Throughput, latency, memory, and four times the capacity."""
     request, clients = request_of(photo), CLIENTS * processes
+    threads = max((os.cpu_count() or 1) // processes, 1)
     ratios, loads, memory = [], [], []
     spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=spawned) as alone, serving(THREADS, processes) as service:
+    with ProcessPoolExecutor(processes, mp_context=spawned) as alone, serving(threads, processes) as service:
 
         def library(share: float) -> float:
             return sum(alone.map(bare, [photo] * processes, [share] * processes))
@@ -184,7 +185,7 @@ def at_the_limit(photo: bytes, processes: int, seconds: float, table: Table) -> 
             loads.append(asyncio.run(load(service.port, request, clients, seconds / ROUNDS)))
             ratios.append((loads[-1].rate() / rate, rate))
         memory.append(service.resident_mb())
-        beyond = asyncio.run(load(service.port, request, 4 * processes * (THREADS + QUEUE), seconds / 4))
+        beyond = asyncio.run(load(service.port, request, 4 * processes * (threads + QUEUE), seconds / 4))
         memory.append(service.resident_mb())
     last = loads[-1]
     table.add_row("bare library, plans a second", f"{statistics.median(a for _, a in ratios):.1f}")

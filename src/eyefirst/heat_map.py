@@ -128,9 +128,7 @@ def masses_between(
     return _between(_between(tables, lefts, rights).swapaxes(-2, -1), tops, bottoms).swapaxes(-2, -1)
 
 
-def _between(
-    sums: NDArray[np.float64], starts: NDArray[np.float64], stops: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _between(sums: NDArray[np.float64], starts: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.float64]:
     """Differences along the last axis; linear between entries, because the map is constant within a cell."""
     cells = sums.shape[-1] - 1
     places = np.concatenate([starts, stops]) * cells

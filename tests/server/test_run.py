@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 from eyefirst.cli import app
 
 SOURCE = Path(__file__).parents[2] / "src"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at in /proc")
 
 
 @contextmanager
@@ -60,14 +62,53 @@ def test_it_starts_says_where_and_stops_without_a_traceback(photo_path: Path) ->
         assert process.returncode in (0, 130)
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="children are found in /proc")
+def children(pid: int) -> set[int]:
+    """Processes that serve."""
+    found = set()
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with suppress(OSError):  # one may end meanwhile
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.add(int(child))
+    return found
+
+
+def sockets(pid: int) -> int:
+    return sum(str(link.readlink()).startswith("socket:") for link in Path(f"/proc/{pid}/fd").iterdir())
+
+
+@linux
+def test_connections_that_come_at_once_fall_on_all_processes() -> None:
+    with started("--processes", "2", "--workers", "1") as (process, address):
+        wait_until_ready(address)
+        time.sleep(1)  # for the other process
+        before = {pid: sockets(pid) for pid in children(process.pid)}
+        where = ("127.0.0.1", int(address.rpartition(":")[2].strip("/")))
+        lines = [socket.create_connection(where) for _ in range(40)]
+        time.sleep(0.5)
+        taken = [sockets(pid) - count for pid, count in before.items()]
+        for line in lines:
+            line.close()
+        assert sum(taken) == 40
+        assert min(taken) >= 4  # odds of 1 in 10 million against it, were each dealt out by a coin
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+@linux
+def test_an_address_that_another_service_has_is_refused() -> None:
+    with started("--processes", "2", "--workers", "1") as (process, address):
+        wait_until_ready(address)
+        port = address.rpartition(":")[2].strip("/")
+        ran = CliRunner().invoke(app, ["serve", "--port", port, "--processes", "2"], prog_name="eyefirst")
+        assert ran.exit_code == 2
+        assert "Address already in use" in ran.stderr
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+@linux
 def test_a_process_that_dies_is_replaced_and_numbers_go_on(photo_path: Path) -> None:
     data = photo_path.read_bytes()
-
-    def children(pid: int) -> set[int]:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return {int(c) for c in found if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()}
-
     with started("--processes", "2", "--workers", "1") as (process, address):
         wait_until_ready(address)
         with httpx.Client(base_url=address) as client:

@@ -30,7 +30,7 @@ def serve_pictures(
     private_origins: Annotated[
         bool, typer.Option("--private-origins", help="Allow origins inside private networks too.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Threads a process; 0: one a processor.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Threads a process; 0: the processors' share.")] = 0,
     queue: Annotated[int, typer.Option(min=0, help="Requests that may wait for a worker.")] = 16,
     processes: Annotated[int, typer.Option(min=1, help="One that dies is replaced.")] = 1,
     body_mb: Annotated[float, typer.Option(min=0.001, help="The largest body, in MiB.")] = 32,
@@ -64,7 +64,7 @@ def serve_pictures(
         host=host,
         port=port,
         hostnames=tuple(hostname or ()),
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or max((os.cpu_count() or 1) // processes, 1),
         queue=queue,
         processes=processes,
         body_bytes=int(body_mb * (1 << 20)),

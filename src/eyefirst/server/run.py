@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -75,7 +78,7 @@ class PatientProtocol(H11Protocol):
 
 
 def listen(settings: Settings) -> socket.socket:
-    """The socket of a service. Raises InvalidValueError where it cannot be had."""
+    """The socket of a service, which holds its address. Raises InvalidValueError where it cannot be had."""
     host = settings.host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named: asyncio sets TCP_NODELAY only then, without which every answer waits 40 ms.
@@ -84,7 +87,10 @@ def listen(settings: Settings) -> socket.socket:
         if os.name == "posix":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, settings.port))
-        bound.listen(BACKLOG)
+        if _is_dealt_out(settings):  # only now: an address that another service has is refused above
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        else:
+            bound.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         bound.close()
         raise InvalidValueError(
@@ -95,6 +101,11 @@ def listen(settings: Settings) -> socket.socket:
     return bound
 
 
+def _is_dealt_out(settings: Settings) -> bool:
+    """Whether each process listens by itself."""
+    return settings.processes > 1 and sys.platform == "linux"
+
+
 def config_of(settings: Settings) -> uvicorn.Config:
     """How uvicorn runs the service."""
     return uvicorn.Config(
@@ -102,7 +113,7 @@ def config_of(settings: Settings) -> uvicorn.Config:
         factory=True,
         workers=settings.processes,
         http=PatientProtocol,
-        loop="asyncio",
+        loop="eyefirst.server.run:SharingLoop" if _is_dealt_out(settings) else "asyncio",
         ws="none",
         lifespan="on",
         log_level="warning",
@@ -112,23 +123,30 @@ def config_of(settings: Settings) -> uvicorn.Config:
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        backlog=BACKLOG if settings.processes == 1 else 1,
+        backlog=BACKLOG,
     )
 
 
-class Processes(Multiprocess):
-    """uvicorn's supervisor of several processes on one socket, among which connections fall evenly.
+class SharingLoop(asyncio.SelectorEventLoop):
+    """The event loop of one process of several: it listens at a socket of its own, on the address that all share.
 
-    asyncio takes as many connections at a time as the backlog holds: whoever wakes first would have them all, and
-    serve them while the others idle. With a backlog of one, each process takes one and looks at its work. But
-    it also tells the system to hold no more than one, which is put right here.
+    Linux then deals connections out. At one socket for all, whoever wakes first takes every connection that waits,
+    and serves them while the others idle.
     """
 
-    def keep_subprocess_alive(self) -> None:
-        """Twice a second."""
-        super().keep_subprocess_alive()
-        for bound in self.sockets:
-            bound.listen(BACKLOG)
+    async def create_server(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], *, sock: socket.socket, **options: Any
+    ) -> asyncio.Server:
+        """asyncio's, at a twin of the socket."""
+        twin = socket.socket(sock.family, sock.type, sock.proto)
+        try:
+            twin.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            twin.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            twin.bind(sock.getsockname())
+            return await super().create_server(protocol_factory, sock=twin, **options)
+        except BaseException:
+            twin.close()
+            raise
 
 
 def serve(settings: Settings, bound: socket.socket) -> None:
@@ -138,4 +156,4 @@ def serve(settings: Settings, bound: socket.socket) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="eyefirst-metrics-") as folder:
         os.environ[FOLDER] = folder
-        Processes(config_of(settings), sockets=[bound]).run()
+        Multiprocess(config_of(settings), sockets=[bound]).run()
