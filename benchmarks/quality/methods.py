@@ -20,6 +20,7 @@ from training.metrics import Map, best_corner, largest_window
 
 from benchmarks.quality.held_back import MAP_SIDE, HeldBack, Sample, density, resized
 from benchmarks.quality.ours import Loaded
+from eyefirst.framing import Placement
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def all_methods(data: HeldBack, ours: Loaded) -> list[Method]:
     return [
         _ours_by_map(ours),
         _ours_by_plan(ours),
+        _ours_by_point(ours, "share", "eyefirst, one point as CSS places it"),
+        _ours_by_point(ours, "centre", "eyefirst, one point as Thumbor places it"),
         Method("people", "half of the observers", maps=people, half_of_observers=True),
         Method("prior", "centre prior", maps=centre_prior(data)),
         _spectral_residual(),
@@ -94,6 +97,25 @@ def _ours_by_plan(ours: Loaded) -> Method:
         return [Corner(b.left / picture.width, b.top / picture.height) for b in boxes]
 
     return Method("plan", "eyefirst.plan_crops", corners=corners, windows_only=True)
+
+
+def _ours_by_point(ours: Loaded, placement: Placement, title: str) -> Method:
+    """What is left of a plan in tools that keep one point for frames of all ratios."""
+    answers = ours.answers
+    if answers is None:
+        return Method(placement, title, windows_only=True, missing=ours.missing)
+
+    def corners(sample: Sample, ratios: Sequence[float]) -> list[Corner]:
+        point = answers.anchor(sample.picture(), placement)
+        found = []
+        for ratio in ratios:
+            axis, size = largest_window(sample.aspect, ratio)
+            at = (point.x, point.y)[axis]
+            start = at * (1 - size) if placement == "share" else min(max(at - size / 2, 0.0), 1 - size)
+            found.append(Corner(start, 0.0) if axis == 0 else Corner(0.0, start))
+        return found
+
+    return Method(placement, title, corners=corners, windows_only=True)
 
 
 def halves(sample: Sample) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -13,7 +13,10 @@ from training.metrics import Map
 
 from benchmarks.quality.held_back import Sample
 from eyefirst.errors import EyefirstError
-from eyefirst.geometry import Box, PixelBox
+from eyefirst.framing import Placement
+from eyefirst.geometry import Box, PixelBox, Point
+from eyefirst.handler import ImageRequestHandler
+from eyefirst.tools.crop import anchor_from
 
 
 class Answers(Protocol):
@@ -32,6 +35,10 @@ class Answers(Protocol):
 
     def frames(self, picture: Image.Image, ratios: Sequence[Fraction]) -> list[PixelBox]:
         """The best frame of each ratio, in the picture's pixels."""
+        ...
+
+    def anchor(self, picture: Image.Image, placement: Placement) -> Point:
+        """The one point that serves frames of all ratios, for a tool that places them so."""
         ...
 
     def subjects(self, picture: Image.Image) -> Box | None:
@@ -67,6 +74,9 @@ class Eyefirst:
         texts = [f"{r.numerator}:{r.denominator}" for r in ratios]
         plan = self.package.plan_crops(picture, texts)
         return [plan.frames[text][0].box for text in texts]
+
+    def anchor(self, picture: Image.Image, placement: Placement) -> Point:
+        return anchor_from(ImageRequestHandler(picture), placement).point
 
     def subjects(self, picture: Image.Image) -> Box | None:
         box: Box | None = self.package.objects(picture).union_box

@@ -23,7 +23,8 @@ from PIL import Image
 from training.datasets.records import is_held_back
 from training.metrics import Map
 
-from eyefirst.geometry import AspectRatio, Box, PixelBox, Size
+from eyefirst.framing import Placement
+from eyefirst.geometry import AspectRatio, Box, PixelBox, Point, Size
 
 WIDTH, HEIGHT = 60, 40
 SUBJECT = Box(0.7, 0.25, 0.9, 0.75)
@@ -49,6 +50,9 @@ class KnowsTheSubject:
             top = (picture.height - size.height) // 2
             found.append(PixelBox(left, top, left + size.width, top + size.height))
         return found
+
+    def anchor(self, picture: Image.Image, placement: Placement) -> Point:
+        return Point(1.0 if placement == "share" else 0.8, 0.5)
 
     def subjects(self, picture: Image.Image) -> Box | None:
         return SUBJECT if np.asarray(picture).max() > 200 else None
@@ -159,6 +163,8 @@ def test_gap_closed(data: HeldBack) -> None:
     assert _figure(table, "centre crop", "osie") == 0
     assert _figure(table, "fake", "osie") == pytest.approx(1)
     assert _figure(table, "eyefirst.plan_crops", "osie") > 0.9
+    for place in ("CSS", "Thumbor"):
+        assert _figure(table, f"eyefirst, one point as {place} places it", "osie") > 0.9
     assert _figure(table, "half of the observers", "osie") > 0.9
     assert _figure(table, "best window of all", "kept") >= _figure(table, "fake", "kept")
 
