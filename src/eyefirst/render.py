@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -191,7 +190,6 @@ def write_picture(
     """
     kind = format_of(path, format)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as out:
             save_picture(picture, out, kind, quality=quality)
     except (OSError, ValueError) as error:
@@ -206,18 +204,19 @@ def write_picture(
 def written_whole(path: Path, rights: int | None = None) -> Iterator[BinaryIO]:
     """A file beside `path` to write into, renamed to it at the end, or gone where anything is raised.
 
-    rights: of the file; by default those of any new one.
+    Missing folders are made. rights: of the file; by default those of any new one.
     """
-    temporary = ""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as out:
-            temporary = out.name
-            yield cast("BinaryIO", out)
-        os.chmod(temporary, 0o666 & ~_umask() if rights is None else rights)
-        os.replace(temporary, path)
+        with temporary.open("xb") as out:
+            yield out
+        if rights is not None:
+            temporary.chmod(rights)
+        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            temporary.unlink()
         raise
 
 
@@ -244,10 +243,3 @@ def _on_white(picture: PillowImage.Image) -> PillowImage.Image:
     ground = PillowImage.new("RGB", picture.size, "white")
     ground.paste(picture, mask=picture.getchannel("A"))
     return ground
-
-
-def _umask() -> int:
-    """The process's mask; there is no way to read it without setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -130,13 +130,12 @@ def _read_plan(path: str) -> dict[str, object]:
 
 
 def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.part")
+    from eyefirst.render import written_whole
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        with written_whole(path) as out:
+            out.write(text.encode())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise OutputError(
             f"cannot be written: {error.strerror}", remedy="check the folder", source=str(path)
         ) from error

@@ -11,7 +11,6 @@ import base64
 import html
 import io
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -28,6 +27,7 @@ from eyefirst.handler import ImageRequestHandler
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import Source
 from eyefirst.plan import CropPlan
+from eyefirst.render import written_whole
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 from eyefirst.tools.crop import plan_from
 
@@ -84,11 +84,10 @@ def report_page(rows: Sequence[ReportRow], *, title: str, colormap: str = "infer
 
 def write_report(rows: Sequence[ReportRow], path: Path, *, title: str, colormap: str = "inferno") -> None:
     """Writes the page, whole or not at all. Raises OutputError."""
-    temporary = path.with_name(f".{path.name}.part")
+    page = report_page(rows, title=title, colormap=colormap)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(report_page(rows, title=title, colormap=colormap), encoding="utf-8")
-        os.replace(temporary, path)
+        with written_whole(path) as out:
+            out.write(page.encode())
     except OSError as error:
         raise OutputError(
             f"cannot write the page: {error.strerror or error}",
