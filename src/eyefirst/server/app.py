@@ -142,7 +142,6 @@ class Service:
     async def look(self, request: Request, job: Callable[[ImageRequestHandler], T]) -> T:
         """Reads the picture in a request, and does the job on it in the pool."""
         self.authorize(request)
-        self.pool.check_room()
         handler = self.handler(await _picture_in(request))
         self.metrics.pictures.inc()
         gone = request.scope["eyefirst.gone"]
@@ -189,7 +188,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=service.lifespan)
     app.state.service = service
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
-    app.add_middleware(Guard, settings=service.settings, metrics=service.metrics)
+    app.add_middleware(Guard, settings=service.settings, metrics=service.metrics, pool=service.pool)
     app.add_exception_handler(EyefirstError, _known)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)

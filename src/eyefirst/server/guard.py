@@ -18,6 +18,7 @@ from eyefirst.errors import (
     WrongHostError,
 )
 from eyefirst.server.metrics import Metrics, route_of
+from eyefirst.server.pool import Pool
 from eyefirst.server.problems import UNEXPECTED, problem
 from eyefirst.server.settings import Settings
 
@@ -90,8 +91,8 @@ def too_large(settings: Settings) -> BodyTooLargeError:
 class Guard:
     """The outermost layer of the service."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
-        self._app, self._settings, self._metrics = app, settings, metrics
+    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics, pool: Pool) -> None:
+        self._app, self._settings, self._metrics, self._pool = app, settings, metrics, pool
         self._budget = Budget(settings.buffered_bytes, settings.uploads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,3 +153,5 @@ class Guard:
             raise InvalidValueError("expected a whole number as Content-Length", remedy="send the body's length")
         if len(length) > 18 or int(length) > self._settings.body_bytes:
             raise too_large(self._settings)
+        if scope["method"] == "POST":
+            self._pool.check_room()  # here, where refusing costs least
