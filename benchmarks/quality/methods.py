@@ -103,7 +103,7 @@ def _ours_by_point(ours: Loaded, placement: Placement, title: str) -> Method:
     """What is left of a plan in tools that keep one point for frames of all ratios."""
     answers = ours.answers
     if answers is None:
-        return Method(placement, title, windows_only=True, missing=ours.missing)
+        return Method(f"point-{placement}", title, windows_only=True, missing=ours.missing)
 
     def corners(sample: Sample, ratios: Sequence[float]) -> list[Corner]:
         point = answers.anchor(sample.picture(), placement)
@@ -115,7 +115,7 @@ def _ours_by_point(ours: Loaded, placement: Placement, title: str) -> Method:
             found.append(Corner(start, 0.0) if axis == 0 else Corner(0.0, start))
         return found
 
-    return Method(placement, title, corners=corners, windows_only=True)
+    return Method(f"point-{placement}", title, corners=corners, windows_only=True)
 
 
 def halves(sample: Sample) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
