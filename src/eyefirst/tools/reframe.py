@@ -53,7 +53,7 @@ GOING_PRICE = 0.25
 """What the target pays for going one window further: hysteresis against near-equal subjects."""
 AS_WORTHY, LEAST_SLACK = 0.03, 0.04
 """Places worth so little less than the target will do; and those so near to it, in windows."""
-SIMPLER_LOSS, WORST_LOSS = 0.02, 0.15
+SIMPLER_LOSS, WORST_LOSS = 0.02, 0.1
 """What a simpler camera may lose against the best, in worth, over a shot; and in the shot's worst tenth."""
 LONGEST_PAN_SECONDS = 20.0
 LEAST_PAN = 0.1
