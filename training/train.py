@@ -90,8 +90,8 @@ class Run:
         return min(self.minutes / self.config.budget_minutes, 1.0)
 
     @property
-    def side(self) -> tuple[int, float]:
-        """Of the pictures, and of the smallest windows."""
+    def stage(self) -> tuple[int, float]:
+        """The sides of the pictures, and of the smallest windows."""
         return [(side, window) for share, side, window in self.config.sides if share <= self.progress][-1]
 
     def step(self, batch: Batch) -> tuple[float, float]:
@@ -205,9 +205,9 @@ def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -
     saved = measured = run.minutes
     losses: list[tuple[float, float]] = []
     while run.progress < 1:
-        side = run.side
-        with closing(batches.stream(run.steps, *side)) as stream:
-            while run.side == side and run.progress < 1:
+        stage = run.stage
+        with closing(batches.stream(run.steps, *stage)) as stream:
+            while run.stage == stage and run.progress < 1:
                 started = time.monotonic()
                 losses.append(run.step(next(stream).to(run.device)))
                 run.minutes += (time.monotonic() - started) / 60
@@ -216,7 +216,7 @@ def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -
                     run.save(checkpoint)
                     objectness, attention = np.mean(losses[-200:], axis=0)
                     print(
-                        f"minute {run.minutes:6.1f}  step {run.steps:6d}  side {run.side[0]}"
+                        f"minute {run.minutes:6.1f}  step {run.steps:6d}  side {stage[0]}"
                         f"  objectness {objectness:.4f}  attention {attention:.4f}",
                         flush=True,
                     )

@@ -107,13 +107,12 @@ def _ours_by_point(ours: Loaded, placement: Placement, title: str) -> Method:
 
     def corners(sample: Sample, ratios: Sequence[float]) -> list[Corner]:
         point = answers.anchor(sample.picture(), placement)
-        found = []
-        for ratio in ratios:
-            axis, size = largest_window(sample.aspect, ratio)
+
+        def start(axis: int, size: float) -> float:
             at = (point.x, point.y)[axis]
-            start = at * (1 - size) if placement == "share" else min(max(at - size / 2, 0.0), 1 - size)
-            found.append(Corner(start, 0.0) if axis == 0 else Corner(0.0, start))
-        return found
+            return at * (1 - size) if placement == "share" else min(max(at - size / 2, 0.0), 1 - size)
+
+        return _largest_windows(sample, ratios, start)
 
     return Method(f"point-{placement}", title, corners=corners, windows_only=True)
 
@@ -157,10 +156,15 @@ def gaussian(x: float, y: float, sigma_x: float, sigma_y: float) -> Map:
 
 def centre_crop(sample: Sample, ratios: Sequence[float]) -> list[Corner]:
     """Equal parts cut off both ends."""
+    return _largest_windows(sample, ratios, lambda _, size: (1 - size) / 2)
+
+
+def _largest_windows(sample: Sample, ratios: Sequence[float], start: Callable[[int, float], float]) -> list[Corner]:
+    """One for each ratio; `start` says where on the axis (0: across) along which one of this size can move."""
     found = []
     for ratio in ratios:
         axis, size = largest_window(sample.aspect, ratio)
-        found.append(Corner((1 - size) / 2, 0.0) if axis == 0 else Corner(0.0, (1 - size) / 2))
+        found.append(Corner(start(axis, size), 0.0) if axis == 0 else Corner(0.0, start(axis, size)))
     return found
 
 

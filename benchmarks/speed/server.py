@@ -29,6 +29,7 @@ import PIL.Image
 from rich.console import Console
 from rich.table import Table
 
+from eyefirst.server.settings import share_of_processors
 from eyefirst.tools.crop import plan_crops
 
 RATIOS = ("1:1", "16:9", "9:16", "3:1")
@@ -169,7 +170,7 @@ def request_of(photo: bytes) -> bytes:
 def at_the_limit(photo: bytes, processes: int, seconds: float, table: Table) -> None:
     """Throughput, latency, memory, and four times the capacity."""
     request, clients = request_of(photo), CLIENTS * processes
-    threads = max((os.cpu_count() or 1) // processes, 1)
+    threads = share_of_processors(processes)
     ratios, loads, memory = [], [], []
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawned) as alone, serving(threads, processes) as service:

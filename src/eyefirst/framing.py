@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Literal
 
 import numpy as np
@@ -163,6 +163,11 @@ class Framer:
         self._tables = np.stack([attention.table, *(_table_of(objectness, o.box) for o in self.objects)])
         self._premiums = [SUBJECT_PREMIUM * o.confidence * attention.mass_in(o.box) for o in self.objects]
 
+    @cached_property
+    def _top_tables(self) -> list[NDArray[np.float64]]:
+        """Of each subject's top; only where one cannot be whole are they wanted."""
+        return [_table_of(self._objectness, _top_of(o.box)) for o in self.objects]
+
     def frames(self, ratio: AspectRatio, alternatives: int = 1) -> tuple[Frame, ...]:
         """Up to `alternatives` frames, best first, no two near-copies of one another."""
         largest = ratio.largest_in(self.size)
@@ -236,12 +241,11 @@ class Framer:
         tops = _starts(rows, high, [e for b in constraints for e in (b.top, b.bottom)])
         edges = lefts, np.minimum(lefts + wide, 1.0), tops, np.minimum(tops + high, 1.0)
         score, *insides = masses_between(self._tables, *edges)
-        for inside, subject, premium in zip(insides, self.objects, self._premiums, strict=True):
+        for i, (inside, premium) in enumerate(zip(insides, self._premiums, strict=True)):
             if inside.max() > WHOLE:
                 score += premium * inside**2
             else:
-                top = _table_of(self._objectness, _top_of(subject.box))
-                score += TOP_PREMIUM * premium * masses_between(top, *edges)
+                score += TOP_PREMIUM * premium * masses_between(self._top_tables[i], *edges)
         for boxes, weight in ((self.options.must_keep, MUST_KEEP_WEIGHT), (self.options.avoid, -AVOID_WEIGHT)):
             for box in boxes:
                 score += weight * _cover(box, *edges)

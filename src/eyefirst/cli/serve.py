@@ -54,7 +54,7 @@ def serve_pictures(
     """
     try:
         from eyefirst.server.run import listen, serve
-        from eyefirst.server.settings import Settings
+        from eyefirst.server.settings import Settings, share_of_processors
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("eyefirst"):
             raise
@@ -64,7 +64,7 @@ def serve_pictures(
         host=host,
         port=port,
         hostnames=tuple(hostname or ()),
-        workers=workers or max((os.cpu_count() or 1) // processes, 1),
+        workers=workers or share_of_processors(processes),
         queue=queue,
         processes=processes,
         body_bytes=int(body_mb * (1 << 20)),

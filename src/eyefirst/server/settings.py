@@ -18,6 +18,11 @@ KEY_BYTES = 16
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
+def share_of_processors(processes: int) -> int:
+    """Threads for each of so many processes, at least one."""
+    return max((os.cpu_count() or 1) // processes, 1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One service.
@@ -37,7 +42,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     hostnames: tuple[str, ...] = ()
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=lambda: share_of_processors(1))
     queue: int = 16
     processes: int = 1
     uploads: int = 64

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from eyefirst.geometry import AspectRatio
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import check_revision
 from eyefirst.plan import CropPlan
+from eyefirst.render import written_whole
 from eyefirst.tools.album import AlbumRow, Journal, Task, settings_hash, work_through
 from eyefirst.tools.crop import plan_from
 
@@ -51,21 +51,18 @@ def plan_album(
     path = Path(out)
     journal = Journal(path.with_name(f".{path.name}.sqlite"), settings_hash(settings))
     rows = work_through(tasks, journal, lambda task: ([], plan_one(task.source, settings)), workers=workers)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with temporary.open("w") as file:
+        with written_whole(path) as file:
             for row in rows:
-                file.write(json.dumps(row.plan or {"error": row.error, "picture": row.picture}) + "\n")
+                line = json.dumps(row.plan or {"error": row.error, "picture": row.picture})
+                file.write(f"{line}\n".encode())
                 yield row
-        temporary.replace(path)
     except OSError as error:
         raise OutputError(
             f"cannot write the plans: {error.strerror}", remedy="check the folder and the free space", source=str(path)
         ) from error
     finally:
         rows.close()
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def plan_one(source: str, settings: PlanSettings) -> CropPlan:
