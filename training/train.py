@@ -30,6 +30,7 @@ from training.datasets.batches import SMALLEST_WINDOW, Batch, BatchConfig, Batch
 from training.datasets.store import open_store
 from training.evaluate import evaluate
 from training.losses import attention_loss, feature_loss, hint_loss, objectness_loss
+from training.muon import Muon
 from training.networks.saliency_net import NetConfig, SaliencyNet, cut
 from training.weights import load_weights, save_weights
 
@@ -46,6 +47,7 @@ class TrainConfig:
     budget_minutes: float
     sides: tuple[tuple[float, int, float], ...]
     learning_rate: float = 2e-3
+    muon: bool = False
     weight_decay: float = 0.03
     attention_weight: float = 0.35
     hint_weight: float = 1.0
@@ -76,12 +78,7 @@ class Run:
         self.config, self.device = config, device
         self.net = SaliencyNet(net_config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.net).requires_grad_(False)
-        decayed = [p for p in self.net.parameters() if p.ndim > 1]
-        others = [p for p in self.net.parameters() if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
-            lr=config.learning_rate,
-        )
+        self.optimisers = _optimisers(self.net, config)
         self.minutes = 0.0
         self.steps = 0
 
@@ -98,8 +95,9 @@ class Run:
         """One update; returns the two losses."""
         rate = self.config.learning_rate * min(1.0, (self.steps + 1) / self.config.warm_up_steps)
         rate *= 0.01 + 0.99 * (1 + math.cos(math.pi * self.progress)) / 2
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
         self.net.train()
         pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -113,10 +111,11 @@ class Run:
         if features is not None:
             told = cut(batch.features, batch.windows, features.shape[-1])
             loss = loss + self.config.feature_weight * _mean(feature_loss(features.float(), told), batch.features_known)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.net.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         self.steps += 1
         decay = min(self.config.average_decay, self.steps / (self.steps + 10))
         with torch.no_grad():
@@ -151,7 +150,7 @@ class Run:
             "train_config": asdict(self.config),
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "minutes": self.minutes,
             "steps": self.steps,
         }
@@ -163,8 +162,22 @@ class Run:
         state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=False)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, known in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(known)
         self.minutes, self.steps = state["minutes"], state["steps"]
+
+
+def _optimisers(net: SaliencyNet, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """AdamW, under which vectors and single numbers do not decay; Muon for filters between many channels, if wanted."""
+    filters = [p for p in net.parameters() if config.muon and p.ndim == 4 and min(p.shape[:2]) >= 16]
+    taken = set(map(id, filters))
+    others = [p for p in net.parameters() if id(p) not in taken]
+    decayed, kept = [p for p in others if p.ndim > 1], [p for p in others if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=config.learning_rate)]
+    if filters:
+        optimisers.append(Muon(filters, config.learning_rate, config.weight_decay))
+    return optimisers
 
 
 def _mean(losses: Tensor, weights: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from training.datasets.records import Fixations, Record, is_held_back  # noqa: E
 from training.datasets.store import UNKNOWN_HINT, Store, build_store, open_store  # noqa: E402
 from training.evaluate import evaluate, predict  # noqa: E402
 from training.export import ATTENTION_CEILING, export  # noqa: E402
+from training.muon import Muon, orthogonal  # noqa: E402
 from training.networks.saliency_net import NetConfig, SaliencyNet  # noqa: E402
 from training.readout import ReadoutConfig  # noqa: E402
 from training.teach import teach  # noqa: E402
@@ -174,8 +175,27 @@ def test_a_prior_is_cut_as_the_picture_is() -> None:
         assert torch.allclose(priors[2][::2, ::2].mean(), plain[:17, :17].mean(), atol=0.15)
 
 
-def test_training_learns_stops_resumes_and_exports(batches: Batches, store: Store, tmp_path: Path) -> None:
-    config = TrainConfig(budget_minutes=60.0, sides=((0.0, 64, 0.6),), warm_up_steps=5, average_decay=0.9)
+def test_muons_steps_have_even_singular_values() -> None:
+    random = torch.Generator().manual_seed(0)
+    for shape in ((48, 200), (200, 48)):
+        matrix = torch.randn(shape, generator=random) @ torch.diag(torch.logspace(0, -1, shape[1]))
+        values = torch.linalg.svdvals(orthogonal(matrix, rounds=5))
+        assert values.min() > 0.3
+        assert values.max() < 1.3
+
+    filters = torch.nn.Parameter(torch.zeros(32, 16, 3, 3))
+    filters.grad = torch.randn(filters.shape, generator=random)
+    Muon([filters], lr=0.01, weight_decay=0.0).step()
+    step = filters.detach()
+    assert float(step.square().mean().sqrt()) == pytest.approx(0.01 * 0.2, rel=0.2)
+    assert float((step * filters.grad).sum()) < 0
+
+
+@pytest.mark.parametrize("muon", [False, True])
+def test_training_learns_stops_resumes_and_exports(
+    batches: Batches, store: Store, tmp_path: Path, muon: bool
+) -> None:
+    config = TrainConfig(budget_minutes=60.0, sides=((0.0, 64, 0.6),), warm_up_steps=5, average_decay=0.9, muon=muon)
     run = Run(NET, config, torch.device("cpu"))
     losses = [run.step(batches.batch(i, 64)) for i in range(40)]
     first, last = np.mean(losses[:5], axis=0), np.mean(losses[-5:], axis=0)
