@@ -1,15 +1,16 @@
 """Fits what trained logits have to be multiplied by to mean what they say: `python -m training.calibrate IN STORE OUT`.
 
-Three numbers (Guo et al., "On calibration of modern neural networks", ICML 2017): a gain for attention, by
-the likelihood of people's fixations; a gain and a bias for objectness, by that of masks. They are fitted
-on one half of the held-back pictures, by a hash of the id; which half, decides `is_for_fitting`, so that figures
-can be taken from the other.
+Five numbers (Guo et al., "On calibration of modern neural networks", ICML 2017): gains of attention and of its
+centre prior, and how much of its surround is taken off, by the likelihood of people's fixations; a gain and a bias
+for objectness, by that of masks. They are fitted on one half of the held-back pictures, by a hash of the id;
+which half, decides `is_for_fitting`, so that figures can be taken from the other.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 
 from training.datasets.store import Row, Store, open_store
 from training.evaluate import MEASURED_SETS, shipped_prior
-from training.networks.saliency_net import SaliencyNet
+from training.networks.saliency_net import NetConfig, SaliencyNet
 from training.weights import load_weights, save_weights
 
 MASK_SETS = ("DUTS-TR", "CCP", "human290", "DAVIS", "nothing")
@@ -29,16 +30,16 @@ MOST = 400
 
 
 def is_for_fitting(row: Row) -> bool:
-    """Whether a held-back picture belongs to the half that the three numbers are fitted on."""
+    """Whether a held-back picture belongs to the half that the numbers are fitted on."""
     return hashlib.sha256(f"calibrate/{row.id}".encode()).digest()[0] % 2 == 0
 
 
 @torch.no_grad()
 def logits(net: SaliencyNet, pictures: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Attention with the shipped prior, and objectness, before any calibration: (n, 68, 68) each."""
+    """Attention without any prior, and objectness, before gains and bias: (n, 68, 68) each."""
     x = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float()
     attention, objectness = net(x.contiguous(memory_format=torch.channels_last))
-    return attention + shipped_prior(net, attention.shape[-1]), objectness
+    return attention, objectness
 
 
 def calibrate(net: SaliencyNet, store: Store, most: int = MOST) -> SaliencyNet:
@@ -46,11 +47,14 @@ def calibrate(net: SaliencyNet, store: Store, most: int = MOST) -> SaliencyNet:
     fitting = [i for i, row in enumerate(store.rows) if row.held_back and is_for_fitting(row)]
     looked_at = [_first(store, fitting, name, most) for name in MEASURED_SETS]
     masked = [_first(store, fitting, name, most) for name in MASK_SETS]
-    gain = _attention_gain(net, store, [i for part in looked_at for i in part])
-    slope, bias = _objectness_line(net, store, [i for part in masked for i in part])
-    result = SaliencyNet(
-        replace(net.config, attention_gain=gain, objectness_gain=slope, objectness_bias=bias),
-    ).eval()
+    bare = with_config(net, net.config.uncalibrated())
+    attention = attention_numbers(bare, store, [i for part in looked_at for i in part])
+    slope, bias = _objectness_line(bare, store, [i for part in masked for i in part])
+    return with_config(net, replace(bare.config, **attention, objectness_gain=slope, objectness_bias=bias))
+
+
+def with_config(net: SaliencyNet, config: NetConfig) -> SaliencyNet:
+    result = SaliencyNet(config).eval()
     result.load_state_dict(net.state_dict())
     return result
 
@@ -59,22 +63,27 @@ def _first(store: Store, indices: list[int], name: str, most: int) -> list[int]:
     return [i for i in indices if store.rows[i].set_name == name][:most]
 
 
-def _attention_gain(net: SaliencyNet, store: Store, chosen: list[int]) -> float:
-    """Among gains from 0.5 to 2, the one under which the fixations are likeliest."""
+def attention_numbers(net: SaliencyNet, store: Store, chosen: list[int]) -> dict[str, float]:
+    """The numbers of the config under which the fixations are likeliest."""
     if not chosen:
-        return 1.0
-    gains = torch.linspace(0.5, 2, 61)
-    likelihoods = torch.zeros(len(gains))
-    for start in range(0, len(chosen), 16):
-        part = chosen[start : start + 16]
-        attention = logits(net, store.pictures[part])[0].flatten(1)
-        for row, values in zip((store.rows[i] for i in part), attention, strict=True):
-            assert row.fixations is not None
-            cells = np.clip((row.fixations.points() * 68).astype(int), 0, 67)
-            at = values[torch.from_numpy(cells[:, 1] * 68 + cells[:, 0])]
-            total = torch.logsumexp(gains[:, None] * values[None], dim=1)
-            likelihoods += gains * at.mean() - total
-    return round(float(gains[likelihoods.argmax()]), 3)
+        return {}
+    less = with_config(net, replace(net.config, attention_surround=1.0))
+    parts = [chosen[k : k + 16] for k in range(0, len(chosen), 16)]
+    centre, rest = (torch.cat([logits(n, store.pictures[part])[0] for part in parts]) for n in (net, less))
+    with torch.no_grad():
+        prior = shipped_prior(net, centre.shape[-1]).expand_as(centre)
+    maps = torch.stack([centre, rest - centre, prior], dim=-1).flatten(1, 2)  # (n, cells, 3)
+    looked = torch.zeros(maps.shape[:2])
+    for share, row in zip(looked, (store.rows[i] for i in chosen), strict=True):
+        assert row.fixations is not None
+        side = centre.shape[-1]
+        cells = np.clip((row.fixations.points() * side).astype(int), 0, side - 1)
+        share.copy_(torch.from_numpy(np.bincount(cells[:, 1] * side + cells[:, 0], minlength=side**2) / len(cells)))
+    gain, surround, prior_gain = _fitted(lambda w: -(looked * (maps @ w).log_softmax(1)).sum(1).mean(), [1.0, 0.0, 1.0])
+    if gain <= 0:  # a network that has learned nothing yet
+        return {}
+    numbers = {"attention_gain": gain, "attention_surround": surround / gain, "prior_gain": prior_gain / gain}
+    return {name: round(value, 3) for name, value in numbers.items()}
 
 
 def _objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple[float, float]:
@@ -88,17 +97,23 @@ def _objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple
         masks = torch.from_numpy(np.asarray(store.labels[part][:, 0], np.float32))
         targets.append(F.avg_pool2d(masks[:, None], 2).flatten())
     x, y = torch.cat(values), torch.cat(targets)
-    line = torch.tensor([1.0, 0.0], requires_grad=True)
-    optimiser = torch.optim.LBFGS([line], max_iter=60)
+    slope, bias = _fitted(lambda w: F.binary_cross_entropy_with_logits(x * w[0] + w[1], y), [1.0, 0.0])
+    return round(slope, 3), round(bias, 3)
 
-    def loss() -> Tensor:
+
+def _fitted(loss: Callable[[Tensor], Tensor], start: list[float]) -> list[float]:
+    """The numbers of the least loss, which must be convex."""
+    numbers = torch.tensor(start, requires_grad=True)
+    optimiser = torch.optim.LBFGS([numbers], max_iter=60, line_search_fn="strong_wolfe")
+
+    def step() -> Tensor:
         optimiser.zero_grad()
-        value = F.binary_cross_entropy_with_logits(x * line[0] + line[1], y)
+        value = loss(numbers)
         value.backward()
         return value
 
-    optimiser.step(loss)
-    return round(float(line[0].detach()), 3), round(float(line[1].detach()), 3)
+    optimiser.step(step)
+    return [float(n) for n in numbers.detach()]
 
 
 def main() -> None:
@@ -109,7 +124,10 @@ def main() -> None:
     arguments = parser.parse_args()
     net = calibrate(load_weights(arguments.weights), open_store(arguments.store))
     c = net.config
-    print(f"attention x {c.attention_gain}, objectness x {c.objectness_gain} {c.objectness_bias:+}")
+    print(
+        f"attention x {c.attention_gain}, surround x {c.attention_surround}, prior x {c.prior_gain}, "
+        f"objectness x {c.objectness_gain} {c.objectness_bias:+}"
+    )
     save_weights(net, arguments.out)
 
 

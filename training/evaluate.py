@@ -19,7 +19,8 @@ PRIOR_SETS = ("osie", "mit1003")
 
 def shipped_prior(net: SaliencyNet, side: int) -> Tensor:
     """(1, side, side) log prior that the exported network carries."""
-    return net.prior(shipped_prior_weights(net.config.prior_sets)[None].to(net.mean.device), side)
+    weights = shipped_prior_weights(net.config.prior_sets)[None].to(net.mean.device)
+    return net.prior(weights, side) * net.config.prior_gain
 
 
 def shipped_prior_weights(prior_sets: Sequence[str]) -> Tensor:

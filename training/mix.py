@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,7 +21,7 @@ from training.weights import load_weights, save_weights
 def mix(nets: Sequence[tuple[SaliencyNet, float]]) -> SaliencyNet:
     """The weighted mean of networks of the same sizes, batch norm's statistics included."""
     total = sum(share for _, share in nets)
-    bare = [replace(net.config, attention_gain=1.0, objectness_gain=1.0, objectness_bias=0.0) for net, _ in nets]
+    bare = [net.config.uncalibrated() for net, _ in nets]
     if any(config != bare[0] for config in bare):
         raise SystemExit(f"expected networks of the same sizes, got {bare}; mix minutes of one run")
     states: list[tuple[Mapping[str, torch.Tensor], float]] = [(net.state_dict(), share / total) for net, share in nets]

@@ -14,6 +14,7 @@ from PIL import ImageDraw
 torch = pytest.importorskip("torch", reason="torch comes with the dependency group 'train'")
 
 from training import mix  # noqa: E402
+from training.calibrate import attention_numbers, with_config  # noqa: E402
 from training.datasets.batches import BatchConfig, Batches  # noqa: E402
 from training.datasets.records import Fixations, Record, is_held_back  # noqa: E402
 from training.datasets.store import UNKNOWN_HINT, Store, build_store, open_store  # noqa: E402
@@ -192,9 +193,7 @@ def test_muons_steps_have_even_singular_values() -> None:
 
 
 @pytest.mark.parametrize("muon", [False, True])
-def test_training_learns_stops_resumes_and_exports(
-    batches: Batches, store: Store, tmp_path: Path, muon: bool
-) -> None:
+def test_training_learns_stops_resumes_and_exports(batches: Batches, store: Store, tmp_path: Path, muon: bool) -> None:
     config = TrainConfig(budget_minutes=60.0, sides=((0.0, 64, 0.6),), warm_up_steps=5, average_decay=0.9, muon=muon)
     run = Run(NET, config, torch.device("cpu"))
     losses = [run.step(batches.batch(i, 64)) for i in range(40)]
@@ -268,6 +267,30 @@ def test_a_wrong_share_is_named(part: str, capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         mix.main(["out.safetensors", part])
     assert f"expected WEIGHTS=SHARE with a share above 0, got {part}" in capsys.readouterr().err
+
+
+def test_calibration_makes_fixations_likelier_and_is_part_of_what_ships(store: Store, tmp_path: Path) -> None:
+    shipped = load_weights(CONFIGS.parent / "weights" / "saliency_v6.safetensors")
+    bare = with_config(shipped, shipped.config.uncalibrated())
+    looked_at = [i for i, row in enumerate(store.rows) if row.fixations][:24]
+    fitted = with_config(bare, replace(bare.config, **attention_numbers(bare, store, looked_at)))
+
+    def likelihood(net: SaliencyNet) -> float:
+        likelihoods = []
+        for density, i in zip(predict(net, store.pictures[looked_at])[0], looked_at, strict=True):
+            x, y = (store.rows[i].fixations.points() * 68).astype(int).clip(0, 67).T  # type: ignore[union-attr]
+            likelihoods.append(np.log(np.maximum(density[y, x], 1e-30)).mean())
+        return float(np.mean(likelihoods))
+
+    assert likelihood(fitted) > likelihood(bare)
+    assert likelihood(fitted) > likelihood(with_config(bare, replace(fitted.config, attention_surround=0.0)))
+    assert likelihood(fitted) > likelihood(with_config(bare, replace(fitted.config, prior_gain=1.0)))
+
+    surrounded = SaliencyNet(replace(NET, attention_surround=0.5, prior_gain=0.5, attention_gain=1.5)).eval()
+    export(surrounded, store, "smoke_v2", tmp_path, int8=False, reduce_range=True)
+    answer = OnnxNetwork(tmp_path / "model.onnx").predict(np.asarray(store.pictures[:2])).attention
+    expected = np.clip(predict(surrounded, store.pictures[:2])[0] * 68 * 68 / ATTENTION_CEILING, 0, 1)
+    np.testing.assert_allclose(answer[:, 8:-8, 8:-8], expected[:, 8:-8, 8:-8], atol=5e-3)
 
 
 def test_figures_come_from_the_held_back_side(store: Store) -> None:

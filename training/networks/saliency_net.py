@@ -9,13 +9,15 @@ stride 4; every data set of fixations has a centre prior of its own, as in UNISA
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 PRIOR_SIDE = 17
+SURROUND = 11
+"""Cells at 1/8 of the side, a third of the picture each way: how much there is round about."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,10 @@ class NetConfig:
 
     `decoder` channels run down the pyramid, `finest` of them at 1/4, where they cost most (0: as many).
     `readout` is the size of each head's last convolution: one output channel wastes most of a vector unit.
-    The gains and the bias are fitted after training, by `training.calibrate`: logits times gain plus bias.
+    The gains, the surround and the bias are fitted after training, by `training.calibrate`. Attention is the gain
+    times (logits, less `attention_surround` times their mean over `SURROUND` cells each way, plus the prior times
+    `prior_gain`): labels are blurred, people's fixations are not, and what stands out among much else that does
+    draws more of them. Objectness is logits times gain plus bias.
     `hints` maps of where faces and text are, and `features` maps of what a published network sees, help to train
     the trunk; they are never exported.
     """
@@ -39,8 +44,16 @@ class NetConfig:
     features: int = 0
     prior_sets: tuple[str, ...] = ()
     attention_gain: float = 1.0
+    attention_surround: float = 0.0
+    prior_gain: float = 1.0
     objectness_gain: float = 1.0
     objectness_bias: float = 0.0
+
+    def uncalibrated(self) -> NetConfig:
+        """The same sizes, nothing fitted."""
+        return replace(
+            self, attention_gain=1.0, attention_surround=0.0, prior_gain=1.0, objectness_gain=1.0, objectness_bias=0.0
+        )
 
 
 def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
@@ -136,9 +149,11 @@ class SaliencyNet(nn.Module):
         return *self._read(quarter, eighth), hints, features
 
     def _read(self, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
-        attention = F.interpolate(
-            self.attention_head(eighth), size=quarter.shape[2:], mode="bilinear", align_corners=False
-        )
+        attention = self.attention_head(eighth)
+        if surround := self.config.attention_surround:
+            around = F.avg_pool2d(attention, SURROUND, 1, SURROUND // 2, count_include_pad=False)
+            attention = attention - surround * around
+        attention = F.interpolate(attention, size=quarter.shape[2:], mode="bilinear", align_corners=False)
         return attention[:, 0], self.objectness_head(quarter)[:, 0]
 
     def calibrated(self, attention: Tensor, objectness: Tensor) -> tuple[Tensor, Tensor]:
