@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from training.datasets.store import Row, Store, open_store
 from training.evaluate import MEASURED_SETS, shipped_prior
+from training.fixate import fixation_shares
 from training.networks.saliency_net import NetConfig, SaliencyNet
 from training.weights import load_weights, save_weights
 
@@ -73,12 +74,7 @@ def attention_numbers(net: SaliencyNet, store: Store, chosen: list[int]) -> dict
     with torch.no_grad():
         prior = shipped_prior(net, centre.shape[-1]).expand_as(centre)
     maps = torch.stack([centre, rest - centre, prior], dim=-1).flatten(1, 2)  # (n, cells, 3)
-    looked = torch.zeros(maps.shape[:2])
-    for share, row in zip(looked, (store.rows[i] for i in chosen), strict=True):
-        assert row.fixations is not None
-        side = centre.shape[-1]
-        cells = np.clip((row.fixations.points() * side).astype(int), 0, side - 1)
-        share.copy_(torch.from_numpy(np.bincount(cells[:, 1] * side + cells[:, 0], minlength=side**2) / len(cells)))
+    looked = fixation_shares(store, chosen, centre.shape[-1]).flatten(1)
     gain, surround, prior_gain = _fitted(lambda w: -(looked * (maps @ w).log_softmax(1)).sum(1).mean(), [1.0, 0.0, 1.0])
     if gain <= 0:  # a network that has learned nothing yet
         return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,12 +15,13 @@ from PIL import ImageDraw
 torch = pytest.importorskip("torch", reason="torch comes with the dependency group 'train'")
 
 from training import mix  # noqa: E402
-from training.calibrate import attention_numbers, with_config  # noqa: E402
+from training.calibrate import attention_numbers  # noqa: E402
 from training.datasets.batches import BatchConfig, Batches  # noqa: E402
 from training.datasets.records import Fixations, Record, is_held_back  # noqa: E402
 from training.datasets.store import UNKNOWN_HINT, Store, build_store, open_store  # noqa: E402
-from training.evaluate import evaluate, predict  # noqa: E402
+from training.evaluate import evaluate, predict, shipped_prior  # noqa: E402
 from training.export import ATTENTION_CEILING, export  # noqa: E402
+from training.fixate import fixate, fixation_shares  # noqa: E402
 from training.muon import Muon, orthogonal  # noqa: E402
 from training.networks.saliency_net import NetConfig, SaliencyNet  # noqa: E402
 from training.readout import ReadoutConfig  # noqa: E402
@@ -269,23 +271,36 @@ def test_a_wrong_share_is_named(part: str, capsys: pytest.CaptureFixture[str]) -
     assert f"expected WEIGHTS=SHARE with a share above 0, got {part}" in capsys.readouterr().err
 
 
-def test_calibration_makes_fixations_likelier_and_is_part_of_what_ships(store: Store, tmp_path: Path) -> None:
-    shipped = load_weights(CONFIGS.parent / "weights" / "saliency_v6.safetensors")
-    bare = with_config(shipped, shipped.config.uncalibrated())
-    looked_at = [i for i, row in enumerate(store.rows) if row.fixations][:24]
-    fitted = with_config(bare, replace(bare.config, **attention_numbers(bare, store, looked_at)))
+def test_calibration_finds_the_gains_that_fixations_were_drawn_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blurred maps with too strong a prior, whose true gain, surround and prior are known."""
+    random = np.random.default_rng(0)
+    net = SaliencyNet(NET).eval()
+    maps = torch.from_numpy(random.normal(size=(60, 1, 9, 9)).astype(np.float32))
+    maps = torch.nn.functional.interpolate(maps, (68, 68), mode="bicubic")[:, 0]
+    around = torch.nn.functional.avg_pool2d(maps, 21, 1, 10, count_include_pad=False)
+    true = (1.5 * (maps - 0.4 * around + 0.6 * shipped_prior(net, 68))).detach()
+    shares = true.flatten(1).softmax(1).view_as(true)
+    monkeypatch.setattr("training.calibrate.fixation_shares", lambda store, chosen, side: shares)
+    monkeypatch.setattr(
+        "training.calibrate.logits", lambda n, chosen: (maps[chosen] - n.config.attention_surround * around[chosen], 0)
+    )
+    numbers = attention_numbers(net, SimpleNamespace(pictures=np.arange(60)), list(range(60)))  # type: ignore[arg-type]
+    assert numbers == pytest.approx({"attention_gain": 1.5, "attention_surround": 0.4, "prior_gain": 0.6}, rel=0.02)
 
-    def likelihood(net: SaliencyNet) -> float:
-        likelihoods = []
-        for density, i in zip(predict(net, store.pictures[looked_at])[0], looked_at, strict=True):
-            x, y = (store.rows[i].fixations.points() * 68).astype(int).clip(0, 67).T  # type: ignore[union-attr]
-            likelihoods.append(np.log(np.maximum(density[y, x], 1e-30)).mean())
-        return float(np.mean(likelihoods))
 
-    assert likelihood(fitted) > likelihood(bare)
-    assert likelihood(fitted) > likelihood(with_config(bare, replace(fitted.config, attention_surround=0.0)))
-    assert likelihood(fitted) > likelihood(with_config(bare, replace(fitted.config, prior_gain=1.0)))
+def test_the_head_learns_from_fixations_and_nothing_else_changes(store: Store) -> None:
+    bare = load_weights(CONFIGS.parent / "weights" / "saliency_v6.safetensors")
+    chosen = [i for i, row in enumerate(store.rows) if row.fixations and not row.held_back]
+    shares = fixation_shares(store, chosen, 68).numpy()
+    np.testing.assert_allclose(shares.sum((1, 2)), 1, rtol=1e-5)
+    learned = fixate(bare, store, epochs=3)
+    before, after = (predict(n, store.pictures[chosen]) for n in (bare, learned))
+    likelihoods = [(shares * np.log(np.maximum(density, 1e-30))).sum((1, 2)).mean() for density, _ in (before, after)]
+    assert likelihoods[1] > likelihoods[0]
+    np.testing.assert_array_equal(before[1], after[1])
 
+
+def test_what_calibration_fits_is_part_of_what_ships(store: Store, tmp_path: Path) -> None:
     surrounded = SaliencyNet(replace(NET, attention_surround=0.5, prior_gain=0.5, attention_gain=1.5)).eval()
     export(surrounded, store, "smoke_v2", tmp_path, int8=False, reduce_range=True)
     answer = OnnxNetwork(tmp_path / "model.onnx").predict(np.asarray(store.pictures[:2])).attention

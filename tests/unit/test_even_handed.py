@@ -182,19 +182,16 @@ def attention_on_variant(done: dict[str, list[Trial]]) -> dict[str, float]:
 def test_the_shipped_network_looks_at_drawn_people_of_every_skin_tone() -> None:
     """Two figures alike but for their skin; the darker one is the variant, and 0.5 is even-handed.
 
-    Measured with saliency_v6: the darker one gets 0.430 to 0.455 of the attention (saliency_v5: 0.443 to 0.462), a lean
-    towards lighter drawn faces. Before calibration it is 0.46 to 0.48 in both; calibration sharpens maps, and with
-    them every lean, and saliency_v6's does so more, which is why this bound is 0.42 and no longer 0.44.
-
-    A crop that has to take one of two equals is decided by any lean, however small: on these even grounds it nearly
-    always takes the lighter one. So attention is bounded. On photos of people,
+    Measured with saliency_v6: the darker one gets 0.443 to 0.459 of the attention (saliency_v5: 0.443 to 0.462), a lean
+    towards lighter drawn faces. A crop that has to take one of two equals is decided by any lean, however small: on
+    these even grounds it nearly always takes the lighter one. So attention is bounded. On photos of people,
     recoloured one darker and one lighter, it takes either (`python -m benchmarks.quality.even_handed`).
     These bounds keep the lean from growing; tighten them when a network has less of it.
     """
     # every fourth figure, so that clothes and hair both vary
     done = run_trials({name: of_tones[::4] for name, of_tones in drawn_pairs().items()}, plain_backgrounds(), None)
     for name, attention in attention_on_variant(done).items():
-        assert 0.42 < attention < 0.58, name
+        assert 0.44 < attention < 0.56, name
     everything = [t for of_tones in done.values() for t in of_tones]
     assert 0.35 < np.mean([t.kept_left for t in everything]) < 0.65  # measured 0.50: no lean to a side
 

@@ -149,12 +149,15 @@ class SaliencyNet(nn.Module):
         return *self._read(quarter, eighth), hints, features
 
     def _read(self, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
-        attention = self.attention_head(eighth)
+        return self.attention(eighth, quarter.shape[-1])[:, 0], self.objectness_head(quarter)[:, 0]
+
+    def attention(self, eighth: Tensor, side: int) -> Tensor:
+        """The decoder's map at 1/8 -> attention logits (n, 1, side, side) without any centre prior."""
+        logits = self.attention_head(eighth)
         if surround := self.config.attention_surround:
-            around = F.avg_pool2d(attention, SURROUND, 1, SURROUND // 2, count_include_pad=False)
-            attention = attention - surround * around
-        attention = F.interpolate(attention, size=quarter.shape[2:], mode="bilinear", align_corners=False)
-        return attention[:, 0], self.objectness_head(quarter)[:, 0]
+            around = F.avg_pool2d(logits, SURROUND, 1, SURROUND // 2, count_include_pad=False)
+            logits = logits - surround * around
+        return F.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
 
     def calibrated(self, attention: Tensor, objectness: Tensor) -> tuple[Tensor, Tensor]:
         """Logits that mean what they say; attention with its prior already added."""
