@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.datasets.store import Row, Store, open_store
-from training.evaluate import MEASURED_SETS, shipped_prior
-from training.fixate import fixation_shares
+from training.evaluate import MEASURED_SETS, as_input, parts_of, shipped_prior
+from training.fixate import head_input
+from training.losses import fixation_loss
 from training.networks.saliency_net import NetConfig, SaliencyNet
 from training.weights import load_weights, save_weights
 
@@ -33,14 +34,6 @@ MOST = 400
 def is_for_fitting(row: Row) -> bool:
     """Whether a held-back picture belongs to the half that the numbers are fitted on."""
     return hashlib.sha256(f"calibrate/{row.id}".encode()).digest()[0] % 2 == 0
-
-
-@torch.no_grad()
-def logits(net: SaliencyNet, pictures: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Attention without any prior, and objectness, before gains and bias: (n, 68, 68) each."""
-    x = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float()
-    attention, objectness = net(x.contiguous(memory_format=torch.channels_last))
-    return attention, objectness
 
 
 def calibrate(net: SaliencyNet, store: Store, most: int = MOST) -> SaliencyNet:
@@ -55,6 +48,7 @@ def calibrate(net: SaliencyNet, store: Store, most: int = MOST) -> SaliencyNet:
 
 
 def with_config(net: SaliencyNet, config: NetConfig) -> SaliencyNet:
+    """The same weights under another config of the same sizes."""
     result = SaliencyNet(config).eval()
     result.load_state_dict(net.state_dict())
     return result
@@ -64,32 +58,32 @@ def _first(store: Store, indices: list[int], name: str, most: int) -> list[int]:
     return [i for i in indices if store.rows[i].set_name == name][:most]
 
 
+@torch.no_grad()
 def attention_numbers(net: SaliencyNet, store: Store, chosen: list[int]) -> dict[str, float]:
     """The numbers of the config under which the fixations are likeliest."""
     if not chosen:
         return {}
     less = with_config(net, replace(net.config, attention_surround=1.0))
-    parts = [chosen[k : k + 16] for k in range(0, len(chosen), 16)]
-    centre, rest = (torch.cat([logits(n, store.pictures[part])[0] for part in parts]) for n in (net, less))
-    with torch.no_grad():
-        prior = shipped_prior(net, centre.shape[-1]).expand_as(centre)
-    maps = torch.stack([centre, rest - centre, prior], dim=-1).flatten(1, 2)  # (n, cells, 3)
-    looked = fixation_shares(store, chosen, centre.shape[-1]).flatten(1)
-    gain, surround, prior_gain = _fitted(lambda w: -(looked * (maps @ w).log_softmax(1)).sum(1).mean(), [1.0, 0.0, 1.0])
+    seen = torch.cat([head_input(net, store.pictures[part]) for part in parts_of(chosen)])
+    side = 2 * seen.shape[-1]
+    centre, rest = (n.attention(seen, side)[:, 0] for n in (net, less))
+    maps = torch.stack([centre, rest - centre, shipped_prior(net, side).expand_as(centre)], dim=-1).flatten(1, 2)
+    looked = torch.from_numpy(store.fixation_shares(chosen, side)).flatten(1)
+    gain, surround, prior_gain = _fitted(lambda w: fixation_loss(maps @ w, looked).mean(), [1.0, 0.0, 1.0])
     if gain <= 0:  # a network that has learned nothing yet
         return {}
     numbers = {"attention_gain": gain, "attention_surround": surround / gain, "prior_gain": prior_gain / gain}
     return {name: round(value, 3) for name, value in numbers.items()}
 
 
+@torch.no_grad()
 def _objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple[float, float]:
     """Gain and bias of the least cross-entropy (Platt scaling)."""
     if not chosen:
         return 1.0, 0.0
     values, targets = [], []
-    for start in range(0, len(chosen), 16):
-        part = chosen[start : start + 16]
-        values.append(logits(net, store.pictures[part])[1].flatten())
+    for part in parts_of(chosen):
+        values.append(net(as_input(net, store.pictures[part]))[1].flatten())
         masks = torch.from_numpy(np.asarray(store.labels[part][:, 0], np.float32))
         targets.append(F.avg_pool2d(masks[:, None], 2).flatten())
     x, y = torch.cat(values), torch.cat(targets)
@@ -97,6 +91,7 @@ def _objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple
     return round(slope, 3), round(bias, 3)
 
 
+@torch.enable_grad()
 def _fitted(loss: Callable[[Tensor], Tensor], start: list[float]) -> list[float]:
     """The numbers of the least loss, which must be convex."""
     numbers = torch.tensor(start, requires_grad=True)

@@ -19,8 +19,7 @@ PRIOR_SETS = ("osie", "mit1003")
 
 def shipped_prior(net: SaliencyNet, side: int) -> Tensor:
     """(1, side, side) log prior that the exported network carries."""
-    weights = shipped_prior_weights(net.config.prior_sets)[None].to(net.mean.device)
-    return net.prior(weights, side) * net.config.prior_gain
+    return net.prior(shipped_prior_weights(net.config.prior_sets)[None].to(net.mean.device), side)
 
 
 def shipped_prior_weights(prior_sets: Sequence[str]) -> Tensor:
@@ -29,12 +28,22 @@ def shipped_prior_weights(prior_sets: Sequence[str]) -> Tensor:
     return weights / weights.sum()
 
 
+def as_input(net: SaliencyNet, pictures: np.ndarray) -> Tensor:
+    """(n, side, side, 3) uint8 -> what the network takes."""
+    x = torch.from_numpy(np.array(pictures)).to(net.mean.device).permute(0, 3, 1, 2).float()
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def parts_of(indices: list[int]) -> list[list[int]]:
+    """So many pictures at once as fit any memory."""
+    return [indices[k : k + 16] for k in range(0, len(indices), 16)]
+
+
 @torch.no_grad()
 def predict(net: SaliencyNet, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n, 272, 272, 3) uint8 -> attention densities and objectness, both (n, 68, 68) float32."""
     net.eval()
-    x = torch.from_numpy(np.array(pictures)).to(net.mean.device).permute(0, 3, 1, 2).float()
-    attention, objectness = (maps.float() for maps in net(x.contiguous(memory_format=torch.channels_last)))
+    attention, objectness = (maps.float() for maps in net(as_input(net, pictures)))
     attention, objectness = net.calibrated(attention + shipped_prior(net, attention.shape[-1]), objectness)
     density = attention.flatten(1).softmax(1).view_as(attention)
     return density.cpu().numpy(), objectness.sigmoid().cpu().numpy()
@@ -81,7 +90,7 @@ def attention_figures(store: Store, name: str, chosen: list[int], attention: np.
 
 
 def _predict_all(net: SaliencyNet, store: Store, indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    parts = [predict(net, store.pictures[indices[k : k + 16]]) for k in range(0, len(indices), 16)]
+    parts = [predict(net, store.pictures[part]) for part in parts_of(indices)]
     if not parts:
         return np.empty((0, 0, 0)), np.empty((0, 0, 0))
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])

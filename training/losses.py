@@ -40,6 +40,14 @@ def attention_loss(logits: Tensor, density: Tensor) -> Tensor:
     return kl + 0.5 * (1 - cc)
 
 
+def fixation_loss(logits: Tensor, shares: Tensor) -> Tensor:
+    """Negative log likelihood of a fixation, in nats, as in DeepGaze II (Kuemmerer et al., ICCV 2017).
+
+    logits, shares: (n, cells); shares of the fixations in each cell, 1 per picture.
+    """
+    return -(shares * logits.log_softmax(1)).sum(1)
+
+
 def hint_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
     """Binary cross-entropy of the kinds of hints that are known of a picture.
 

@@ -29,12 +29,15 @@ class Muon(torch.optim.Optimizer):
             for p in group["params"]:
                 if p.grad is None:
                     continue
-                kept = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                state = self.state[p]
+                if not state:
+                    state["momentum"] = torch.zeros_like(p)
+                kept = state["momentum"]
                 kept.lerp_(p.grad, 1 - group["momentum"])
                 ahead = p.grad.lerp(kept, group["momentum"])
-                update = orthogonal(ahead.flatten(1), group["rounds"]).view(p.shape)
+                update = orthogonal(ahead.flatten(1), group["rounds"])
                 p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(update, alpha=-group["lr"] * 0.2 * max(update.flatten(1).shape) ** 0.5)
+                p.add_(update.view(p.shape), alpha=-group["lr"] * 0.2 * max(update.shape) ** 0.5)
 
 
 def orthogonal(matrix: Tensor, rounds: int) -> Tensor:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from training.datasets.records import cell_shares
 from training.metrics import Map, Points
 
 from benchmarks.quality.held_back import HeldBack, Sample
@@ -91,9 +92,7 @@ def foreground_share(sample: Sample) -> NDArray[np.float64]:
 
 def relative_density(points_xy: Points) -> NDArray[np.float64]:
     """(68, 68): fixations of each cell as a multiple of an even spread; mean 1."""
-    x, y = (np.clip((points_xy[:, i] * MAP_SIDE).astype(int), 0, MAP_SIDE - 1) for i in (0, 1))
-    counts = np.bincount(y * MAP_SIDE + x, minlength=MAP_SIDE**2).reshape(MAP_SIDE, MAP_SIDE)
-    return np.asarray(counts * (MAP_SIDE**2 / len(points_xy)), np.float64)
+    return cell_shares(points_xy, MAP_SIDE) * MAP_SIDE**2
 
 
 def objectness_calibration(data: HeldBack, set_names: Sequence[str], ours: Loaded, most: int | None) -> list[Table]:

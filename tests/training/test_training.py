@@ -15,13 +15,13 @@ from PIL import ImageDraw
 torch = pytest.importorskip("torch", reason="torch comes with the dependency group 'train'")
 
 from training import mix  # noqa: E402
-from training.calibrate import attention_numbers  # noqa: E402
+from training.calibrate import attention_numbers, with_config  # noqa: E402
 from training.datasets.batches import BatchConfig, Batches  # noqa: E402
 from training.datasets.records import Fixations, Record, is_held_back  # noqa: E402
 from training.datasets.store import UNKNOWN_HINT, Store, build_store, open_store  # noqa: E402
 from training.evaluate import evaluate, predict, shipped_prior  # noqa: E402
 from training.export import ATTENTION_CEILING, export  # noqa: E402
-from training.fixate import fixate, fixation_shares  # noqa: E402
+from training.fixate import fixate  # noqa: E402
 from training.muon import Muon, orthogonal  # noqa: E402
 from training.networks.saliency_net import NetConfig, SaliencyNet  # noqa: E402
 from training.readout import ReadoutConfig  # noqa: E402
@@ -273,25 +273,23 @@ def test_a_wrong_share_is_named(part: str, capsys: pytest.CaptureFixture[str]) -
 
 def test_calibration_finds_the_gains_that_fixations_were_drawn_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blurred maps with too strong a prior, whose true gain, surround and prior are known."""
-    random = np.random.default_rng(0)
     net = SaliencyNet(NET).eval()
-    maps = torch.from_numpy(random.normal(size=(60, 1, 9, 9)).astype(np.float32))
-    maps = torch.nn.functional.interpolate(maps, (68, 68), mode="bicubic")[:, 0]
-    around = torch.nn.functional.avg_pool2d(maps, 21, 1, 10, count_include_pad=False)
-    true = (1.5 * (maps - 0.4 * around + 0.6 * shipped_prior(net, 68))).detach()
-    shares = true.flatten(1).softmax(1).view_as(true)
-    monkeypatch.setattr("training.calibrate.fixation_shares", lambda store, chosen, side: shares)
-    monkeypatch.setattr(
-        "training.calibrate.logits", lambda n, chosen: (maps[chosen] - n.config.attention_surround * around[chosen], 0)
-    )
-    numbers = attention_numbers(net, SimpleNamespace(pictures=np.arange(60)), list(range(60)))  # type: ignore[arg-type]
+    random = torch.Generator().manual_seed(0)
+    torch.nn.init.normal_(net.attention_head[-1].weight, generator=random)
+    seen = torch.nn.functional.interpolate(torch.randn((60, 8, 9, 9), generator=random), (34, 34), mode="bicubic")
+    true = with_config(net, replace(NET, attention_gain=1.5, attention_surround=0.4, prior_gain=0.6))
+    logits, _ = true.calibrated(true.attention(seen, 68)[:, 0] + shipped_prior(true, 68), torch.zeros(()))
+    shares = logits.detach().flatten(1).softmax(1).view_as(logits).numpy()
+    monkeypatch.setattr("training.calibrate.head_input", lambda net, pictures: seen[pictures])
+    store = SimpleNamespace(pictures=np.arange(60), fixation_shares=lambda chosen, side: shares)
+    numbers = attention_numbers(net, store, list(range(60)))  # type: ignore[arg-type]
     assert numbers == pytest.approx({"attention_gain": 1.5, "attention_surround": 0.4, "prior_gain": 0.6}, rel=0.02)
 
 
 def test_the_head_learns_from_fixations_and_nothing_else_changes(store: Store) -> None:
     bare = load_weights(CONFIGS.parent / "weights" / "saliency_v6.safetensors")
     chosen = [i for i, row in enumerate(store.rows) if row.fixations and not row.held_back]
-    shares = fixation_shares(store, chosen, 68).numpy()
+    shares = store.fixation_shares(chosen, 68)
     np.testing.assert_allclose(shares.sum((1, 2)), 1, rtol=1e-5)
     learned = fixate(bare, store, epochs=3)
     before, after = (predict(n, store.pictures[chosen]) for n in (bare, learned))

@@ -44,6 +44,12 @@ class Fixations:
         return everything[inside]
 
 
+def cell_shares(points_xy: NDArray[np.floating], side: int) -> NDArray[np.float64]:
+    """The share of the points (n, 2) that lie in each cell of a square grid, (side, side)."""
+    x, y = np.clip((points_xy * side).astype(int), 0, side - 1).T
+    return np.bincount(y * side + x, minlength=side**2).reshape(side, side) / len(points_xy)
+
+
 @dataclass(frozen=True)
 class Record:
     """One labelled picture. Exactly the labels that the set has are given; the rest are None.

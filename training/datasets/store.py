@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.datasets.layouts import LAYOUTS
-from training.datasets.records import Fixations, Record, is_held_back
+from training.datasets.records import Fixations, Record, cell_shares, is_held_back
 from training.datasets.shards import read_shards
 
 PICTURE_SIDE = 272
@@ -62,6 +62,11 @@ class Store:
         """Fixation densities on the grid of the maps, (n, 68, 68)."""
         side = self.labels.shape[-1] // 2
         return np.asarray(self.labels[indices][:, 1], np.float32).reshape(-1, side, 2, side, 2).mean((2, 4))
+
+    def fixation_shares(self, indices: Sequence[int], side: int) -> NDArray[np.float32]:
+        """The share of its fixations in each cell of a picture, which must have some: (n, side, side)."""
+        points = (self.rows[i].fixations.points() for i in indices)  # type: ignore[union-attr]
+        return np.array([cell_shares(p, side) for p in points], np.float32)
 
     def select(self, *set_names: str, held_back: bool) -> list[int]:
         """Indices of the pictures of these sets, from one side of the split."""

@@ -130,7 +130,11 @@ class SaliencyNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Attention logits without any centre prior, and objectness logits."""
-        return self.heads((x - self.mean) / self.std)
+        return self.heads(self.normalised(x))
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """0..255 to what the trunk takes."""
+        return (x - self.mean) / self.std
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` on a picture that is normalised already."""
@@ -139,7 +143,7 @@ class SaliencyNet(nn.Module):
 
     def with_helpers(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """`forward`, and for training: logits of the hints (n, hints, side / 8, side / 8), features at side / 16."""
-        levels = self.trunk((x - self.mean) / self.std)
+        levels = self.trunk(self.normalised(x))
         quarter, eighth, *_ = self.decoded(levels)
         hints = None if self.hint_head is None else self.hint_head(eighth)
         features = None
@@ -170,7 +174,7 @@ class SaliencyNet(nn.Module):
         A prior belongs to the whole picture. `windows` (n, 4), left, top, right, bottom as shares of it, give
         the part that a network sees; left beyond right where it is mirrored.
         """
-        mixed = torch.einsum("ns,shw->nhw", weights, self.priors)[:, None]
+        mixed = torch.einsum("ns,shw->nhw", weights, self.priors)[:, None] * self.config.prior_gain
         if windows is None:
             return F.interpolate(mixed, size=(side, side), mode="bilinear", align_corners=False)[:, 0]
         return cut(mixed, windows, side)[:, 0]
