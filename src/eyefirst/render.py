@@ -189,34 +189,40 @@ def write_picture(
     first frame. Raises OutputError.
     """
     kind = format_of(path, format)
-    try:
-        with written_whole(path) as out:
+    with written_whole(path) as out:
+        try:
             save_picture(picture, out, kind, quality=quality)
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            f"cannot write the picture: {getattr(error, 'strerror', None) or error}",
-            remedy="check the folder, the free space and the size",
-            source=str(path),
-        ) from error
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise  # the disk's
+            raise OutputError(
+                f"{kind} cannot hold the picture: {error}", remedy="choose another size or format", source=str(path)
+            ) from error
 
 
 @contextlib.contextmanager
 def written_whole(path: Path, rights: int | None = None) -> Iterator[BinaryIO]:
     """A file beside `path` to write into, renamed to it at the end, or gone where anything is raised.
 
-    Missing folders are made. rights: of the file; by default those of any new one.
+    Missing folders are made. rights: of the file; by default those of any new one. Raises OutputError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as out:
             yield out
         if rights is not None:
             temporary.chmod(rights)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            raise OutputError(
+                f"cannot be written: {error.strerror or error}",
+                remedy="check the folder and the free space",
+                source=str(path),
+            ) from error
         raise
 
 

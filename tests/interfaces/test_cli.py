@@ -270,7 +270,7 @@ def test_what_the_parser_refuses_is_wrong_usage_too(folder: Path, words: tuple[s
 def test_an_output_that_cannot_be_written_is_one_line(folder: Path) -> None:
     ran = run("crop", "photo.jpg", "-a", "1:1", "-o", "photo.jpg/inside")
     assert ran.code == 1
-    assert re.fullmatch(r"eyefirst: photo\.jpg/inside/photo_1x1\.jpg: cannot write .*\n", ran.err)
+    assert re.fullmatch(r"eyefirst: photo\.jpg/inside/photo_1x1\.jpg: cannot be written: .*\n", ran.err)
 
 
 def test_the_unexpected_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def test_names_cannot_break_out_of_the_page() -> None:
 
 def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot write the page"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_report([], tmp_path / "file" / "page.html", title="Album")
 
 

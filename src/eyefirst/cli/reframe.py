@@ -53,7 +53,7 @@ def reframe_film(
     """
     from rich.progress import Progress
 
-    from eyefirst.render import write_picture
+    from eyefirst.render import write_picture, written_whole
     from eyefirst.tools.camera_path import TrackLimits
     from eyefirst.tools.reframe import ReframePlan, ffmpeg_commands, ffmpeg_filter, plan_reframe, render_reframe
     from eyefirst.tools.reframe import strip as strip_of
@@ -87,7 +87,8 @@ def reframe_film(
             print(as_line(plan.to_dict()), flush=True)
         warnings = [*plan.warnings, *(w for s in plan.shots for w in s.warnings)]
         if path_only:
-            _write_text(Path(path_only), ffmpeg_commands(plan))
+            with written_whole(Path(path_only)) as file:
+                file.write(ffmpeg_commands(plan).encode())
             say(f"follow it with ffmpeg -i {plan.video} -vf '{ffmpeg_filter(plan, path_only)}'")
         if strip:
             write_picture(strip_of(plan), Path(strip))
@@ -127,15 +128,3 @@ def _read_plan(path: str) -> dict[str, object]:
     if not isinstance(values, dict):
         raise InvalidPlanError("is not the plan of a film", remedy="give what --json printed", source=path)
     return values
-
-
-def _write_text(path: Path, text: str) -> None:
-    from eyefirst.render import written_whole
-
-    try:
-        with written_whole(path) as out:
-            out.write(text.encode())
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror}", remedy="check the folder", source=str(path)
-        ) from error

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.errors import InvalidValueError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio
 from eyefirst.handler import ImageRequestHandler
@@ -51,18 +52,11 @@ def plan_album(
     path = Path(out)
     journal = Journal(path.with_name(f".{path.name}.sqlite"), settings_hash(settings))
     rows = work_through(tasks, journal, lambda task: ([], plan_one(task.source, settings)), workers=workers)
-    try:
-        with written_whole(path) as file:
-            for row in rows:
-                line = json.dumps(row.plan or {"error": row.error, "picture": row.picture})
-                file.write(f"{line}\n".encode())
-                yield row
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the plans: {error.strerror}", remedy="check the folder and the free space", source=str(path)
-        ) from error
-    finally:
-        rows.close()
+    with closing(rows), written_whole(path) as file:
+        for row in rows:
+            line = json.dumps(row.plan or {"error": row.error, "picture": row.picture})
+            file.write(f"{line}\n".encode())
+            yield row
 
 
 def plan_one(source: str, settings: PlanSettings) -> CropPlan:

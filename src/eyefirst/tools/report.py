@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from eyefirst.colours import apply_colormap
-from eyefirst.errors import EyefirstError, OutputError
+from eyefirst.errors import EyefirstError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import Box, RatioLike
 from eyefirst.handler import ImageRequestHandler
@@ -85,15 +85,8 @@ def report_page(rows: Sequence[ReportRow], *, title: str, colormap: str = "infer
 def write_report(rows: Sequence[ReportRow], path: Path, *, title: str, colormap: str = "inferno") -> None:
     """Writes the page, whole or not at all. Raises OutputError."""
     page = report_page(rows, title=title, colormap=colormap)
-    try:
-        with written_whole(path) as out:
-            out.write(page.encode())
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the page: {error.strerror or error}",
-            remedy="check the folder and the free space",
-            source=str(path),
-        ) from error
+    with written_whole(path) as out:
+        out.write(page.encode())
 
 
 def _shown(row: ReportRow, colormap: str) -> dict[str, object]:
