@@ -22,6 +22,7 @@ from training.datasets.store import Store, open_store
 from training.evaluate import as_input, parts_of
 from training.losses import fixation_loss
 from training.networks.saliency_net import SaliencyNet
+from training.schedule import cosine
 from training.weights import load_weights, save_weights
 
 EPOCHS = 8
@@ -52,7 +53,7 @@ def fixate(net: SaliencyNet, store: Store, epochs: int = EPOCHS) -> SaliencyNet:
     for epoch in range(epochs):
         total = 0.0
         for part in torch.randperm(len(seen), generator=random).split(BATCH):
-            optimiser.param_groups[0]["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * step / steps)) / 2
+            optimiser.param_groups[0]["lr"] = LEARNING_RATE * cosine(step / steps)
             logits = result.attention(F.dropout2d(seen[part].float(), DROPOUT), side)
             logits = (logits[:, 0] + priors[set_numbers[part]]) * net.config.attention_gain
             loss = fixation_loss(logits.flatten(1), looked[part])

@@ -1,14 +1,13 @@
 """Attention read from frozen features: the teacher's half that is ours.
 
 As in DeepGaze II (Kuemmerer et al., ICCV 2017): features of a network that was trained to name things, and a
-few convolutions that learn from fixations which of them draw the eye. Readouts are fitted crosswise: each
-leaves out one fold of the pictures, and labels that fold, so that no label repeats what its own readout
-learned by heart. All other pictures get the mean of all readouts.
+few convolutions that learn which of them draw the eye, from single fixations, by their likelihood. Readouts are fitted
+crosswise: each leaves out one fold of the pictures, and labels that fold, so that no label repeats what its own
+readout learned by heart. All other pictures get the mean of all readouts.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.losses import attention_loss
-from training.networks.saliency_net import centre_prior
+from training.losses import fixation_loss
+from training.networks.saliency_net import centre_prior, less_surround
+from training.schedule import cosine
 
 GRID = 36
 MAP_SIDE = 68
@@ -41,12 +41,12 @@ class Looked:
     """Pictures with fixations, n of them, each as it is and mirrored.
 
     features: one (n, 2, channels, height, width) float16 array a level, the coarsest last, [:, 1] mirrored;
-    densities (n, 68, 68) of the picture as it is; set_numbers (n,), which centre prior; weights (n,), how often
-    each is drawn.
+    shares (n, 68, 68) of its fixations in each cell of the picture as it is; set_numbers (n,), which centre prior;
+    weights (n,), how often each is drawn.
     """
 
     features: Sequence[NDArray[np.float16]]
-    densities: NDArray[np.float32]
+    shares: NDArray[np.float32]
     set_numbers: NDArray[np.int64]
     weights: NDArray[np.float64]
 
@@ -63,6 +63,7 @@ class Readout(nn.Module):
         self.first, self.second = (nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
         self.drop = nn.Dropout2d(config.dropout)
         self.out = nn.Conv2d(width, 1, 1)
+        self.surround = nn.Parameter(torch.tensor(0.3))
         self.priors = nn.Parameter(centre_prior().repeat(sets, 1, 1))
 
     def forward(self, levels: Sequence[Tensor], prior_weights: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ class Readout(nn.Module):
         coarsest = self.levels[-1].standardised(levels[-1])
         y = F.relu(self.norm(y + self.context(coarsest.mean((2, 3)))[:, :, None, None]))
         y = self.drop(F.relu(self.first(y)))
-        y = self.out(y + F.relu(self.second(y)))
+        y = less_surround(self.out(y + F.relu(self.second(y))), self.surround)
         prior = torch.einsum("ns,shw->nhw", prior_weights, self.priors)[:, None]
         maps = (F.interpolate(m, size=(MAP_SIDE, MAP_SIDE), mode="bilinear") for m in (y, prior))
         return sum(maps)[:, 0]  # type: ignore[no-any-return]
@@ -103,18 +104,17 @@ def fit(looked: Looked, chosen: NDArray[np.int64], sets: int, config: ReadoutCon
     optimiser = torch.optim.AdamW(readout.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     odds = looked.weights[chosen] / looked.weights[chosen].sum()
     for step in range(config.steps):
-        rate = min(1.0, (step + 1) / 50) * (0.02 + 0.98 * (1 + math.cos(math.pi * step / config.steps)) / 2)
+        rate = min(1.0, (step + 1) / 50) * cosine(step / config.steps, floor=0.02)
         optimiser.param_groups[0]["lr"] = config.learning_rate * rate
         drawn = random.choice(chosen, config.batch, p=odds)
         mirrored = random.integers(0, 2, config.batch)
-        density = looked.densities[drawn].copy()
-        density[mirrored == 1] = density[mirrored == 1, :, ::-1]
-        density = (density + 1e-9) / (density + 1e-9).sum((1, 2), keepdims=True)
+        shares = looked.shares[drawn].copy()
+        shares[mirrored == 1] = shares[mirrored == 1, :, ::-1]
         levels = [torch.from_numpy(level[drawn, mirrored].astype(np.float32)) for level in looked.features]
         prior_weights = F.one_hot(torch.from_numpy(looked.set_numbers[drawn]), sets).float()
         with torch.autocast("cpu", torch.bfloat16):
             logits = readout(levels, prior_weights)
-        loss = attention_loss(logits.float(), torch.from_numpy(density)).mean()
+        loss = fixation_loss(logits.float().flatten(1), torch.from_numpy(shares).flatten(1)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -129,7 +129,7 @@ def fit_crosswise(
     looked: Looked, sets: int, config: ReadoutConfig, folds: int
 ) -> tuple[list[Readout], NDArray[np.int64]]:
     """One readout a fold, and the fold (n,) of every picture: the one whose readout did not see it."""
-    fold = np.random.default_rng(0).permutation(len(looked.densities)) % folds
+    fold = np.random.default_rng(0).permutation(len(looked.shares)) % folds
     readouts = []
     for k in range(folds):
         print(f"readout {k + 1} of {folds}", flush=True)

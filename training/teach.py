@@ -67,7 +67,7 @@ def looked_at(eyes: Eyes, store: Store) -> tuple[list[int], Looked]:
     set_names = [store.rows[i].set_name for i in indices]
     return indices, Looked(
         features,
-        store.densities(indices),
+        store.fixation_shares(indices, MAP_SIDE),
         np.array([names.index(name) for name in set_names]),
         np.array([SET_WEIGHTS[name] for name in set_names]),
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import math
 import os
 import signal
 import sys
@@ -32,6 +31,7 @@ from training.evaluate import evaluate
 from training.losses import attention_loss, feature_loss, hint_loss, objectness_loss
 from training.muon import Muon
 from training.networks.saliency_net import NetConfig, SaliencyNet, cut
+from training.schedule import cosine
 from training.weights import load_weights, save_weights
 
 
@@ -94,7 +94,7 @@ class Run:
     def step(self, batch: Batch) -> tuple[float, float]:
         """One update; returns the two losses."""
         rate = self.config.learning_rate * min(1.0, (self.steps + 1) / self.config.warm_up_steps)
-        rate *= 0.01 + 0.99 * (1 + math.cos(math.pi * self.progress)) / 2
+        rate *= cosine(self.progress, floor=0.01)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate

@@ -159,8 +159,7 @@ class SaliencyNet(nn.Module):
         """The decoder's map at 1/8 -> attention logits (n, 1, side, side) without any centre prior."""
         logits = self.attention_head(eighth)
         if surround := self.config.attention_surround:
-            around = F.avg_pool2d(logits, SURROUND, 1, SURROUND // 2, count_include_pad=False)
-            logits = logits - surround * around
+            logits = less_surround(logits, surround)
         return F.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
 
     def calibrated(self, attention: Tensor, objectness: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,6 +177,11 @@ class SaliencyNet(nn.Module):
         if windows is None:
             return F.interpolate(mixed, size=(side, side), mode="bilinear", align_corners=False)[:, 0]
         return cut(mixed, windows, side)[:, 0]
+
+
+def less_surround(logits: Tensor, share: Tensor | float) -> Tensor:
+    """Attention logits (n, 1, h, w) at about 1/8 of the side, less a share of their mean over `SURROUND` cells."""
+    return logits - share * F.avg_pool2d(logits, SURROUND, 1, SURROUND // 2, count_include_pad=False)
 
 
 def cut(maps: Tensor, windows: Tensor, side: int) -> Tensor:
