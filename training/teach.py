@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from eyefirst.network import OnnxNetwork
+from eyefirst.network import OnnxNetwork, default_revision
 from eyefirst.weight_store import find_weights
 from training.backbone import Backbone
 from training.datasets.store import FEATURES_FILE, TEACHER_FILE, UNKNOWN_HINT, Store, open_store
@@ -165,7 +165,9 @@ def _log_density(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
-    parser.add_argument("--objectness", default="saliency_v2", help="which packaged network says what is a subject")
+    parser.add_argument(
+        "--objectness", default=default_revision(), help="which packaged network says what is a subject; the newest"
+    )
     arguments = parser.parse_args()
     store = open_store(arguments.store)
     figures = teach(

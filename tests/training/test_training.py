@@ -287,7 +287,7 @@ def test_calibration_finds_the_gains_that_fixations_were_drawn_with(monkeypatch:
 
 
 def test_the_head_learns_from_fixations_and_nothing_else_changes(store: Store) -> None:
-    bare = load_weights(CONFIGS.parent / "weights" / "saliency_v6.safetensors")
+    bare = load_weights(CONFIGS.parent / "weights" / "saliency_v7.safetensors")
     chosen = [i for i, row in enumerate(store.rows) if row.fixations and not row.held_back]
     shares = store.fixation_shares(chosen, 68)
     np.testing.assert_allclose(shares.sum((1, 2)), 1, rtol=1e-5)
