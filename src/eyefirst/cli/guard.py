@@ -8,11 +8,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 import typer
 
-from eyefirst.errors import EyefirstError, InvalidValueError, UnknownRevisionError, unexpected
+from eyefirst.errors import EyefirstError, InvalidPlanError, InvalidValueError, UnknownRevisionError, unexpected
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,3 +87,14 @@ def readable(text: str) -> str:
 def as_line(values: Mapping[str, object]) -> str:
     """One line of JSON in ASCII, which every terminal and pipe can carry."""
     return json.dumps(values)
+
+
+def film_plan(path: str) -> dict[str, object]:
+    """What --json of a command for films printed, read back from a file. Raises InvalidPlanError."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidPlanError(f"cannot be read: {error}", remedy="give what --json printed", source=path) from error
+    if not isinstance(values, dict):
+        raise InvalidPlanError("is not the plan of a film", remedy="give what --json printed", source=path)
+    return values

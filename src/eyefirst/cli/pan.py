@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from eyefirst.cli.guard import as_line, guarded, readable, say, words
-from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError
+from eyefirst.cli.guard import as_line, film_plan, guarded, readable, say, words
+from eyefirst.errors import InvalidValueError, OutputError
 
 
 @guarded
@@ -59,7 +58,7 @@ def pan_album(
         raise InvalidValueError(f"expected the order given or time, got {order!r}", remedy="choose one")
     with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress:
         if len(sources) == 1 and sources[0].endswith(".json"):
-            plan = PanPlan.from_dict(_read_plan(sources[0]))
+            plan = PanPlan.from_dict(film_plan(sources[0]))
         else:
             paths = [task.source for task in find_pictures([p.name for p in expand(sources, walk=False)])]
             if order == "time":
@@ -89,13 +88,3 @@ def pan_album(
             filming = progress.add_task("filming", total=frame_count(plan))
             render_pan(plan, out, sound=sound or None, progress=lambda: progress.advance(filming))
             print(readable(out))
-
-
-def _read_plan(path: str) -> dict[str, object]:
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidPlanError(f"cannot be read: {error}", remedy="give what --json printed", source=path) from error
-    if not isinstance(values, dict):
-        raise InvalidPlanError("is not the plan of a film", remedy="give what --json printed", source=path)
-    return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from eyefirst.cli.guard import as_line, guarded, readable, say, words
+from eyefirst.cli.guard import as_line, film_plan, guarded, readable, say, words
 from eyefirst.cli.options import Revision
-from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError
+from eyefirst.errors import InvalidValueError, OutputError
 
 
 @guarded
@@ -61,7 +60,7 @@ def reframe_film(
     from eyefirst.tools.video_io import VideoReader
 
     need_video()
-    saved = ReframePlan.from_dict(_read_plan(source)) if source.endswith(".json") else None
+    saved = ReframePlan.from_dict(film_plan(source)) if source.endswith(".json") else None
     film = saved.video if saved else source
     _check_targets(film, out, strip, path_only, as_json=as_json)
     with VideoReader(film) as reader:
@@ -118,13 +117,3 @@ def _check_targets(film: str, out: str, strip: str, path_only: str, *, as_json: 
     for written in filter(None, (out, strip, path_only)):
         if os.path.exists(written) and os.path.exists(film) and os.path.samefile(written, film):
             raise OutputError("would replace the film that is read", remedy="choose another name", source=written)
-
-
-def _read_plan(path: str) -> dict[str, object]:
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidPlanError(f"cannot be read: {error}", remedy="give what --json printed", source=path) from error
-    if not isinstance(values, dict):
-        raise InvalidPlanError("is not the plan of a film", remedy="give what --json printed", source=path)
-    return values
