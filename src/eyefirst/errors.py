@@ -160,6 +160,13 @@ class OutputError(EyefirstError):
 
     code = "output"
 
+    @classmethod
+    def of(cls, error: OSError, path: str) -> OutputError:
+        """The error of a file that the system refused, in its words."""
+        return cls(
+            f"cannot be written: {error.strerror or error}", remedy="check the folder and the free space", source=path
+        )
+
 
 class ServiceError(EyefirstError):
     """The service refuses a request."""

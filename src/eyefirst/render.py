@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -189,15 +190,15 @@ def write_picture(
     first frame. Raises OutputError.
     """
     kind = format_of(path, format)
+    encoded = io.BytesIO()  # Pillow loses what a full disk does not take, without a word, when it writes JPEGs itself
+    try:
+        save_picture(picture, encoded, kind, quality=quality)
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"{kind} cannot hold the picture: {error}", remedy="choose another size or format", source=str(path)
+        ) from error
     with written_whole(path) as out:
-        try:
-            save_picture(picture, out, kind, quality=quality)
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno:
-                raise  # the disk's
-            raise OutputError(
-                f"{kind} cannot hold the picture: {error}", remedy="choose another size or format", source=str(path)
-            ) from error
+        out.write(encoded.getbuffer())
 
 
 @contextlib.contextmanager
@@ -218,11 +219,7 @@ def written_whole(path: Path, rights: int | None = None) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            raise OutputError(
-                f"cannot be written: {error.strerror or error}",
-                remedy="check the folder and the free space",
-                source=str(path),
-            ) from error
+            raise OutputError.of(error, str(path)) from error
         raise
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 import eyefirst
-from eyefirst.errors import InvalidPlanError, InvalidValueError
+from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError
 from eyefirst.image import load_animation, load_picture
 from eyefirst.network import OnnxNetwork
 from eyefirst.render import write_picture
@@ -114,3 +114,17 @@ def test_another_picture_than_the_planned_one_is_refused(photo_path: Path, tmp_p
     load_picture(photo_path).transpose(PillowImage.Transpose.FLIP_LEFT_RIGHT).save(other)
     with pytest.raises(InvalidPlanError, match="not the picture that was planned"):
         eyefirst.render_plan(plan, other)
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "gif", "tiff", "bmp"])
+def test_a_disk_that_fills_up_leaves_no_half_picture(tmp_path: Path, kind: str) -> None:
+    resource = pytest.importorskip("resource")
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # no file may grow further
+    try:
+        with pytest.raises(OutputError, match="cannot be written"):
+            write_picture(PillowImage.fromarray(noise), tmp_path / f"noise.{kind}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

@@ -331,11 +331,7 @@ def _border(path: Path) -> Iterator[None]:
         error.source = str(path)
         raise
     except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror or error}",
-            remedy="check the folder and the free space",
-            source=str(path),
-        ) from error
+        raise OutputError.of(error, str(path)) from error
 
 
 def _read(path: Path) -> bytes | None:
