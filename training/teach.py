@@ -166,7 +166,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
     parser.add_argument(
-        "--objectness", default=default_revision(), help="which packaged network says what is a subject; the newest"
+        "--objectness",
+        default=default_revision(),
+        help="which packaged network says what is a subject (default: the newest)",
     )
     arguments = parser.parse_args()
     store = open_store(arguments.store)
