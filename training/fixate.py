@@ -1,9 +1,9 @@
-"""Teaches the head of attention from single fixations, as they are: `python -m training.fixate IN STORE OUT`.
+"""Teaches attention, above the trunk, from single fixations, as they are: `python -m training.fixate IN STORE OUT`.
 
 All else is trained on densities: fixations blurred, and mostly a teacher's. They are what a small network can learn
 from, but people's gaze is sharper. So at the end the likelihood of the fixations themselves is raised by the attention
-head alone, two convolutions, while the trunk stays: too little to learn 1,842 pictures by heart. Expects a calibrated
-network, since gains, surround and prior stay as they are; calibrate again afterwards.
+head, and its decoder where it has one of its own, while the trunk stays: too little to learn 1,842 pictures by heart.
+Expects a calibrated network, since gains, surround and prior stay as they are; calibrate again afterwards.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.datasets.store import Store, open_store
@@ -33,28 +33,32 @@ DROPOUT = 0.1
 
 
 def fixate(net: SaliencyNet, store: Store, epochs: int = EPOCHS) -> SaliencyNet:
-    """A copy whose attention head has learned from the fixations of the training side, of the sets with priors."""
+    """A copy whose attention has learned from the fixations of the training side, of the sets with priors."""
     result = copy.deepcopy(net).eval()
+    decoder = result.attention_decoder
+    taught = nn.ModuleList([result.attention_head] if decoder is None else [decoder, result.attention_head])
     sets = net.config.prior_sets
     chosen = [i for name in sets for i in store.select(name, held_back=False)]
     set_numbers = torch.tensor([sets.index(store.rows[i].set_name) for i in chosen]).repeat(2)
     both = ((part, step) for step in (1, -1) for part in parts_of(chosen))  # as they are, then mirrored
-    seen = torch.cat([head_input(result, store.pictures[part][:, :, ::step]).half() for part, step in both])
-    side = 2 * seen.shape[-1]
+    maps = ([level.half() for level in _seen(result, store.pictures[part][:, :, ::step])] for part, step in both)
+    seen = [torch.cat(level) for level in zip(*maps, strict=True)]
+    side = 2 * seen[0].shape[-1]
     looked = torch.from_numpy(store.fixation_shares(chosen, side))
     looked = torch.cat([looked, looked.flip(2)]).flatten(1)
     priors = net.prior(torch.eye(len(sets)), side).detach()
 
-    optimiser = torch.optim.AdamW(result.attention_head.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    optimiser = torch.optim.AdamW(taught.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     random = torch.Generator().manual_seed(1)
     torch.manual_seed(1)
-    steps = epochs * math.ceil(len(seen) / BATCH)
+    steps = epochs * math.ceil(len(looked) / BATCH)
     step = 0
     for epoch in range(epochs):
         total = 0.0
-        for part in torch.randperm(len(seen), generator=random).split(BATCH):
+        for part in torch.randperm(len(looked), generator=random).split(BATCH):
             optimiser.param_groups[0]["lr"] = LEARNING_RATE * cosine(step / steps)
-            logits = result.attention(F.dropout2d(seen[part].float(), DROPOUT), side)
+            levels = [F.dropout2d(level[part].float(), DROPOUT) for level in seen]
+            logits = result.attention(levels[0] if decoder is None else decoder(levels), side)
             logits = (logits[:, 0] + priors[set_numbers[part]]) * net.config.attention_gain
             loss = fixation_loss(logits.flatten(1), looked[part])
             optimiser.zero_grad()
@@ -62,7 +66,7 @@ def fixate(net: SaliencyNet, store: Store, epochs: int = EPOCHS) -> SaliencyNet:
             optimiser.step()
             step += 1
             total += float(loss.detach().sum())
-        print(f"epoch {epoch + 1} of {epochs}: {-total / len(seen):.4f} nats a fixation", flush=True)
+        print(f"epoch {epoch + 1} of {epochs}: {-total / len(looked):.4f} nats a fixation", flush=True)
     return result
 
 
@@ -70,6 +74,14 @@ def fixate(net: SaliencyNet, store: Store, epochs: int = EPOCHS) -> SaliencyNet:
 def head_input(net: SaliencyNet, pictures: np.ndarray) -> Tensor:
     """What the attention head sees of (n, side, side, 3) uint8: (n, channels, side / 8, side / 8)."""
     return net.decoded(net.trunk(net.normalised(as_input(net, pictures))))[1]
+
+
+@torch.no_grad()
+def _seen(net: SaliencyNet, pictures: np.ndarray) -> list[Tensor]:
+    """What the taught part sees: the trunk's maps at 1/8 and coarser, or where it is the head alone, the head's."""
+    if net.attention_decoder is None:
+        return [head_input(net, pictures)]
+    return net.gated(net.trunk(net.normalised(as_input(net, pictures))))[1:]
 
 
 def main() -> None:

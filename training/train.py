@@ -30,7 +30,7 @@ from training.datasets.store import open_store
 from training.evaluate import evaluate
 from training.losses import attention_loss, feature_loss, hint_loss, objectness_loss
 from training.muon import Muon
-from training.networks.saliency_net import NetConfig, SaliencyNet, cut
+from training.networks.saliency_net import NetConfig, SaliencyNet, cut, with_attention_decoder
 from training.schedule import cosine
 from training.weights import load_weights, save_weights
 
@@ -128,6 +128,8 @@ class Run:
 
     def start_from(self, net: SaliencyNet) -> None:
         """Takes over the weights; where a layer is wider or narrower here, as far as it fits, which is told."""
+        if self.net.config.attention_decoder and not net.config.attention_decoder:
+            net = with_attention_decoder(net)
         own, given = self.net.state_dict(), net.state_dict()
         unlike = sorted(
             {n.rpartition(".")[0] or n for n, v in own.items() if n not in given or given[n].shape != v.shape}

@@ -23,7 +23,7 @@ from training.evaluate import evaluate, predict, shipped_prior  # noqa: E402
 from training.export import ATTENTION_CEILING, export  # noqa: E402
 from training.fixate import fixate  # noqa: E402
 from training.muon import Muon, orthogonal  # noqa: E402
-from training.networks.saliency_net import NetConfig, SaliencyNet  # noqa: E402
+from training.networks.saliency_net import NetConfig, SaliencyNet, with_attention_decoder  # noqa: E402
 from training.readout import ReadoutConfig  # noqa: E402
 from training.teach import teach  # noqa: E402
 from training.train import Run, TrainConfig, read_config, train  # noqa: E402
@@ -248,6 +248,17 @@ def test_weights_travel_alone(store: Store, tmp_path: Path) -> None:
         other.start_from(again)
 
 
+def test_a_decoder_of_attentions_own_begins_as_the_shared_one() -> None:
+    shared = SaliencyNet(NET).eval()
+    config = replace(NET, attention_decoder=True)
+    run = Run(config, TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
+    run.start_from(shared)
+    picture = torch.rand((1, 3, 64, 64), generator=torch.Generator().manual_seed(0)) * 255
+    for a, b in zip(shared(picture), run.average.eval()(picture), strict=True):
+        torch.testing.assert_close(a, b)
+    assert len(list(run.net.parameters())) > len(list(shared.parameters()))
+
+
 def test_minutes_of_a_run_are_mixed_by_share(tmp_path: Path) -> None:
     paths = [tmp_path / f"{name}.safetensors" for name in ("early", "late", "mixed")]
     for path, value, gain in zip(paths, (1.0, 5.0), (1.0, 1.4), strict=False):
@@ -286,8 +297,11 @@ def test_calibration_finds_the_gains_that_fixations_were_drawn_with(monkeypatch:
     assert numbers == pytest.approx({"attention_gain": 1.5, "attention_surround": 0.4, "prior_gain": 0.6}, rel=0.02)
 
 
-def test_the_head_learns_from_fixations_and_nothing_else_changes(store: Store) -> None:
+@pytest.mark.parametrize("own_decoder", [False, True])
+def test_attention_learns_from_fixations_and_nothing_else_changes(store: Store, own_decoder: bool) -> None:
     bare = load_weights(CONFIGS.parent / "weights" / "saliency_v7.safetensors")
+    if own_decoder:
+        bare = with_attention_decoder(bare)
     chosen = [i for i, row in enumerate(store.rows) if row.fixations and not row.held_back]
     shares = store.fixation_shares(chosen, 68)
     np.testing.assert_allclose(shares.sum((1, 2)), 1, rtol=1e-5)

@@ -9,6 +9,8 @@ stride 4; every data set of fixations has a centre prior of its own, as in UNISA
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,6 +27,7 @@ class NetConfig:
     """Sizes of the network. `channels` and `blocks` are per stage, at 1/4, 1/8, 1/16 and 1/32.
 
     `decoder` channels run down the pyramid, `finest` of them at 1/4, where they cost most (0: as many).
+    With `attention_decoder` attention has a pyramid of its own, down to 1/8; else both heads share one.
     `readout` is the size of each head's last convolution: one output channel wastes most of a vector unit.
     The gains, the surround and the bias are fitted after training, by `training.calibrate`. Attention is the gain
     times (logits, less `attention_surround` times their mean over `SURROUND` cells each way, plus the prior times
@@ -39,6 +42,7 @@ class NetConfig:
     stem: int = 24
     decoder: int = 48
     finest: int = 0
+    attention_decoder: bool = False
     readout: int = 3
     hints: int = 0
     features: int = 0
@@ -78,6 +82,30 @@ class Block(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
+def enlarged(x: Tensor, like: Tensor) -> Tensor:
+    """A map at the size of a finer one."""
+    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
+
+
+def pyramid(levels: Sequence[Tensor], lateral: nn.ModuleList, smooth: nn.ModuleList) -> Tensor:
+    """From the coarsest map down to the finest, whose size the result has."""
+    y = lateral[-1](levels[-1])
+    for level, to_side, after in zip(levels[-2::-1], lateral[-2::-1], smooth, strict=True):
+        y = after(to_side(level) + enlarged(y, level))
+    return y
+
+
+class Pyramid(nn.Module):
+    """A `pyramid` of its own, which begins as a copy of the given layers."""
+
+    def __init__(self, lateral: nn.ModuleList, smooth: nn.ModuleList) -> None:
+        super().__init__()
+        self.lateral, self.smooth = copy.deepcopy(lateral), copy.deepcopy(smooth)
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        return pyramid(levels, self.lateral, self.smooth)
+
+
 class SaliencyNet(nn.Module):
     """(n, 3, side, side) float RGB in 0..255 -> two logit maps (n, side / 4, side / 4)."""
 
@@ -98,6 +126,7 @@ class SaliencyNet(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(c[i], d if i else finest, 1) for i in range(len(c)))
         self.narrow = nn.Conv2d(d, finest, 1) if config.finest else nn.Identity()
         self.smooth = nn.ModuleList([*(conv(d, d) for _ in c[2:]), conv(finest, finest)])
+        self.attention_decoder = Pyramid(self.lateral[1:], self.smooth[:-1]) if config.attention_decoder else None
         self.objectness_head = nn.Sequential(conv(finest, d // 2), nn.Conv2d(d // 2, 1, r, 1, r // 2))
         self.attention_head = nn.Sequential(conv(d, d), nn.Conv2d(d, 1, r, 1, r // 2))
         self.hint_head = nn.Conv2d(d, config.hints, 1) if config.hints else None
@@ -115,18 +144,17 @@ class SaliencyNet(nn.Module):
             levels.append(x)
         return levels
 
-    def decoded(self, levels: list[Tensor]) -> list[Tensor]:
-        """The decoder's maps of the trunk's, at the same strides."""
-        levels = list(levels)
-        levels[-1] = levels[-1] * torch.sigmoid(self.context(levels[-1].mean((2, 3))))[:, :, None, None]
-        y = self.lateral[-1](levels[-1])
-        decoded = [y]
-        for level, lateral, smooth in zip(levels[-2::-1], self.lateral[-2::-1], self.smooth, strict=True):
-            coarse = self.narrow(y) if level is levels[0] else y
-            up = F.interpolate(coarse, size=level.shape[2:], mode="bilinear", align_corners=False)
-            y = smooth(lateral(level) + up)
-            decoded.append(y)
-        return decoded[::-1]
+    def gated(self, levels: list[Tensor]) -> list[Tensor]:
+        """The trunk's maps, the coarsest weighed by what the whole picture holds."""
+        gate = torch.sigmoid(self.context(levels[-1].mean((2, 3))))[:, :, None, None]
+        return [*levels[:-1], levels[-1] * gate]
+
+    def decoded(self, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """What the heads read of the trunk's maps: at 1/4 for objectness, at 1/8 for attention and hints."""
+        finest, *coarser = self.gated(levels)
+        eighth = pyramid(coarser, self.lateral[1:], self.smooth[:-1])
+        quarter = self.smooth[-1](self.lateral[0](finest) + enlarged(self.narrow(eighth), finest))
+        return quarter, eighth if self.attention_decoder is None else self.attention_decoder(coarser)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Attention logits without any centre prior, and objectness logits."""
@@ -138,18 +166,18 @@ class SaliencyNet(nn.Module):
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` on a picture that is normalised already."""
-        quarter, eighth, *_ = self.decoded(self.trunk(x))
+        quarter, eighth = self.decoded(self.trunk(x))
         return self._read(quarter, eighth)
 
     def with_helpers(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """`forward`, and for training: logits of the hints (n, hints, side / 8, side / 8), features at side / 16."""
         levels = self.trunk(self.normalised(x))
-        quarter, eighth, *_ = self.decoded(levels)
+        quarter, eighth = self.decoded(levels)
         hints = None if self.hint_head is None else self.hint_head(eighth)
         features = None
         if self.config.features:
             fine, coarse = (head(level) for head, level in zip(self.feature_heads, levels[-2:], strict=True))
-            features = fine + F.interpolate(coarse, size=fine.shape[2:], mode="bilinear", align_corners=False)
+            features = fine + enlarged(coarse, fine)
         return *self._read(quarter, eighth), hints, features
 
     def _read(self, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
@@ -177,6 +205,14 @@ class SaliencyNet(nn.Module):
         if windows is None:
             return F.interpolate(mixed, size=(side, side), mode="bilinear", align_corners=False)[:, 0]
         return cut(mixed, windows, side)[:, 0]
+
+
+def with_attention_decoder(net: SaliencyNet) -> SaliencyNet:
+    """The same network, but that attention has a decoder of its own, which does as the shared one did."""
+    result = SaliencyNet(replace(net.config, attention_decoder=True)).eval()
+    result.load_state_dict(net.state_dict(), strict=False)
+    result.attention_decoder = Pyramid(result.lateral[1:], result.smooth[:-1])
+    return result
 
 
 def less_surround(logits: Tensor, share: Tensor | float) -> Tensor:
