@@ -69,7 +69,7 @@ def attention_numbers(net: SaliencyNet, store: Store, chosen: list[int]) -> dict
     centre, rest = (n.attention(seen, side)[:, 0] for n in (net, less))
     maps = torch.stack([centre, rest - centre, shipped_prior(net, side).expand_as(centre)], dim=-1).flatten(1, 2)
     looked = torch.from_numpy(store.fixation_shares(chosen, side)).flatten(1)
-    gain, surround, prior_gain = _fitted(lambda w: fixation_loss(maps @ w, looked).mean(), [1.0, 0.0, 1.0])
+    gain, surround, prior_gain = fitted(lambda w: fixation_loss(maps @ w, looked).mean(), [1.0, 0.0, 1.0])
     if gain <= 0:  # a network that has learned nothing yet
         return {}
     numbers = {"attention_gain": gain, "attention_surround": surround / gain, "prior_gain": prior_gain / gain}
@@ -87,12 +87,12 @@ def _objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple
         masks = torch.from_numpy(np.asarray(store.labels[part][:, 0], np.float32))
         targets.append(F.avg_pool2d(masks[:, None], 2).flatten())
     x, y = torch.cat(values), torch.cat(targets)
-    slope, bias = _fitted(lambda w: F.binary_cross_entropy_with_logits(x * w[0] + w[1], y), [1.0, 0.0])
+    slope, bias = fitted(lambda w: F.binary_cross_entropy_with_logits(x * w[0] + w[1], y), [1.0, 0.0])
     return round(slope, 3), round(bias, 3)
 
 
 @torch.enable_grad()
-def _fitted(loss: Callable[[Tensor], Tensor], start: list[float]) -> list[float]:
+def fitted(loss: Callable[[Tensor], Tensor], start: list[float]) -> list[float]:
     """The numbers of the least loss, which must be convex."""
     numbers = torch.tensor(start, requires_grad=True)
     optimiser = torch.optim.LBFGS([numbers], max_iter=60, line_search_fn="strong_wolfe")

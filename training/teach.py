@@ -3,17 +3,19 @@
     teacher.npy   (n, 2, 68, 68) float16: [0] attention density, maximum 1; [1] objectness 0..1
     features.npy  (n, 64, 18, 18) float16: a published network's features, their principal components
 
-Attention is read from those features by `training.readout`, fitted to the fixations of the training side;
-objectness is what a network of this project says. Both are means over the picture and its mirror image. A later
-training takes the maps where people left no label, mixes a share of them into what few people looked at
-(self-training with a noisy student, Xie et al., CVPR 2020), and learns to tell the features
-(Romero et al., ICLR 2015). `hints.npy`, where it is there, tells the readouts about faces and text.
+Attention is read from those features by `training.readout`, fitted to the fixations of the training side, and
+multiplied with what a network of this project says, each to a power: the two go wrong in different places. Objectness
+is that network's alone. All are means over the picture and its mirror image. A later training takes the maps where
+people left no label, mixes a share of them into what few people looked at (self-training with a noisy student, Xie et
+al., CVPR 2020), and learns to tell the features (Romero et al., ICLR 2015). `hints.npy`, where it is there, tells the
+readouts about faces and text.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +27,17 @@ from tqdm import tqdm
 from eyefirst.network import OnnxNetwork, default_revision
 from eyefirst.weight_store import find_weights
 from training.backbone import Backbone
+from training.calibrate import fitted, is_for_fitting
 from training.datasets.store import FEATURES_FILE, TEACHER_FILE, UNKNOWN_HINT, Store, open_store
 from training.evaluate import MEASURED_SETS, attention_figures, shipped_prior_weights
+from training.losses import fixation_loss
 from training.readout import MAP_SIDE, Looked, Readout, ReadoutConfig, fit_crosswise, read
 
 SET_WEIGHTS = {"osie": 3.0, "mit1003": 2.5, "eyecrowd": 2.0, "scene500": 2.0}
 """How often a picture of each set is drawn. More, noisier sets made the readouts worse."""
 FOLDS = 3
 MOST_COMPONENTS, COMPONENT_SIDE = 64, 18
+LEAST_ATTENTION = 1e-7
 BATCH = 32
 
 Eyes = Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]
@@ -102,15 +107,62 @@ class Components:
         return np.asarray(torch.cat(parts, 1))
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """Readouts of a published network's features, and a network of this project."""
+
+    eyes: Eyes
+    network: OnnxNetwork
+    readouts: Sequence[Readout]
+    fold_of: Mapping[int, int]
+    """Of the pictures that readouts learned from: which one did not see it. It alone speaks for it."""
+    components: Components
+
+    def ask(self, store: Store, indices: Sequence[int]) -> tuple[NDArray[np.float32], ...]:
+        """Logs of attention (2, n, 68, 68), the readouts' and the network's, not normalised; objectness; features."""
+        logs, objects = [], []
+        for mirrored in (False, True):
+            levels = see(self.eyes, store, indices, mirrored)
+            if not mirrored:
+                features = self.components(levels[1:])
+            pictures = np.asarray(store.pictures[indices])
+            said = self.network.predict(np.ascontiguousarray(pictures[:, :, ::-1]) if mirrored else pictures)
+            both = np.stack([self._read(store, indices, levels), np.log(said.attention.clip(LEAST_ATTENTION))])
+            logs.append(both[..., ::-1] if mirrored else both)
+            objects.append(said.objectness[..., ::-1] if mirrored else said.objectness)
+        return np.mean(logs, axis=0), np.mean(objects, axis=0), features
+
+    def _read(self, store: Store, indices: Sequence[int], levels: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Where people looked, under the prior of the picture's set; elsewhere under that which ships."""
+        names = list(SET_WEIGHTS)
+        shipped = shipped_prior_weights(names)
+        own = [torch.tensor([float(name == store.rows[i].set_name) for name in names]) for i in indices]
+        priors = torch.stack([p if i in self.fold_of else shipped for i, p in zip(indices, own, strict=True)])
+        logs = np.stack([read(readout, levels, priors) for readout in self.readouts])
+        folds = [self.fold_of.get(i) for i in indices]
+        return np.stack([logs[:, k].mean(0) if fold is None else logs[fold, k] for k, fold in enumerate(folds)])
+
+    def powers(self, store: Store) -> tuple[float, ...]:
+        """Of the readouts' and of the network's attention, under which held-back fixations are likeliest."""
+        held_back = store.select(*SET_WEIGHTS, held_back=True)
+        chosen = [i for i in held_back if is_for_fitting(store.rows[i])]
+        if not chosen:
+            return 1.0, 0.0
+        parts = [self.ask(store, chosen[k : k + BATCH])[0] for k in range(0, len(chosen), BATCH)]
+        logs = torch.from_numpy(np.concatenate(parts, axis=1)).flatten(2)
+        looked = torch.from_numpy(store.fixation_shares(chosen, MAP_SIDE)).flatten(1)
+        return tuple(fitted(lambda w: fixation_loss(torch.einsum("k,knc->nc", w, logs), looked).mean(), [1.0, 0.0]))
+
+
 def teach(store: Store, eyes: Eyes, network: OnnxNetwork, folder: Path, config: ReadoutConfig) -> dict[str, float]:
-    """Writes both files; returns how the readouts do on the held-back side."""
+    """Writes both files; returns how the teacher does on the held-back side."""
     indices, looked = looked_at(eyes, store)
-    names = list(SET_WEIGHTS)
-    readouts, folds = fit_crosswise(looked, len(names), config, FOLDS)
+    readouts, folds = fit_crosswise(looked, len(SET_WEIGHTS), config, FOLDS)
     components = Components(looked.features[1:])
     print(f"{components.count} components hold {components.explained:.2f} of the variance of the features", flush=True)
-    fold_of = dict(zip(indices, folds.tolist(), strict=True))
-    shipped = shipped_prior_weights(names)
+    teacher = Teacher(eyes, network, readouts, dict(zip(indices, folds.tolist(), strict=True)), components)
+    powers = teacher.powers(store)
+    print(f"attention: readouts to the power of {powers[0]:.2f}, network {powers[1]:.2f}", flush=True)
     total = len(store.rows)
     paths = [folder / name for name in (TEACHER_FILE, FEATURES_FILE)]
     unfinished = [path.with_suffix(".tmp") for path in paths]
@@ -120,25 +172,9 @@ def teach(store: Store, eyes: Eyes, network: OnnxNetwork, folder: Path, config: 
     )
     for start in tqdm(range(0, total, BATCH), unit="batch", desc="labels"):
         part = range(start, min(start + BATCH, total))
-        priors = torch.stack(
-            [
-                torch.tensor([float(name == store.rows[i].set_name) for name in names]) if i in fold_of else shipped
-                for i in part
-            ]
-        )
-        logs, objects = [], []
-        for mirrored in (False, True):
-            levels = see(eyes, store, part, mirrored)
-            if not mirrored:
-                told[start : part.stop] = components(levels[1:])
-            log = _log_density(readouts, levels, priors, [fold_of.get(i) for i in part])
-            pictures = np.asarray(store.pictures[part])
-            seen = network.predict(np.ascontiguousarray(pictures[:, :, ::-1]) if mirrored else pictures).objectness
-            logs.append(log[..., ::-1] if mirrored else log)
-            objects.append(seen[..., ::-1] if mirrored else seen)
-        density = np.exp(np.mean(logs, axis=0))
-        maps[start : part.stop, 0] = density / density.max((1, 2), keepdims=True)
-        maps[start : part.stop, 1] = np.mean(objects, axis=0)
+        logs, maps[start : part.stop, 1], told[start : part.stop] = teacher.ask(store, part)
+        log = np.tensordot(powers, logs, 1)
+        maps[start : part.stop, 0] = np.exp(log - log.max((1, 2), keepdims=True))
     for array in (maps, told):
         array.flush()
     for temporary, path in zip(unfinished, paths, strict=True):
@@ -151,30 +187,17 @@ def teach(store: Store, eyes: Eyes, network: OnnxNetwork, folder: Path, config: 
     return figures
 
 
-def _log_density(
-    readouts: Sequence[Readout],
-    levels: Sequence[NDArray[np.float32]],
-    priors: torch.Tensor,
-    folds: Sequence[int | None],
-) -> NDArray[np.float32]:
-    """The readout that did not see a picture speaks for it; for the others all do."""
-    logs = np.stack([read(readout, levels, priors) for readout in readouts])
-    return np.stack([logs[:, k].mean(0) if fold is None else logs[fold, k] for k, fold in enumerate(folds)])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
     parser.add_argument(
-        "--objectness",
+        "--network",
         default=default_revision(),
-        help="which packaged network says what is a subject (default: the newest)",
+        help="which packaged network says what is a subject, and shares in attention (default: the newest)",
     )
     arguments = parser.parse_args()
     store = open_store(arguments.store)
-    figures = teach(
-        store, Backbone(), OnnxNetwork(find_weights(arguments.objectness)), arguments.store, ReadoutConfig()
-    )
+    figures = teach(store, Backbone(), OnnxNetwork(find_weights(arguments.network)), arguments.store, ReadoutConfig())
     print("  ".join(f"{name} {value:.3f}" for name, value in figures.items()))
 
 

@@ -25,7 +25,7 @@ from training.fixate import fixate  # noqa: E402
 from training.muon import Muon, orthogonal  # noqa: E402
 from training.networks.saliency_net import NetConfig, SaliencyNet, with_attention_decoder  # noqa: E402
 from training.readout import ReadoutConfig  # noqa: E402
-from training.teach import teach  # noqa: E402
+from training.teach import Teacher, teach  # noqa: E402
 from training.train import Run, TrainConfig, read_config, train  # noqa: E402
 from training.weights import load_weights, save_weights  # noqa: E402
 
@@ -295,6 +295,18 @@ def test_calibration_finds_the_gains_that_fixations_were_drawn_with(monkeypatch:
     store = SimpleNamespace(pictures=np.arange(60), fixation_shares=lambda chosen, side: shares)
     numbers = attention_numbers(net, store, list(range(60)))  # type: ignore[arg-type]
     assert numbers == pytest.approx({"attention_gain": 1.5, "attention_surround": 0.4, "prior_gain": 0.6}, rel=0.02)
+
+
+def test_a_teacher_finds_the_powers_that_fixations_were_drawn_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = np.random.default_rng(0).normal(size=(2, 120, 68, 68)).astype(np.float32)
+    drawn = torch.from_numpy(0.7 * logs[0] + 0.4 * logs[1]).flatten(1).softmax(1).view(-1, 68, 68).numpy()
+    monkeypatch.setattr(Teacher, "ask", lambda self, store, indices: (logs[:, indices], None, None))
+    rows = [SimpleNamespace(id=f"p{i}") for i in range(120)]
+    store = SimpleNamespace(
+        rows=rows, select=lambda *names, held_back: list(range(120)), fixation_shares=lambda chosen, side: drawn[chosen]
+    )
+    teacher = Teacher(None, None, [], {}, None)  # type: ignore[arg-type]
+    assert teacher.powers(store) == pytest.approx((0.7, 0.4), abs=0.01)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("own_decoder", [False, True])
