@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from eyefirst.plan import CropPlan
     from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
     from eyefirst.tools.crop import attention, crop, crop_to, objects, plan_crops, render_plan, thumbnail
-    from eyefirst.tools.reframe import MustKeep, ReframePlan, plan_reframe, reframe
+    from eyefirst.tools.reframe import plan_reframe, reframe
+    from eyefirst.tools.reframe_plan import MustKeep, ReframePlan
 
 __version__ = "0.1.0"
 
@@ -46,7 +47,7 @@ _HOME = {
     "Image": "image",
     "ImageRequestHandler": "handler",
     "LowerLeftBox": "geometry",
-    "MustKeep": "tools.reframe",
+    "MustKeep": "tools.reframe_plan",
     "Network": "network",
     "ObjectnessSaliencyRequest": "requests",
     "OnnxNetwork": "network",
@@ -55,7 +56,7 @@ _HOME = {
     "Point": "geometry",
     "Prediction": "network",
     "RecognizedText": "observations",
-    "ReframePlan": "tools.reframe",
+    "ReframePlan": "tools.reframe_plan",
     "SaliencyObservation": "observations",
     "SalientObject": "boxes",
     "Size": "geometry",

@@ -22,16 +22,8 @@ from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork, Prediction
 from eyefirst.render import write_picture
 from eyefirst.tools.camera_path import CameraPath, KeyFrame, TrackLimits, smooth_track
-from eyefirst.tools.reframe import (
-    MustKeep,
-    ReframePlan,
-    ffmpeg_commands,
-    ffmpeg_filter,
-    plan_reframe,
-    reframe,
-    render_reframe,
-    strip,
-)
+from eyefirst.tools.reframe import plan_reframe, reframe, render_reframe, strip
+from eyefirst.tools.reframe_plan import MustKeep, ReframePlan, ffmpeg_commands, ffmpeg_filter
 from eyefirst.tools.shots import Footage, cover, preview, rank_shots, shots_to_dict, timecode, watch
 from eyefirst.tools.video_io import VideoReader
 from tests.make_clips import SIDE, WIDTH, make_clip

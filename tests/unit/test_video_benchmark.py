@@ -17,7 +17,7 @@ from benchmarks.quality.video.measure import best_window, costs, fully_inside, p
 
 from eyefirst.geometry import AspectRatio, Box, Size
 from eyefirst.tools.camera_path import CameraPath, KeyFrame
-from eyefirst.tools.reframe import ReframePlan, ShotPath
+from eyefirst.tools.reframe_plan import ReframePlan, ShotPath
 from eyefirst.tools.shots import Footage, Shot, Sight
 from eyefirst.tools.video_io import VideoInfo, VideoReader
 

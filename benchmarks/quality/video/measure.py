@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyefirst.geometry import Box
-from eyefirst.tools.reframe import ReframePlan, kept_in, plan_reframe, render_reframe
+from eyefirst.tools.follow import kept_in
+from eyefirst.tools.reframe import plan_reframe, render_reframe
+from eyefirst.tools.reframe_plan import ReframePlan
 from eyefirst.tools.shots import Footage, Sight, watch
 from eyefirst.tools.video_io import VideoFrame, VideoReader, VideoWriter
 

@@ -54,8 +54,9 @@ def reframe_film(
 
     from eyefirst.render import write_picture, written_whole
     from eyefirst.tools.camera_path import TrackLimits
-    from eyefirst.tools.reframe import ReframePlan, ffmpeg_commands, ffmpeg_filter, plan_reframe, render_reframe
+    from eyefirst.tools.reframe import plan_reframe, render_reframe
     from eyefirst.tools.reframe import strip as strip_of
+    from eyefirst.tools.reframe_plan import ReframePlan, ffmpeg_commands, ffmpeg_filter
     from eyefirst.tools.shots import need_video
     from eyefirst.tools.video_io import VideoReader
 

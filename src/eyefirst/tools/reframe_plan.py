@@ -1,0 +1,249 @@
+"""A reframed film as data: where the camera is, shot by shot, for JSON and for ffmpeg."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+
+from eyefirst.errors import InvalidPlanError, InvalidValueError
+from eyefirst.framing import FramingOptions, Padding
+from eyefirst.geometry import AspectRatio, Box, BoxLike, Size
+from eyefirst.tools.camera_path import CameraPath, KeyFrame
+from eyefirst.tools.video_io import even
+
+SCHEMA = "eyefirst.reframe/1"
+Kind = Literal["hold", "pan", "track", "pad"]
+KINDS = ("hold", "pan", "track", "pad")
+
+
+@dataclass(frozen=True, slots=True)
+class MustKeep:
+    """A region that has to stay inside for a time. box: 0..1 of the upright frame. start, end: seconds or None."""
+
+    box: Box
+    start: float = 0.0
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or (self.end is not None and self.end <= self.start):
+            raise InvalidValueError(
+                f"expected a time span, got {self.start}..{self.end}", remedy="e.g. 0.1,0.2,0.5,0.9@5-12.5"
+            )
+
+    @classmethod
+    def parse(cls, value: MustKeep | BoxLike) -> MustKeep:
+        """From a box, or a text such as "0.1,0.2,0.5,0.9@5-12.5" or "...@1:05-1:12"; no span is the whole film."""
+        if isinstance(value, MustKeep):
+            return value
+        if not isinstance(value, str):
+            return cls(Box.parse(value))
+        box, _, span = value.partition("@")
+        if not span:
+            return cls(Box.parse(box))
+        match = re.fullmatch(r"\s*([\d:.]*)\s*-\s*([\d:.]*)\s*", span)
+        if not match:
+            raise InvalidValueError(
+                f"expected a time span such as 5-12.5 or 1:05-1:12, got {span!r}", remedy="leave it out for all"
+            )
+        return cls(Box.parse(box), _seconds(match[1]) if match[1] else 0.0, _seconds(match[2]) if match[2] else None)
+
+    def holds_at(self, seconds: float) -> bool:
+        """Whether the time lies in its span."""
+        return self.start <= seconds and (self.end is None or seconds < self.end)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"box": self.box.to_dict(), "start": self.start, "end": self.end}
+
+
+@dataclass(frozen=True, slots=True)
+class ShotPath:
+    """How one shot is framed.
+
+    start, end: seconds from the film's start. kind: hold, pan, track or pad. path: key frames in seconds of the film,
+    boxes in 0..1 of the upright frame. padding: None, or what is added round the box, in pixels of the film that
+    is read. kept, kept_by_centre: the share of the attention inside, and inside of the centre crop; 0..1.
+    """
+
+    start: Fraction
+    end: Fraction
+    kind: Kind
+    path: CameraPath
+    kept: float
+    kept_by_centre: float
+    padding: Padding | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "start": str(self.start),
+            "end": str(self.end),
+            "start_seconds": round(float(self.start), 4),
+            "end_seconds": round(float(self.end), 4),
+            "kind": self.kind,
+            "interpolation": self.path.interpolation,
+            "keys": [{"seconds": round(k.seconds, 5), "box": k.box.to_dict()} for k in self.path.keys],
+            "padding": self.padding.to_dict() if self.padding else None,
+            "kept": round(self.kept, 4),
+            "kept_by_centre": round(self.kept_by_centre, 4),
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ReframePlan:
+    """A film's camera path as data.
+
+    video: the file. video_size: upright, in stored pixels. seconds: its length. size: of the result. pad: how
+    padding is filled. shots: in order, without gaps. warnings: plain words.
+    """
+
+    video: str
+    video_size: Size
+    seconds: float
+    aspect: AspectRatio
+    size: Size
+    pad: str | None
+    revision: str
+    shots: tuple[ShotPath, ...]
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        starts = [s.start for s in self.shots]
+        if not starts or any(b <= a for a, b in pairwise(starts)):
+            raise InvalidPlanError("expected shots at rising times", remedy="plan again")
+        if self.size != even(self.size):
+            raise InvalidPlanError(f"expected even sides, got {self.size}", remedy="H.264 needs them even")
+
+    def shot_at(self, seconds: Fraction | float) -> ShotPath:
+        """The shot that a time belongs to."""
+        exact = (
+            seconds if isinstance(seconds, Fraction) else Fraction(seconds) + Fraction(1, 10**6)
+        )  # floats fall short
+        return self.shots[max(bisect_right([s.start for s in self.shots], exact) - 1, 0)]
+
+    def box_at(self, seconds: Fraction | float) -> Box:
+        """Where the window is at a time."""
+        return self.shot_at(seconds).path.box_at(float(seconds))
+
+    @property
+    def kept(self) -> float:
+        """Share of the attention inside, 0..1, over all of the film."""
+        return _over_time(self.shots, [s.kept for s in self.shots])
+
+    @property
+    def kept_by_centre(self) -> float:
+        """The same of the centre crop."""
+        return _over_time(self.shots, [s.kept_by_centre for s in self.shots])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "schema": SCHEMA,
+            "video": self.video,
+            "video_size": {"width": self.video_size.width, "height": self.video_size.height},
+            "seconds": round(self.seconds, 4),
+            "aspect": str(self.aspect),
+            "size": {"width": self.size.width, "height": self.size.height},
+            "pad": self.pad,
+            "revision": self.revision,
+            "kept": round(self.kept, 4),
+            "kept_by_centre": round(self.kept_by_centre, 4),
+            "shots": [s.to_dict() for s in self.shots],
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ReframePlan:
+        """Reads what `to_dict` wrote. Raises InvalidPlanError."""
+        try:
+            if values["schema"] != SCHEMA:
+                raise InvalidPlanError(f"expected the schema {SCHEMA}, got {values['schema']!r}", remedy="plan again")
+            return cls(
+                video=str(values["video"]),
+                video_size=Size(**values["video_size"]),
+                seconds=float(values["seconds"]),
+                aspect=AspectRatio.parse(values["aspect"]),
+                size=Size(**values["size"]),
+                pad=FramingOptions(pad=values["pad"]).pad,
+                revision=str(values["revision"]),
+                shots=tuple(_shot_from(s) for s in values["shots"]),
+                warnings=tuple(map(str, values["warnings"])),
+            )
+        except InvalidPlanError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
+            raise InvalidPlanError(f"is not the plan of a reframed film: {error!r}", remedy="plan again") from error
+
+
+def ffmpeg_filter(plan: ReframePlan, commands: str) -> str:
+    """The value of ffmpeg's -vf that follows the path; `ffmpeg_commands` gives what the file `commands` has to hold."""
+    window, _, _ = _pixel_window(plan, plan.shots[0].path.keys[0].box)
+    name = re.sub(r"([\\':,;\[\]])", r"\\\1", commands)
+    scale = f",scale={plan.size.width}:{plan.size.height}"
+    return f"sendcmd=f={name},crop=w={window.width}:h={window.height}" + (scale if window != plan.size else "")
+
+
+def ffmpeg_commands(plan: ReframePlan, *, frames_per_second: float = 50.0) -> str:
+    """Commands for ffmpeg's sendcmd filter: where its crop filter goes, and when; places are whole pixels.
+
+    Raises InvalidPlanError for what that filter cannot do: windows of several sizes, and padding.
+    """
+    sizes = {_pixel_window(plan, k.box)[0] for s in plan.shots for k in s.path.keys}
+    if len(sizes) > 1 or any(s.padding for s in plan.shots):
+        raise InvalidPlanError("ffmpeg's crop filter has one size and no padding", remedy="plan without them")
+    lines, last = [], None
+    for shot in plan.shots:
+        count = 1 if shot.kind == "hold" else max(1, round(float(shot.end - shot.start) * frames_per_second))
+        for i in range(count):
+            seconds = float(shot.start) + i / frames_per_second
+            _, x, y = _pixel_window(plan, plan.box_at(shot.start if i == 0 else seconds))
+            if (x, y) != last:
+                lines.append(f"{max(seconds - 1e-4, 0):.4f} crop x {x}, crop y {y};")
+                last = (x, y)
+    return "\n".join(lines) + "\n"
+
+
+def _pixel_window(plan: ReframePlan, box: Box) -> tuple[Size, int, int]:
+    width, height = plan.video_size.width, plan.video_size.height
+    size = Size(max(1, round(box.width * width)), max(1, round(box.height * height)))
+    return size, round(box.left * width), round(box.top * height)
+
+
+def _over_time(shots: Sequence[ShotPath], values: Sequence[float]) -> float:
+    return float(np.average(values, weights=[max(float(s.end - s.start), 1e-6) for s in shots]))
+
+
+def _shot_from(values: Mapping[str, Any]) -> ShotPath:
+    if values["kind"] not in KINDS:
+        raise InvalidPlanError(f"expected one of {', '.join(KINDS)}, got {values['kind']!r}", remedy="choose one")
+    keys = tuple(KeyFrame(float(k["seconds"]), Box(**k["box"])) for k in values["keys"])
+    return ShotPath(
+        Fraction(values["start"]),
+        Fraction(values["end"]),
+        values["kind"],
+        CameraPath(keys, values["interpolation"]),
+        float(values["kept"]),
+        float(values["kept_by_centre"]),
+        Padding(**values["padding"]) if values["padding"] else None,
+        tuple(map(str, values["warnings"])),
+    )
+
+
+def _seconds(text: str) -> float:
+    """Of 12.5, 1:05 or 1:02:03.5."""
+    try:
+        total = 0.0
+        for part in text.split(":"):
+            total = total * 60 + float(part)
+        return total
+    except ValueError:
+        raise InvalidValueError(f"expected a time such as 12.5 or 1:05, got {text!r}", remedy="use seconds") from None
