@@ -2,7 +2,9 @@
 
 Five numbers (Guo et al., "On calibration of modern neural networks", ICML 2017): gains of attention and of its
 centre prior, and how much of its surround is taken off, by the likelihood of people's fixations; a gain and a bias
-for objectness, by that of masks. They are fitted on one half of the held-back pictures, by a hash of the id;
+for objectness, by that of masks, and then as sharp as it is calibrated (Gneiting, Balabdaoui and Raftery,
+"Probabilistic forecasts, calibration and sharpness", JRSS B 2007): likelihood alone is led by the few pictures whose
+subject is another than the network thinks. They are fitted on one half of the held-back pictures, by a hash of the id;
 which half, decides `is_for_fitting`, so that figures can be taken from the other.
 """
 
@@ -29,6 +31,10 @@ from training.weights import load_weights, save_weights
 MASK_SETS = ("DUTS-TR", "CCP", "human290", "DAVIS", "nothing")
 MOST = 400
 """Pictures a set, at most."""
+AS_CALIBRATED = 0.0015
+"""So much more expected calibration error than that of the likeliest line counts as none."""
+SHARPEST = 1.3
+"""The most that the likeliest line's slope is multiplied by."""
 
 
 def is_for_fitting(row: Row) -> bool:
@@ -43,7 +49,7 @@ def calibrate(net: SaliencyNet, store: Store, most: int = MOST) -> SaliencyNet:
     masked = [_first(store, fitting, name, most) for name in MASK_SETS]
     bare = with_config(net, net.config.uncalibrated())
     attention = attention_numbers(bare, store, [i for part in looked_at for i in part])
-    slope, bias = _objectness_line(bare, store, [i for part in masked for i in part])
+    slope, bias = objectness_line(bare, store, [i for part in masked for i in part])
     return with_config(net, replace(bare.config, **attention, objectness_gain=slope, objectness_bias=bias))
 
 
@@ -77,8 +83,8 @@ def attention_numbers(net: SaliencyNet, store: Store, chosen: list[int]) -> dict
 
 
 @torch.no_grad()
-def _objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple[float, float]:
-    """Gain and bias of the least cross-entropy (Platt scaling)."""
+def objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple[float, float]:
+    """Gain and bias: those of the least cross-entropy (Platt scaling), then the sharpest that are as calibrated."""
     if not chosen:
         return 1.0, 0.0
     values, targets = [], []
@@ -88,7 +94,17 @@ def _objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple
         targets.append(F.avg_pool2d(masks[:, None], 2).flatten())
     x, y = torch.cat(values), torch.cat(targets)
     slope, bias = fitted(lambda w: F.binary_cross_entropy_with_logits(x * w[0] + w[1], y), [1.0, 0.0])
-    return round(slope, 3), round(bias, 3)
+    logits = x * slope + bias
+    enough = calibration_error(logits.sigmoid(), y) + AS_CALIBRATED
+    factor = next(f for f in np.arange(SHARPEST, 0, -0.01) if calibration_error((logits * f).sigmoid(), y) <= enough)
+    return round(slope * factor, 3), round(bias * factor, 3)
+
+
+def calibration_error(predicted: Tensor, observed: Tensor) -> float:
+    """Expected calibration error over ten bins: distance of mean predicted from mean observed, weighted by count."""
+    bins = (predicted * 10).long().clamp(max=9)
+    sums = torch.zeros(10, dtype=torch.float64).index_add(0, bins, (predicted - observed).double())
+    return float(sums.abs().sum() / len(predicted))
 
 
 @torch.enable_grad()

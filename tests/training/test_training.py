@@ -14,8 +14,9 @@ from PIL import ImageDraw
 
 torch = pytest.importorskip("torch", reason="torch comes with the dependency group 'train'")
 
+from torch.nn import functional as F  # noqa: E402
 from training import mix  # noqa: E402
-from training.calibrate import attention_numbers, with_config  # noqa: E402
+from training.calibrate import attention_numbers, calibration_error, fitted, objectness_line, with_config  # noqa: E402
 from training.datasets.batches import BatchConfig, Batches  # noqa: E402
 from training.datasets.records import Fixations, Record, is_held_back  # noqa: E402
 from training.datasets.store import UNKNOWN_HINT, Store, build_store, open_store  # noqa: E402
@@ -295,6 +296,24 @@ def test_calibration_finds_the_gains_that_fixations_were_drawn_with(monkeypatch:
     store = SimpleNamespace(pictures=np.arange(60), fixation_shares=lambda chosen, side: shares)
     numbers = attention_numbers(net, store, list(range(60)))  # type: ignore[arg-type]
     assert numbers == pytest.approx({"attention_gain": 1.5, "attention_surround": 0.4, "prior_gain": 0.6}, rel=0.02)
+
+
+def test_objectness_is_as_sharp_as_it_is_calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blurred logits, and a tenth of the pictures whose masks show another subject than the network saw."""
+    random = torch.Generator().manual_seed(0)
+    truth = torch.randn((400, 68, 68), generator=random) * 4
+    masks = torch.bernoulli(truth.sigmoid(), generator=random)
+    masks[:40] = 1 - masks[:40]
+    monkeypatch.setattr("training.calibrate.as_input", lambda net, pictures: pictures)
+    labels = np.stack([masks.numpy().repeat(2, 1).repeat(2, 2)] * 2, 1)
+    store = SimpleNamespace(pictures=truth * 2, labels=labels)
+    slope, bias = objectness_line(lambda logits: (None, logits), store, list(range(400)))  # type: ignore[arg-type]
+    x, y = (truth * 2).flatten(), masks.flatten()
+    likeliest, _ = fitted(lambda w: F.binary_cross_entropy_with_logits(x * w[0] + w[1], y), [1.0, 0.0])
+    errors = [calibration_error((x * s).sigmoid(), y) for s in (likeliest, slope)]
+    assert likeliest < slope < 0.5
+    assert abs(bias) < 0.05
+    assert errors[1] <= errors[0] + 0.002
 
 
 def test_a_teacher_finds_the_powers_that_fixations_were_drawn_with(monkeypatch: pytest.MonkeyPatch) -> None:
