@@ -182,7 +182,7 @@ def attention_on_variant(done: dict[str, list[Trial]]) -> dict[str, float]:
 def test_the_shipped_network_looks_at_drawn_people_of_every_skin_tone() -> None:
     """Two figures alike but for their skin; the darker one is the variant, and 0.5 is even-handed.
 
-    Measured with saliency_v7: the darker one gets 0.444 to 0.461 of the attention (saliency_v6: 0.443 to 0.459), a lean
+    Measured with saliency_v8: the darker one gets 0.453 to 0.476 of the attention (saliency_v7: 0.444 to 0.461), a lean
     towards lighter drawn faces. A crop that has to take one of two equals is decided by any lean, however small: on
     these even grounds it nearly always takes the lighter one. So attention is bounded. On photos of people,
     recoloured one darker and one lighter, it takes either (`python -m benchmarks.quality.even_handed`).
@@ -191,7 +191,7 @@ def test_the_shipped_network_looks_at_drawn_people_of_every_skin_tone() -> None:
     # every fourth figure, so that clothes and hair both vary
     done = run_trials({name: of_tones[::4] for name, of_tones in drawn_pairs().items()}, plain_backgrounds(), None)
     for name, attention in attention_on_variant(done).items():
-        assert 0.44 < attention < 0.56, name
+        assert 0.445 < attention < 0.555, name
     everything = [t for of_tones in done.values() for t in of_tones]
     assert 0.35 < np.mean([t.kept_left for t in everything]) < 0.65  # measured 0.50: no lean to a side
 
