@@ -25,6 +25,7 @@ from training.datasets.store import Row, Store, open_store
 from training.evaluate import MEASURED_SETS, as_input, parts_of, shipped_prior
 from training.fixate import head_input
 from training.losses import fixation_loss
+from training.metrics import PROBABILITY_EDGES, Reliability
 from training.networks.saliency_net import NetConfig, SaliencyNet
 from training.weights import load_weights, save_weights
 
@@ -73,9 +74,8 @@ def attention_numbers(net: SaliencyNet, store: Store, chosen: list[int]) -> dict
     seen = torch.cat([head_input(net, store.pictures[part]) for part in parts_of(chosen)])
     side = 2 * seen.shape[-1]
     centre, rest = (n.attention(seen, side)[:, 0] for n in (net, less))
-    maps = torch.stack([centre, rest - centre, shipped_prior(net, side).expand_as(centre)], dim=-1).flatten(1, 2)
-    looked = torch.from_numpy(store.fixation_shares(chosen, side)).flatten(1)
-    gain, surround, prior_gain = fitted(lambda w: fixation_loss(maps @ w, looked).mean(), [1.0, 0.0, 1.0])
+    maps = torch.stack([centre, rest - centre, shipped_prior(net, side).expand_as(centre)], dim=-1)
+    gain, surround, prior_gain = likeliest(maps, store, chosen, [1.0, 0.0, 1.0])
     if gain <= 0:  # a network that has learned nothing yet
         return {}
     numbers = {"attention_gain": gain, "attention_surround": surround / gain, "prior_gain": prior_gain / gain}
@@ -101,10 +101,17 @@ def objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple[
 
 
 def calibration_error(predicted: Tensor, observed: Tensor) -> float:
-    """Expected calibration error over ten bins: distance of mean predicted from mean observed, weighted by count."""
-    bins = (predicted * 10).long().clamp(max=9)
-    sums = torch.zeros(10, dtype=torch.float64).index_add(0, bins, (predicted - observed).double())
-    return float(sums.abs().sum() / len(predicted))
+    """Expected calibration error over ten bins."""
+    reliability = Reliability(PROBABILITY_EDGES)
+    reliability.add(predicted.numpy(), observed.numpy())
+    return reliability.error
+
+
+def likeliest(maps: Tensor, store: Store, chosen: list[int], start: list[float]) -> list[float]:
+    """The weights of k logit maps (n, side, side, k) under whose sum the chosen pictures' fixations are likeliest."""
+    looked = torch.from_numpy(store.fixation_shares(chosen, maps.shape[1])).flatten(1)
+    cells = maps.flatten(1, 2)
+    return fitted(lambda w: fixation_loss(cells @ w, looked).mean(), start)
 
 
 @torch.enable_grad()

@@ -4,7 +4,7 @@ Attention: NSS, CC, SIM, KL, AUC-Judd, shuffled AUC, information gain (definitio
 "What do different evaluation metrics tell us about saliency models?", TPAMI 2019), and the share of the
 gap between the centre crop and the best window that a map closes. Objectness: maximal F-measure, MAE,
 S-measure (Fan et al., ICCV 2017) and E-measure (Fan et al., IJCAI 2018). The tests compare these with
-pysaliency and pysodmetrics.
+pysaliency and pysodmetrics. Both: whether values mean what they say, by bins of what was predicted.
 Fixations are (n, 2) x, y fractions with a top-left origin; maps are (h, w) arrays.
 """
 
@@ -21,6 +21,7 @@ Points = NDArray[np.floating]
 
 CROP_RATIOS = (1.0, 9 / 16, 16 / 9, 2.0, 1 / 2, 3.0, 1 / 3)
 F_BETA_SQUARED = 0.3
+PROBABILITY_EDGES = tuple(i / 10 for i in range(11))
 
 
 def at_fixations(values: Map, points_xy: Points) -> NDArray[np.float64]:
@@ -263,3 +264,62 @@ def _alignment(
         aligned = 2 * a * b / (a * a + b * b)
         total += count * (aligned + 1) ** 2 / 4
     return total / (cells - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Cells whose prediction lies in low..high (the last bin includes its end).
+
+    predicted, observed: means over those cells, weight: their share of all cells; the means are nan
+    where the weight is 0.
+    """
+
+    low: float
+    high: float
+    predicted: float
+    observed: float
+    weight: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.low:g} to {self.high:g}"
+
+
+class Reliability:
+    """Collects cells picture by picture."""
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        self.edges = np.asarray(edges, np.float64)
+        self._sums = np.zeros((3, len(edges) - 1))
+
+    def add(self, predicted: Map, observed: Map) -> None:
+        """Two maps of one shape; every cell counts alike."""
+        at = np.clip(np.searchsorted(self.edges, predicted.ravel(), "right") - 1, 0, len(self.edges) - 2)
+        for row, values in enumerate((predicted, observed, np.ones(predicted.shape))):
+            self._sums[row] += np.bincount(at, np.asarray(values, np.float64).ravel(), len(self.edges) - 1)
+
+    @property
+    def bins(self) -> tuple[Bin, ...]:
+        """All bins, empty ones included."""
+        predicted, observed, count = self._sums
+        seen = np.where(count > 0, count, np.nan)
+        rows = zip(
+            self.edges[:-1], self.edges[1:], predicted / seen, observed / seen, count / max(count.sum(), 1), strict=True
+        )
+        return tuple(Bin(*map(float, row)) for row in rows)
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean distance of predicted from observed, bins weighted by their cells."""
+        return float(sum(b.weight * abs(b.predicted - b.observed) for b in self.bins if b.weight))
+
+    @property
+    def factor(self) -> float:
+        """By which factor a density is off, the geometric mean over what was observed; 1 is perfect.
+
+        Bins in which nothing was observed, or nothing predicted, are left out.
+        """
+        rated = [b for b in self.bins if b.weight and b.observed > 0 and b.predicted > 0]
+        shares = np.array([b.weight * b.observed for b in rated])
+        distances = np.array([abs(np.log(b.observed / b.predicted)) for b in rated])
+        return float(np.exp(shares @ distances / shares.sum())) if rated else float("nan")

@@ -27,10 +27,9 @@ from tqdm import tqdm
 from eyefirst.network import OnnxNetwork, default_revision
 from eyefirst.weight_store import find_weights
 from training.backbone import Backbone
-from training.calibrate import fitted, is_for_fitting
+from training.calibrate import is_for_fitting, likeliest
 from training.datasets.store import FEATURES_FILE, TEACHER_FILE, UNKNOWN_HINT, Store, open_store
 from training.evaluate import MEASURED_SETS, attention_figures, shipped_prior_weights
-from training.losses import fixation_loss
 from training.readout import MAP_SIDE, Looked, Readout, ReadoutConfig, fit_crosswise, read
 
 SET_WEIGHTS = {"osie": 3.0, "mit1003": 2.5, "eyecrowd": 2.0, "scene500": 2.0}
@@ -121,11 +120,11 @@ class Teacher:
     def ask(self, store: Store, indices: Sequence[int]) -> tuple[NDArray[np.float32], ...]:
         """Logs of attention (2, n, 68, 68), the readouts' and the network's, not normalised; objectness; features."""
         logs, objects = [], []
+        pictures = np.asarray(store.pictures[indices])
         for mirrored in (False, True):
             levels = see(self.eyes, store, indices, mirrored)
             if not mirrored:
                 features = self.components(levels[1:])
-            pictures = np.asarray(store.pictures[indices])
             said = self.network.predict(np.ascontiguousarray(pictures[:, :, ::-1]) if mirrored else pictures)
             both = np.stack([self._read(store, indices, levels), np.log(said.attention.clip(LEAST_ATTENTION))])
             logs.append(both[..., ::-1] if mirrored else both)
@@ -149,9 +148,8 @@ class Teacher:
         if not chosen:
             return 1.0, 0.0
         parts = [self.ask(store, chosen[k : k + BATCH])[0] for k in range(0, len(chosen), BATCH)]
-        logs = torch.from_numpy(np.concatenate(parts, axis=1)).flatten(2)
-        looked = torch.from_numpy(store.fixation_shares(chosen, MAP_SIDE)).flatten(1)
-        return tuple(fitted(lambda w: fixation_loss(torch.einsum("k,knc->nc", w, logs), looked).mean(), [1.0, 0.0]))
+        logs = torch.from_numpy(np.concatenate(parts, axis=1)).movedim(0, -1)
+        return tuple(likeliest(logs, store, chosen, [1.0, 0.0]))
 
 
 def teach(store: Store, eyes: Eyes, network: OnnxNetwork, folder: Path, config: ReadoutConfig) -> dict[str, float]:

@@ -7,80 +7,19 @@ what was predicted there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from training.datasets.records import cell_shares
-from training.metrics import Map, Points
+from training.metrics import PROBABILITY_EDGES, Points, Reliability
 
 from benchmarks.quality.held_back import HeldBack, Sample
 from benchmarks.quality.ours import Loaded
 from benchmarks.quality.tables import Line, Table
 from eyefirst.mappings import ATTENTION_CEILING, MAP_SIDE, area_averaged
 
-PROBABILITY_EDGES = tuple(i / 10 for i in range(11))
 DENSITY_EDGES = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, ATTENTION_CEILING)
 """Multiples of an even spread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """Cells whose prediction lies in low..high (the last bin includes its end).
-
-    predicted, observed: means over those cells, weight: their share of all cells; the means are nan
-    where the weight is 0.
-    """
-
-    low: float
-    high: float
-    predicted: float
-    observed: float
-    weight: float
-
-    @property
-    def name(self) -> str:
-        return f"{self.low:g} to {self.high:g}"
-
-
-class Reliability:
-    """Collects cells picture by picture."""
-
-    def __init__(self, edges: Sequence[float]) -> None:
-        self.edges = np.asarray(edges, np.float64)
-        self._sums = np.zeros((3, len(edges) - 1))
-
-    def add(self, predicted: Map, observed: Map) -> None:
-        """Two maps of one shape; every cell counts alike."""
-        at = np.clip(np.searchsorted(self.edges, predicted.ravel(), "right") - 1, 0, len(self.edges) - 2)
-        for row, values in enumerate((predicted, observed, np.ones(predicted.shape))):
-            self._sums[row] += np.bincount(at, np.asarray(values, np.float64).ravel(), len(self.edges) - 1)
-
-    @property
-    def bins(self) -> tuple[Bin, ...]:
-        """All bins, empty ones included."""
-        predicted, observed, count = self._sums
-        seen = np.where(count > 0, count, np.nan)
-        rows = zip(
-            self.edges[:-1], self.edges[1:], predicted / seen, observed / seen, count / max(count.sum(), 1), strict=True
-        )
-        return tuple(Bin(*map(float, row)) for row in rows)
-
-    @property
-    def error(self) -> float:
-        """Expected calibration error: mean distance of predicted from observed, bins weighted by their cells."""
-        return float(sum(b.weight * abs(b.predicted - b.observed) for b in self.bins if b.weight))
-
-    @property
-    def factor(self) -> float:
-        """By which factor a density is off, the geometric mean over what was observed; 1 is perfect.
-
-        Bins in which nothing was observed, or nothing predicted, are left out.
-        """
-        rated = [b for b in self.bins if b.weight and b.observed > 0 and b.predicted > 0]
-        shares = np.array([b.weight * b.observed for b in rated])
-        distances = np.array([abs(np.log(b.observed / b.predicted)) for b in rated])
-        return float(np.exp(shares @ distances / shares.sum())) if rated else float("nan")
 
 
 def foreground_share(sample: Sample) -> NDArray[np.float64]:

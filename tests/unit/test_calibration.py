@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from benchmarks.quality.calibration import (
     DENSITY_EDGES,
-    PROBABILITY_EDGES,
-    Reliability,
     attention_calibration,
     foreground_share,
     objectness_calibration,
@@ -23,6 +21,7 @@ from benchmarks.quality.ours import Answers, Loaded
 from PIL import Image
 from training.datasets.records import Fixations, Record
 from training.datasets.store import Row
+from training.metrics import PROBABILITY_EDGES, Reliability
 
 SIDE = 68
 
