@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_image
 from eyefirst import ImageRequestHandler, TextRecognitionRequest
 from eyefirst.geometry import Size
 from eyefirst.render import Tile, contact_sheet
-from eyefirst.tools.camera import guide
+from eyefirst.tools.camera_guidance import guide
 
 
 def soft_and_sharp() -> Image.Image:

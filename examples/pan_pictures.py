@@ -10,8 +10,8 @@ from PIL import Image
 from skimage import data
 from sklearn.datasets import load_sample_image
 
+from eyefirst.films.pan import plan_pan, preview
 from eyefirst.geometry import Size
-from eyefirst.tools.pan import plan_pan, preview
 
 
 def main() -> None:

@@ -28,12 +28,14 @@ LAYERS = [
     "observations",
     "handler",
     "tools",
+    "albums",
+    "films",
     "integrations",
     "server",
     "cli",
     "__main__",
 ]
-ONLY_HOME = {"onnxruntime": "network.py", "av": "tools/video_io.py"}
+ONLY_HOME = {"onnxruntime": "network.py", "av": "films/video_io.py"}
 ONLY_IN = {
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "prometheus_client"), "server"),
     **dict.fromkeys(("ray", "thumbor", "wagtail", "django"), "integrations"),

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eyefirst.geometry import Size
-from eyefirst.tools.camera import guide, linear
+from eyefirst.tools.camera_guidance import guide, linear
 from eyefirst.tools.crop import objects
 
 CASTS = ((1.3, 1.0, 0.75), (0.8, 1.0, 1.25), (1.1, 1.0, 0.6))

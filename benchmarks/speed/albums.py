@@ -30,14 +30,14 @@ import PIL.ImageOps
 from rich.console import Console
 from rich.table import Table
 
+from eyefirst.albums.album import find_pictures
+from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails
 from eyefirst.geometry import AspectRatio, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import decode
 from eyefirst.render import render_frame, write_picture
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
-from eyefirst.tools.album import find_pictures
 from eyefirst.tools.crop import plan_from
-from eyefirst.tools.thumbnails import ThumbnailSettings, make_thumbnails
 
 SIDE, QUALITY = 320, 80
 KINDS = {

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from eyefirst.boxes import SalientObject
     from eyefirst.detectors import Detection, Detector, known_detectors, load_detector, register_detector
     from eyefirst.errors import EyefirstError
+    from eyefirst.films.reframe import plan_reframe, reframe
+    from eyefirst.films.reframe_plan import MustKeep, ReframePlan
     from eyefirst.framing import Frame, FramingOptions, Padding
     from eyefirst.geometry import AspectRatio, Box, LowerLeftBox, PixelBox, Point, Size
     from eyefirst.handler import ImageRequestHandler
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from eyefirst.plan import CropPlan
     from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
     from eyefirst.tools.crop import attention, crop, crop_to, objects, plan_crops, render_plan, thumbnail
-    from eyefirst.tools.reframe import plan_reframe, reframe
-    from eyefirst.tools.reframe_plan import MustKeep, ReframePlan
 
 __version__ = "0.1.0"
 
@@ -47,7 +47,7 @@ _HOME = {
     "Image": "image",
     "ImageRequestHandler": "handler",
     "LowerLeftBox": "geometry",
-    "MustKeep": "tools.reframe_plan",
+    "MustKeep": "films.reframe_plan",
     "Network": "network",
     "ObjectnessSaliencyRequest": "requests",
     "OnnxNetwork": "network",
@@ -56,7 +56,7 @@ _HOME = {
     "Point": "geometry",
     "Prediction": "network",
     "RecognizedText": "observations",
-    "ReframePlan": "tools.reframe_plan",
+    "ReframePlan": "films.reframe_plan",
     "SaliencyObservation": "observations",
     "SalientObject": "boxes",
     "Size": "geometry",
@@ -72,8 +72,8 @@ _HOME = {
     "load_network": "network",
     "objects": "tools.crop",
     "plan_crops": "tools.crop",
-    "plan_reframe": "tools.reframe",
-    "reframe": "tools.reframe",
+    "plan_reframe": "films.reframe",
+    "reframe": "films.reframe",
     "register_detector": "detectors",
     "register_network": "network",
     "render_plan": "tools.crop",

@@ -18,9 +18,9 @@ from typing import Any
 import ray
 from ray.cluster_utils import Cluster
 
+from eyefirst.albums.thumbnails import ThumbnailSettings
 from eyefirst.geometry import Size
 from eyefirst.integrations.ray_data import make_thumbnails
-from eyefirst.tools.thumbnails import ThumbnailSettings
 
 ENOUGH = 60
 

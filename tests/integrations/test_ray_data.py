@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from eyefirst.albums.thumbnails import ThumbnailSettings
 from eyefirst.errors import PictureNotFoundError
 from eyefirst.geometry import Size
 from eyefirst.image import load_picture
 from eyefirst.plan import CropPlan
 from eyefirst.tools.crop import plan_crops, render_plan
-from eyefirst.tools.thumbnails import ThumbnailSettings
 
 pytest.importorskip("ray", reason="needs the extra [ray]")
 pytest.importorskip("pyarrow", reason="needs the extra [ray]")

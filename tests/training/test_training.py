@@ -138,7 +138,7 @@ def test_a_teacher_reads_attention_from_features_and_hands_them_on(store: Store,
         n, c, side, _ = x.shape
         return [x.reshape(n, c, side // k, k, side // k, k).mean((3, 5)) for k in (8, 16)]
 
-    network = OnnxNetwork(find_weights("saliency_v2"))
+    network = OnnxNetwork(find_weights("saliency_v8"))
     config = ReadoutConfig(width=24, dropout=0.0, steps=120, batch=16)
     figures = teach(store, eyes, network, tmp_path, config)
     assert figures["osie.nss"] > 2, "a bright disc on a dark ground is easy"
@@ -330,7 +330,7 @@ def test_a_teacher_finds_the_powers_that_fixations_were_drawn_with(monkeypatch: 
 
 @pytest.mark.parametrize("own_decoder", [False, True])
 def test_attention_learns_from_fixations_and_nothing_else_changes(store: Store, own_decoder: bool) -> None:
-    bare = load_weights(CONFIGS.parent / "weights" / "saliency_v7.safetensors")
+    bare = load_weights(CONFIGS.parent / "weights" / "saliency_v8.safetensors")
     if own_decoder:
         bare = with_attention_decoder(bare)
     chosen = [i for i, row in enumerate(store.rows) if row.fixations and not row.held_back]

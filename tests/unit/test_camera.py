@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidValueError, MissingExtraError
 from eyefirst.geometry import Point
-from eyefirst.tools.camera import FocusSettings, FocusTracker, edge_blur, guide, guide_stream, white_balance
+from eyefirst.tools.camera_guidance import FocusSettings, FocusTracker, edge_blur, guide, guide_stream, white_balance
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV comes with the extra 'camera'")
 

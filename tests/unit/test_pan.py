@@ -16,10 +16,10 @@ from PIL import ImageFilter
 from skimage import data
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError
+from eyefirst.films.pan import film_frames, frame_count, order_by_time, plan_pan, preview, render_pan
+from eyefirst.films.path import KeyFrame, Move, PanPlan, SpeedLimits, between, eased, seconds_needed
+from eyefirst.films.video_io import VideoWriter, even, read_sound
 from eyefirst.geometry import Box, Size
-from eyefirst.tools.camera_path import KeyFrame, Move, PanPlan, SpeedLimits, between, eased, seconds_needed
-from eyefirst.tools.pan import film_frames, frame_count, order_by_time, plan_pan, preview, render_pan
-from eyefirst.tools.video_io import VideoWriter, even, read_sound
 
 FILM = Size(160, 90)
 

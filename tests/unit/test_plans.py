@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
+from eyefirst.albums.album import Task, find_pictures
+from eyefirst.albums.plans import PlanSettings, plan_album
+from eyefirst.albums.watch import watched
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.geometry import AspectRatio
 from eyefirst.image import load_picture
 from eyefirst.plan import CropPlan
-from eyefirst.tools.album import Task, find_pictures
 from eyefirst.tools.crop import plan_crops, render_plan
-from eyefirst.tools.plans import PlanSettings, plan_album
-from eyefirst.tools.watch import watched
 
 SETTINGS = PlanSettings(ratios=(AspectRatio.parse("1:1"), AspectRatio.parse("16:9")))
 

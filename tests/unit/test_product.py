@@ -7,12 +7,12 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
+from eyefirst.albums.album import find_pictures
+from eyefirst.albums.product import ProductSettings, find_product, lay_out
+from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Size
-from eyefirst.tools.album import find_pictures
 from eyefirst.tools.crop import objects
-from eyefirst.tools.product import ProductSettings, find_product, lay_out
-from eyefirst.tools.thumbnails import ThumbnailSettings, make_thumbnails
 
 PLACE = (300, 120, 420, 400)
 

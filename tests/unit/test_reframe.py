@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError, OutputError, UnsupportedPictureError
+from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits, smooth_track
+from eyefirst.films.reframe import plan_reframe, reframe, render_reframe, strip
+from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ffmpeg_commands, ffmpeg_filter
+from eyefirst.films.shots import Footage, cover, preview, rank_shots, shots_to_dict, timecode, watch
+from eyefirst.films.video_io import VideoReader
 from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork, Prediction
 from eyefirst.render import write_picture
-from eyefirst.tools.camera_path import CameraPath, KeyFrame, TrackLimits, smooth_track
-from eyefirst.tools.reframe import plan_reframe, reframe, render_reframe, strip
-from eyefirst.tools.reframe_plan import MustKeep, ReframePlan, ffmpeg_commands, ffmpeg_filter
-from eyefirst.tools.shots import Footage, cover, preview, rank_shots, shots_to_dict, timecode, watch
-from eyefirst.tools.video_io import VideoReader
 from tests.make_clips import SIDE, WIDTH, make_clip
 
 av: Any = pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
@@ -142,7 +142,7 @@ def test_a_detector_raises_what_it_finds(filmed: Make, monkeypatch: pytest.Monke
             red = np.flatnonzero((pixels[90, :, 0] > 200) & (pixels[90, :, 1] < 90))
             return (object(),) if red.mean() < 160 else ()
 
-    monkeypatch.setattr("eyefirst.tools.shots.load_detector", lambda _: LeftOnly())
+    monkeypatch.setattr("eyefirst.films.shots.load_detector", lambda _: LeftOnly())
     first, second = rank_shots(footage, detector="left")
     assert (first.number, first.found, second.found) == (1, 1, 0)
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image as PillowImage
 from skimage import data
 
+from eyefirst.albums.report import ReportRow, report_page, report_row, write_report
 from eyefirst.errors import NotAPictureError, OutputError
-from eyefirst.tools.report import ReportRow, report_page, report_row, write_report
 
 
 def rows_of(page: str) -> list[dict[str, object]]:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from eyefirst.albums.album import AlbumRow, find_pictures
+from eyefirst.albums.thumbnails import JOURNAL, ThumbnailSettings, make_one, make_thumbnails
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import Box, Size
 from eyefirst.image import load_animation, load_picture
-from eyefirst.tools.album import AlbumRow, find_pictures
-from eyefirst.tools.thumbnails import JOURNAL, ThumbnailSettings, make_one, make_thumbnails
 
 TWO_SIZES = ThumbnailSettings(sizes=(Size(64, 64), Size(96, 40)), format="webp")
 

@@ -15,11 +15,11 @@ from benchmarks.quality.video.__main__ import main
 from benchmarks.quality.video.clips import SCENES, SIZE, film
 from benchmarks.quality.video.measure import best_window, costs, fully_inside, path_figures
 
+from eyefirst.films.path import CameraPath, KeyFrame
+from eyefirst.films.reframe_plan import ReframePlan, ShotPath
+from eyefirst.films.shots import Footage, Shot, Sight
+from eyefirst.films.video_io import VideoInfo, VideoReader
 from eyefirst.geometry import AspectRatio, Box, Size
-from eyefirst.tools.camera_path import CameraPath, KeyFrame
-from eyefirst.tools.reframe_plan import ReframePlan, ShotPath
-from eyefirst.tools.shots import Footage, Shot, Sight
-from eyefirst.tools.video_io import VideoInfo, VideoReader
 
 QUARTER = 0.25
 INFO = VideoInfo("a.mp4", Size(400, 100), 0, Fraction(1), Fraction(24), Fraction(2), 48, "sdr", False)

@@ -21,8 +21,8 @@ from eyefirst.errors import (
     PictureNotFoundError,
     TruncatedPictureError,
 )
+from eyefirst.films.video_io import VideoFrame, VideoReader, VideoWriter, tone_mapped
 from eyefirst.geometry import Box, Size
-from eyefirst.tools.video_io import VideoFrame, VideoReader, VideoWriter, tone_mapped
 from tests.make_clips import draw, make_clip
 
 av: Any = pytest.importorskip("av", reason="PyAV comes with the extra 'video'")

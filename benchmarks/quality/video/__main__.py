@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks.quality.video.clips import SCENES, film
 from benchmarks.quality.video.measure import costs, fully_inside, path_figures
 from eyefirst.errors import EyefirstError
-from eyefirst.tools.reframe import plan_reframe
-from eyefirst.tools.shots import watch
+from eyefirst.films.reframe import plan_reframe
+from eyefirst.films.shots import watch
 
 HEADER = "film | camera | kept | centre | best | gap closed | speed | raw | jerk | raw | fully inside"
 

@@ -13,8 +13,8 @@ from PIL import ImageDraw, ImageFilter
 from skimage import data
 from sklearn.datasets import load_sample_image
 
+from eyefirst.films.video_io import VideoWriter
 from eyefirst.geometry import Box, Size
-from eyefirst.tools.video_io import VideoWriter
 
 SIZE = Size(640, 360)
 RATE = 24

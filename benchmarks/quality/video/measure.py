@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from eyefirst.films.reframe import plan_reframe, render_reframe
+from eyefirst.films.reframe_plan import ReframePlan
+from eyefirst.films.shot_camera import kept_in
+from eyefirst.films.shots import Footage, Sight, watch
+from eyefirst.films.video_io import VideoFrame, VideoReader, VideoWriter
 from eyefirst.geometry import Box
-from eyefirst.tools.follow import kept_in
-from eyefirst.tools.reframe import plan_reframe, render_reframe
-from eyefirst.tools.reframe_plan import ReframePlan
-from eyefirst.tools.shots import Footage, Sight, watch
-from eyefirst.tools.video_io import VideoFrame, VideoReader, VideoWriter
 
 STEP = 1 / 24
 FREE_PLACES = 200

@@ -19,7 +19,7 @@ from eyefirst.cli.guard import FAILED, as_known, as_line, say, words
 from eyefirst.errors import EyefirstError, InvalidValueError, PictureNotFoundError
 
 if TYPE_CHECKING:
-    from eyefirst.tools.album import AlbumRow, Status, Task
+    from eyefirst.albums.album import AlbumRow, Status, Task
 
 STDIN = "-"
 
@@ -77,7 +77,7 @@ def expand(arguments: Sequence[str], *, walk: bool = True) -> list[Picture]:
 
 
 def _pictures_in(folder: str) -> list[str]:
-    from eyefirst.tools.album import find_pictures  # late: it brings decoders along
+    from eyefirst.albums.album import find_pictures  # late: it brings decoders along
 
     return [task.source for task in find_pictures([folder])]
 
@@ -131,7 +131,7 @@ def _in_order(
 
 def album_tasks(sources: Sequence[str], *, outside: str | None = None) -> list[Task]:
     """What `thumbnails` and `plan` work on: folders, files, globs; or a list of paths on standard input."""
-    from eyefirst.tools.album import find_pictures  # late: it brings decoders along
+    from eyefirst.albums.album import find_pictures  # late: it brings decoders along
 
     if STDIN in sources and len(sources) > 1:
         raise InvalidValueError(

@@ -32,7 +32,7 @@ def guide_camera(
     """
     from dataclasses import replace
 
-    from eyefirst.tools.camera import FocusTracker, guide
+    from eyefirst.tools.camera_guidance import FocusTracker, guide
 
     batch = expand(pictures)
     tracker, count = FocusTracker(), 0

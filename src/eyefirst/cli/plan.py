@@ -40,10 +40,10 @@ def plan_pictures(
       eyefirst plan album -a 1:1 -a 16:9 -o plans.jsonl
       find /photos -name '*.jpg' | eyefirst plan - -a 4:5 -o plans.jsonl
     """
+    from eyefirst.albums.plans import PlanSettings, plan_album
     from eyefirst.cli.batch import album_tasks, show_rows
     from eyefirst.framing import FramingOptions
     from eyefirst.geometry import AspectRatio
-    from eyefirst.tools.plans import PlanSettings, plan_album
 
     settings = PlanSettings(
         ratios=tuple(AspectRatio.parse(a) for a in aspect),

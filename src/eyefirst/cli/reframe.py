@@ -52,13 +52,13 @@ def reframe_film(
     """
     from rich.progress import Progress
 
+    from eyefirst.films.path import TrackLimits
+    from eyefirst.films.reframe import plan_reframe, render_reframe
+    from eyefirst.films.reframe import strip as strip_of
+    from eyefirst.films.reframe_plan import ReframePlan, ffmpeg_commands, ffmpeg_filter
+    from eyefirst.films.shots import need_video
+    from eyefirst.films.video_io import VideoReader
     from eyefirst.render import write_picture, written_whole
-    from eyefirst.tools.camera_path import TrackLimits
-    from eyefirst.tools.reframe import plan_reframe, render_reframe
-    from eyefirst.tools.reframe import strip as strip_of
-    from eyefirst.tools.reframe_plan import ReframePlan, ffmpeg_commands, ffmpeg_filter
-    from eyefirst.tools.shots import need_video
-    from eyefirst.tools.video_io import VideoReader
 
     need_video()
     saved = ReframePlan.from_dict(film_plan(source)) if source.endswith(".json") else None
@@ -105,9 +105,9 @@ def reframe_film(
 
 def _check_targets(film: str, out: str, strip: str, path_only: str, *, as_json: bool) -> None:
     """Refuses what cannot be written before any work is done."""
+    from eyefirst.films.video_io import VideoWriter
     from eyefirst.geometry import Size
     from eyefirst.render import format_of
-    from eyefirst.tools.video_io import VideoWriter
 
     if not (out or strip or path_only or as_json):
         raise InvalidValueError("there is nowhere to write to", remedy="add -o OUT.mp4, --strip, --path-only or --json")

@@ -36,7 +36,7 @@ def report_pictures(
       eyefirst report album -o report.html
       eyefirst report 'album/*.jpg' --aspect 4:5 --colormap viridis -o report.html
     """
-    from eyefirst.tools.report import DEFAULT_RATIOS, ReportRow, report_row, write_report
+    from eyefirst.albums.report import DEFAULT_RATIOS, ReportRow, report_row, write_report
 
     path = Path(out)
     if path.suffix.lower() not in (".html", ".htm"):

@@ -35,9 +35,9 @@ def rank_shots_of(
     """
     from rich.progress import Progress
 
+    from eyefirst.films import shots
+    from eyefirst.films.video_io import VideoReader
     from eyefirst.render import format_of, write_picture
-    from eyefirst.tools import shots
-    from eyefirst.tools.video_io import VideoReader
 
     shots.need_video()
     for written in filter(None, (cover, preview)):

@@ -54,12 +54,12 @@ def thumbnail_pictures(
       eyefirst thumbnails album -o shop --size 800x800 --product --margin 0.1
       find /photos -name '*.jpg' | eyefirst thumbnails - -o thumbs -s 320x320 --jsonl
     """
+    from eyefirst.albums.product import ProductSettings
+    from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails
+    from eyefirst.albums.watch import watched
     from eyefirst.cli.batch import album_tasks, show_rows
     from eyefirst.framing import FramingOptions
     from eyefirst.geometry import Size
-    from eyefirst.tools.product import ProductSettings
-    from eyefirst.tools.thumbnails import ThumbnailSettings, make_thumbnails
-    from eyefirst.tools.watch import watched
 
     settings = ThumbnailSettings(
         sizes=tuple(Size.parse(s) for s in size),

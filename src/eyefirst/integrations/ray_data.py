@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from eyefirst.albums.album import is_picture
+from eyefirst.albums.thumbnails import ThumbnailSettings, cut_one
 from eyefirst.errors import EyefirstError, InvalidValueError, MissingExtraError, PictureNotFoundError, unexpected
 from eyefirst.image import Animation
 from eyefirst.network import load_network
 from eyefirst.render import format_of, save_picture
-from eyefirst.tools.album import is_picture
-from eyefirst.tools.thumbnails import ThumbnailSettings, cut_one
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem

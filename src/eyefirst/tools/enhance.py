@@ -19,7 +19,7 @@ from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Source, load_picture, read_once
 from eyefirst.observations import SaliencyObservation
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
-from eyefirst.tools.camera import SOFT_BLUR, guide, opencv, parts, working_copy
+from eyefirst.tools.camera_guidance import SOFT_BLUR, guide, opencv, parts, working_copy
 
 Kind = Literal["soft_subject", "dark_subject", "blown_background", "busy_background"]
 Background = Literal["keep", "blur", "grey"]

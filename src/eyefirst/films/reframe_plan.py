@@ -13,10 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError
+from eyefirst.films.path import CameraPath, KeyFrame
+from eyefirst.films.video_io import even
 from eyefirst.framing import FramingOptions, Padding
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Size
-from eyefirst.tools.camera_path import CameraPath, KeyFrame
-from eyefirst.tools.video_io import even
 
 SCHEMA = "eyefirst.reframe/1"
 Kind = Literal["hold", "pan", "track", "pad"]

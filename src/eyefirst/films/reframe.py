@@ -17,15 +17,15 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from eyefirst.errors import InvalidPlanError, OutputError, UnsupportedPictureError
+from eyefirst.films.path import TrackLimits
+from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ShotPath
+from eyefirst.films.shot_camera import Camera
+from eyefirst.films.shots import RATE, Footage, watch
+from eyefirst.films.video_io import VideoFrame, VideoInfo, VideoReader, VideoWriter, even
 from eyefirst.framing import Frame, FramingOptions
 from eyefirst.geometry import AspectRatio, Box, BoxLike, RatioLike, Size, SizeLike
 from eyefirst.network import Network
 from eyefirst.render import Tile, contact_sheet, render_frame
-from eyefirst.tools.camera_path import TrackLimits
-from eyefirst.tools.follow import Camera
-from eyefirst.tools.reframe_plan import MustKeep, ReframePlan, ShotPath
-from eyefirst.tools.shots import RATE, Footage, watch
-from eyefirst.tools.video_io import VideoFrame, VideoInfo, VideoReader, VideoWriter, even
 
 
 @dataclass(frozen=True, slots=True)

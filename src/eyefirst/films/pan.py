@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from eyefirst.errors import EyefirstError, InvalidPlanError, InvalidValueError
+from eyefirst.films.path import KeyFrame, LeftOut, Move, PanPlan, SpeedLimits, seconds_needed
+from eyefirst.films.video_io import VideoWriter, even
 from eyefirst.geometry import AspectRatio, Box, Point, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.heat_map import HeatMap
@@ -24,10 +26,8 @@ from eyefirst.image import decode
 from eyefirst.network import Network
 from eyefirst.observations import SaliencyObservation
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
-from eyefirst.tools.camera import salient_sharpness
-from eyefirst.tools.camera_path import KeyFrame, LeftOut, Move, PanPlan, SpeedLimits, seconds_needed
+from eyefirst.tools.camera_guidance import salient_sharpness
 from eyefirst.tools.crop import plan_from
-from eyefirst.tools.video_io import VideoWriter, even
 
 SUBJECT_SPACE = 1.7
 """A close frame is so many times larger than its subject."""

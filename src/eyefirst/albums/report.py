@@ -75,7 +75,7 @@ def report_row(
 
 def report_page(rows: Sequence[ReportRow], *, title: str, colormap: str = "inferno") -> str:
     """The page as HTML."""
-    page = files("eyefirst.tools").joinpath("report.html").read_text(encoding="utf-8")
+    page = files("eyefirst.albums").joinpath("report.html").read_text(encoding="utf-8")
     shown = json.dumps([_shown(row, colormap) for row in rows]).replace("<", "\\u003c")
     legend = ", ".join(f"#{bytes(colour).hex()}" for colour in apply_colormap(np.linspace(0, 1, 9)[None], colormap)[0])
     page = page.replace("%TITLE%", html.escape(title)).replace("%LEGEND%", legend)

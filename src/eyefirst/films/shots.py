@@ -25,13 +25,13 @@ from PIL import Image as PillowImage
 from eyefirst.boxes import SalientObject
 from eyefirst.detectors import Detector, load_detector
 from eyefirst.errors import InvalidValueError, MissingExtraError
+from eyefirst.films.video_io import VideoFrame, VideoInfo, VideoReader, pyav
 from eyefirst.geometry import AspectRatio, Box, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Animation
 from eyefirst.network import Network, load_network
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
-from eyefirst.tools.camera import salient_sharpness
-from eyefirst.tools.video_io import VideoFrame, VideoInfo, VideoReader, pyav
+from eyefirst.tools.camera_guidance import salient_sharpness
 
 SCHEMA = "eyefirst.shots/1"
 RATE = 3.0

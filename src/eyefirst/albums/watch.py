@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Sequence
 
+from eyefirst.albums.album import Task, find_pictures, is_picture
 from eyefirst.errors import InvalidValueError, MissingExtraError
-from eyefirst.tools.album import Task, find_pictures, is_picture
 
 POLL_MS = 500
 """How long the first look waits, in milliseconds; changes that come together within 1.6 s are one round."""

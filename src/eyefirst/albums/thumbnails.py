@@ -15,6 +15,8 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
+from eyefirst.albums.album import AlbumRow, Journal, Task, settings_hash, work_through
+from eyefirst.albums.product import ProductSettings, find_product, lay_out
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio, Size
@@ -24,9 +26,7 @@ from eyefirst.network import check_revision, load_network
 from eyefirst.plan import CropPlan
 from eyefirst.render import ANIMATED, format_of, render_frame, write_picture
 from eyefirst.requests import ObjectnessSaliencyRequest
-from eyefirst.tools.album import AlbumRow, Journal, Task, settings_hash, work_through
 from eyefirst.tools.crop import plan_from
-from eyefirst.tools.product import ProductSettings, find_product, lay_out
 
 JOURNAL = ".eyefirst.sqlite"
 

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eyefirst.albums.album import AlbumRow, Journal, Task, settings_hash, work_through
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio
@@ -20,7 +21,6 @@ from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import check_revision
 from eyefirst.plan import CropPlan
 from eyefirst.render import written_whole
-from eyefirst.tools.album import AlbumRow, Journal, Task, settings_hash, work_through
 from eyefirst.tools.crop import plan_from
 
 

@@ -1,0 +1,1 @@
+"""Folders of pictures: walking, a journal, thumbnails, plans, reports."""

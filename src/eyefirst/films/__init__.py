@@ -1,0 +1,1 @@
+"""Films: reading and writing, shots, the camera that crops them, pans over stills."""
