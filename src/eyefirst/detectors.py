@@ -17,6 +17,7 @@ from PIL import Image
 
 from eyefirst.errors import InvalidValueError, MissingExtraError
 from eyefirst.geometry import Box, Point, Size
+from eyefirst.registry import Registry
 
 READ_SIDE = 2560
 """Text is read at full resolution in pictures of up to so many pixels a side; larger ones are shrunk to that."""
@@ -28,14 +29,14 @@ LEAST_CONFIDENCE = 0.5
 class Detection:
     """One thing that was found.
 
-    box: in 0..1 of the whole picture. label: its kind, such as "text" or "face". score: the detector's
-    confidence, 0..1. text: what it says, if it says anything. corners: four points in 0..1 of the whole
+    box: in 0..1 of the whole picture. label: its kind, such as "text" or "face". confidence: the detector's,
+    0..1. text: what it says, if it says anything. corners: four points in 0..1 of the whole
     picture, clockwise from its own top left; empty where the detector knows upright boxes alone.
     """
 
     box: Box
     label: str
-    score: float
+    confidence: float
     text: str = ""
     corners: tuple[Point, ...] = ()
 
@@ -91,44 +92,37 @@ class TextDetector:
         ]
 
 
-def _line(corners: NDArray[np.float64], size_wh: tuple[int, int], text: str, score: float) -> Detection:
+def _line(corners: NDArray[np.float64], size_wh: tuple[int, int], text: str, confidence: float) -> Detection:
     shares = np.clip(corners / size_wh, 0, 1)
     (left, top), (right, bottom) = shares.min(0), shares.max(0)
     points = tuple(Point(float(x), float(y)) for x, y in shares)
     box = Box(float(left), float(top), float(right), float(bottom))
-    return Detection(box, "text", min(score, 1.0), text.strip(), points)
+    return Detection(box, "text", min(confidence, 1.0), text.strip(), points)
 
 
 DetectorFactory = Callable[[], Detector]
 
-_lock = threading.RLock()
-_factories: dict[str, DetectorFactory] = {}
-_loaded: dict[str, Detector] = {}
+_detectors: Registry[Detector] = Registry()
 
 
 def register_detector(name: str, factory: DetectorFactory) -> None:
-    """Makes a detector known under a name. The factory is called once, when it is first asked for."""
-    with _lock:
-        _factories[name] = factory
-        _loaded.pop(name, None)
+    """Make a detector known under a name. The factory is called once, when the name is first asked for."""
+    _detectors.register(name, factory)
 
 
 def known_detectors() -> tuple[str, ...]:
-    """Every name that can be asked for."""
-    return tuple(_factories)
+    """Return every name that can be asked for."""
+    return _detectors.names()
 
 
 def load_detector(name: str) -> Detector:
-    """The detector of a name; made once per process and shared. InvalidValueError lists those known."""
-    if name not in _factories:
+    """Return the detector of a name; made once per process and shared. InvalidValueError lists those known."""
+    if name not in _detectors:
         raise InvalidValueError(
-            f"expected a detector among {', '.join(_factories)}; got {name!r}",
+            f"expected a detector among {', '.join(known_detectors())}; got {name!r}",
             remedy="register_detector makes others known",
         )
-    with _lock:
-        if name not in _loaded:
-            _loaded[name] = _factories[name]()
-        return _loaded[name]
+    return _detectors.load(name)
 
 
 register_detector("text", TextDetector)

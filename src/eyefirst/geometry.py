@@ -10,11 +10,13 @@ The rounding rule, used everywhere: a real number becomes a whole one by `floor(
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias, TypeGuard
+from numbers import Rational, Real
+from typing import Any, Self, SupportsIndex, TypeAlias, TypeGuard
 
 from eyefirst.errors import InvalidAspectRatioError, InvalidBoxError, InvalidValueError
 
@@ -27,6 +29,48 @@ def round_half_up(x: float) -> int:
     return math.floor(x + 0.5)
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a finite real number: int, float, Fraction or numpy's, but no bool."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def as_whole(value: object) -> int | None:
+    """Return a whole number of any type (int or numpy's, but no bool) as an int; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:  # a numpy array of several numbers
+        return None
+
+
+class _Edges:
+    """What Box and PixelBox share: four edges, in the order left, top, right, bottom."""
+
+    __slots__ = ()
+
+    left: Any
+    top: Any
+    right: Any
+    bottom: Any
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield left, top, right, bottom, so that `tuple(box)` and `picture.crop(tuple(pixel_box))` work."""
+        return iter((self.left, self.top, self.right, self.bottom))
+
+    def __len__(self) -> int:
+        """Return 4."""
+        return 4
+
+    def __getitem__(self, index: int) -> Any:
+        """Return the edge at 0 (left) to 3 (bottom); Pillow's `crop` and numpy read a box so."""
+        return (self.left, self.top, self.right, self.bottom)[index]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the four edges by name, for JSON."""
+        return {name: getattr(self, name) for name in ("left", "top", "right", "bottom")}
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """Width and height in pixels, both at least 1."""
@@ -36,22 +80,28 @@ class Size:
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            value = as_whole(getattr(self, name))
+            if value is None or value < 1:
                 raise InvalidValueError(
-                    f"a size needs a whole {name} of at least 1, got {value!r}", remedy="use e.g. Size(1200, 630)"
+                    f"a size needs a whole {name} of at least 1, got {getattr(self, name)!r}",
+                    remedy="use e.g. Size(1200, 630)",
                 )
+            object.__setattr__(self, name, value)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield width and height, as Pillow's `size` has them."""
+        return iter((self.width, self.height))
 
     @classmethod
     def parse(cls, text: SizeLike) -> Size:
-        """From a Size, a pair of ints, or a text such as "1200x630"."""
+        """Read a Size, a pair of whole numbers, or a text such as "1200x630"."""
         if isinstance(text, Size):
             return text
         if isinstance(text, str):
             match = re.fullmatch(r"\s*(\d{1,9})\s*[xX\u00d7]\s*(\d{1,9})\s*", text)
             if match:
                 return cls(int(match[1]), int(match[2]))
-        elif isinstance(text, Sequence) and len(text) == 2:
+        elif not isinstance(text, (bytes, Mapping)) and hasattr(text, "__len__") and len(text) == 2:
             return cls(*text)
         raise InvalidValueError(f"expected a size such as '1200x630', got {text!r}", remedy="use WIDTHxHEIGHT")
 
@@ -76,18 +126,31 @@ class Point:
     y: float
 
     def __post_init__(self) -> None:
-        if not (0 <= self.x <= 1 and 0 <= self.y <= 1):
-            raise InvalidValueError(
-                f"a point lies in 0..1 on both axes, got ({self.x}, {self.y})", remedy="divide pixels by the size"
-            )
+        for name in ("x", "y"):
+            value = getattr(self, name)
+            if not is_number(value) or not 0 <= value <= 1:
+                raise InvalidValueError(
+                    f"a point lies in 0..1 on both axes, got ({self.x!r}, {self.y!r})",
+                    remedy="divide pixels by the picture's size",
+                )
+            object.__setattr__(self, name, float(value))
+
+    def __iter__(self) -> Iterator[float]:
+        """Yield x and y."""
+        return iter((self.x, self.y))
 
     def within(self, region: Box) -> Point:
         """Reads this point as shares of `region` and returns it in shares of the whole picture."""
         return Point(region.left + self.x * region.width, region.top + self.y * region.height)
 
     def to_dict(self) -> dict[str, float]:
-        """For JSON, rounded to a millionth."""
-        return {"x": round(self.x, 6), "y": round(self.y, 6)}
+        """Return x and y by name, for JSON."""
+        return {"x": self.x, "y": self.y}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +168,7 @@ class LowerLeftBox:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Box(_Edges):
     """A rectangle in shares of the picture: edges in 0..1, top-left origin, left < right, top < bottom."""
 
     left: float
@@ -116,7 +179,11 @@ class Box:
     def __post_init__(self) -> None:
         for name in ("left", "top", "right", "bottom"):
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not -SLACK <= value <= 1 + SLACK:
+            if not is_number(value):
+                raise InvalidBoxError(
+                    f"expected a number in 0..1 as {name}, got {value!r}", remedy="e.g. Box(0.1, 0.2, 0.5, 0.9)"
+                )
+            if not -SLACK <= value <= 1 + SLACK:
                 raise InvalidBoxError(
                     f"expected {name} in 0..1, got {value!r}",
                     remedy="divide pixels by the picture's size, or use PixelBox(...).normalized(size)",
@@ -138,9 +205,9 @@ class Box:
         """From a Box, four numbers, or a text such as "0.1,0.2,0.5,0.9"."""
         if isinstance(value, Box):
             return value
-        parts: Sequence[object] = value.split(",") if isinstance(value, str) else value
         try:
-            left, top, right, bottom = (float(v) for v in parts)  # type: ignore[arg-type]
+            parts: Sequence[Any] = value.split(",") if isinstance(value, str) else value
+            left, top, right, bottom = (float(v) for v in parts)
         except (TypeError, ValueError):
             raise InvalidBoxError(
                 f"expected four numbers in 0..1, got {value!r}",
@@ -223,9 +290,10 @@ class Box:
         """As Apple's Vision would write it."""
         return LowerLeftBox(self.left, 1 - self.bottom, self.width, self.height)
 
-    def to_dict(self) -> dict[str, float]:
-        """For JSON, rounded to a millionth."""
-        return {n: round(getattr(self, n), 6) for n in ("left", "top", "right", "bottom")}
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(**values)
 
 
 def _pixel_edges(start: float, end: float, length: int) -> tuple[int, int]:
@@ -241,7 +309,7 @@ BoxLike: TypeAlias = Box | tuple[float, float, float, float] | str
 
 
 @dataclass(frozen=True, slots=True)
-class PixelBox:
+class PixelBox(_Edges):
     """A rectangle in whole pixels: edges, top-left origin; `right` and `bottom` are exclusive, as in slices."""
 
     left: int
@@ -250,11 +318,14 @@ class PixelBox:
     bottom: int
 
     def __post_init__(self) -> None:
-        edges = (self.left, self.top, self.right, self.bottom)
-        if not all(isinstance(v, int) for v in edges) or self.left < 0 or self.top < 0:
-            raise InvalidBoxError(
-                f"expected whole pixels of at least 0, got {edges}", remedy="for shares of the picture use Box"
-            )
+        edges = tuple(self)
+        for name in ("left", "top", "right", "bottom"):
+            value = as_whole(getattr(self, name))
+            if value is None or value < 0:
+                raise InvalidBoxError(
+                    f"expected whole pixels of at least 0, got {edges}", remedy="for shares of the picture use Box"
+                )
+            object.__setattr__(self, name, value)
         if self.left >= self.right or self.top >= self.bottom:
             raise InvalidBoxError(
                 f"expected left < right and top < bottom, got {edges}",
@@ -280,9 +351,10 @@ class PixelBox:
         """As shares of a picture of that size; a box that leaves the picture is an error."""
         return Box(self.left / size.width, self.top / size.height, self.right / size.width, self.bottom / size.height)
 
-    def to_dict(self) -> dict[str, int]:
-        """For JSON."""
-        return {n: getattr(self, n) for n in ("left", "top", "right", "bottom")}
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +365,7 @@ class AspectRatio:
 
     @classmethod
     def parse(cls, ratio: RatioLike) -> AspectRatio:
-        """From "16:9", "4/5", "1.91:1", "1.5", 1.5, a size such as (1200, 630) or "1200x630", or an AspectRatio."""
+        """Read "16:9", "4/5", "1.91:1", "1.5", 1.5, a pair such as (1200, 630), "1200x630", or an AspectRatio."""
         if isinstance(ratio, AspectRatio):
             return ratio
         if isinstance(ratio, str):
@@ -302,10 +374,10 @@ class AspectRatio:
                 return cls._of(Fraction(match[1]), Fraction(match[2] or 1), ratio)
         elif isinstance(ratio, Size):
             return cls._of(Fraction(ratio.width), Fraction(ratio.height), ratio)
-        elif _is_number(ratio):
-            return cls._of(Fraction(ratio).limit_denominator(1000), Fraction(1), ratio)
-        elif isinstance(ratio, Sequence) and len(ratio) == 2 and all(_is_number(v) for v in ratio):
-            return cls._of(Fraction(ratio[0]), Fraction(ratio[1]), ratio)
+        elif is_number(ratio):
+            return cls._of(_exact(ratio).limit_denominator(1000), Fraction(1), ratio)
+        elif is_pair(ratio):
+            return cls._of(*(_exact(v).limit_denominator(1_000_000) for v in ratio), given=ratio)
         raise cls._refusal(ratio)
 
     @classmethod
@@ -336,8 +408,15 @@ class AspectRatio:
         return Size(size.width, min(max(round_half_up(float(size.width / self.value)), 1), size.height))
 
 
-def _is_number(value: object) -> TypeGuard[float | Fraction]:
-    return isinstance(value, (int, float, Fraction)) and not isinstance(value, bool) and math.isfinite(value)
+def is_pair(value: object) -> TypeGuard[Sequence[float]]:
+    """Whether a value is one ratio written as two numbers, of whatever type: (16, 9), [4.0, 3.0], an array of two."""
+    if isinstance(value, (str, bytes, Mapping, Size)) or not hasattr(value, "__len__") or len(value) != 2:
+        return False
+    return all(is_number(v) for v in value)  # type: ignore[attr-defined]
+
+
+def _exact(value: Any) -> Fraction:
+    return Fraction(value) if isinstance(value, Rational) else Fraction(float(value))
 
 
 RatioLike: TypeAlias = AspectRatio | Size | str | float | Fraction | tuple[float, float]

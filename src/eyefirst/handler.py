@@ -170,7 +170,7 @@ class ImageRequestHandler:
         texts = [
             RecognizedText(
                 d.text,
-                d.score,
+                d.confidence,
                 tuple(p.within(request.region) for p in d.corners),
                 d.box.within(request.region),
                 attention.mass_in(d.box) / d.box.area,

@@ -7,7 +7,6 @@ themselves in their metadata; `MappedOnnxNetwork` runs other people's files by a
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from eyefirst.errors import NetworkMismatchError, UnknownRevisionError
 from eyefirst.mappings import OnnxMapping
+from eyefirst.registry import Registry
 from eyefirst.weight_store import find_weights, known_weights, verified
 
 CPU_ONLY = ("CPUExecutionProvider",)
@@ -81,7 +81,14 @@ class OnnxNetwork:
                 remedy="export it with training.export, or wrap it in a class of your own that follows Network",
                 source=path,
             )
-        self._side = int(image.shape[1])
+        side = image.shape[1] if len(image.shape) == 4 else None
+        if not isinstance(side, int) or list(image.shape[1:]) != [side, side, 3]:
+            raise NetworkMismatchError(
+                f"expected input 'image' of shape (n, side, side, 3) with a fixed side, got {image.shape}",
+                remedy="export it with a fixed input size; only the number of pictures may be open",
+                source=path,
+            )
+        self._side = side
 
     @property
     def revision(self) -> str:
@@ -216,21 +223,17 @@ def _named(values: list[Any], which: str | int, path: str | PathLike[str]) -> An
 
 NetworkFactory = Callable[[], Network]
 
-_lock = threading.RLock()
-_factories: dict[str, NetworkFactory] = {}
-_loaded: dict[str, Network] = {}
+_networks: Registry[Network] = Registry()
 
 
 def register_network(revision: str, factory: NetworkFactory) -> None:
-    """Makes a network known under a revision. The factory is called once, when it is first asked for."""
-    with _lock:
-        _factories[revision] = factory
-        _loaded.pop(revision, None)
+    """Make a network known under a revision. The factory is called once, when the revision is first asked for."""
+    _networks.register(revision, factory)
 
 
 def known_revisions() -> tuple[str, ...]:
-    """Every revision that can be asked for; of those that ship, the last is the newest."""
-    return tuple(_factories)
+    """Return every revision that can be asked for; of those that ship, the last is the newest."""
+    return _networks.names()
 
 
 def default_revision() -> str:
@@ -242,20 +245,16 @@ def check_revision(revision: str | None) -> str:
     """The revision itself, or the default for None; UnknownRevisionError lists those known."""
     if revision is None:
         return default_revision()
-    if revision not in _factories:
+    if revision not in _networks:
         raise UnknownRevisionError(
-            f"expected a revision among {', '.join(_factories)}; got {revision!r}", remedy="leave it out for the newest"
+            f"expected a revision among {', '.join(known_revisions())}; got {revision!r}", remedy="leave it out for the newest"
         )
     return revision
 
 
 def load_network(revision: str | None = None) -> Network:
     """The network of a revision, the newest one by default; opened once per process and shared."""
-    name = check_revision(revision)
-    with _lock:
-        if name not in _loaded:
-            _loaded[name] = _factories[name]()
-        return _loaded[name]
+    return _networks.load(check_revision(revision))
 
 
 def _open_packaged(revision: str) -> Network:
