@@ -604,7 +604,7 @@ def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_files_that_are_too_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("eyefirst.image.FILE_LIMIT_BYTES", 10)
+    monkeypatch.setattr("eyefirst.image.source.FILE_LIMIT_BYTES", 10)
     (tmp_path / "long.jpg").write_bytes(bytes(11))
     with pytest.raises(errors.PictureTooLargeError, match="11 bytes"):
         load_image(tmp_path / "long.jpg")

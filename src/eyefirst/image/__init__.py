@@ -1,0 +1,108 @@
+"""From a path, bytes, a file object, an array or a Pillow picture to one kind of picture: upright sRGB.
+
+The files, in the order in which a picture passes through them; each imports only from those above it:
+
+    picture.py      what comes out: `Image`
+    source.py       what goes in: `Opened` holds the bytes or the pixels, the name and the hash
+    formats.py      which formats are read, the limits, and the one border to Pillow
+    orientation.py  upright
+    colour.py       any mode and profile to sRGB with 8 bits a channel; alpha
+    decoding.py     `decode`: one decode for analysis and cutting
+    animation.py    all frames, their times, how often they play
+
+Nothing is fetched from the network.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import PIL.Image
+
+from eyefirst.colours import parse_colour
+from eyefirst.image.animation import Animation, load_animation
+from eyefirst.image.decoding import (
+    Decoded,
+    Need,
+    check_arguments,
+    decode,
+    fingerprint,
+    locked,
+    open_source,
+    stored_orientation,
+)
+from eyefirst.image.formats import DEFAULT_PIXEL_LIMIT, checked_size
+from eyefirst.image.picture import Image
+from eyefirst.image.source import FILE_LIMIT_BYTES, IN_MEMORY, Opened, Source, hash_of_pixels
+
+__all__ = [
+    "DEFAULT_PIXEL_LIMIT",
+    "FILE_LIMIT_BYTES",
+    "IN_MEMORY",
+    "Animation",
+    "Decoded",
+    "Image",
+    "Need",
+    "Opened",
+    "Source",
+    "decode",
+    "fingerprint",
+    "load_animation",
+    "load_image",
+    "load_picture",
+    "open_source",
+    "read_once",
+    "stored_orientation",
+]
+
+
+def load_image(
+    source: Source,
+    *,
+    orientation: int | None = None,
+    at_least: Need | None = None,
+    pixel_limit: int = DEFAULT_PIXEL_LIMIT,
+    background: str = "white",
+) -> Image:
+    """Decodes a picture: upright, in sRGB, alpha laid on `background`, the first frame of an animation.
+
+    `source` is a path, a file's bytes, a binary file object (read from where it stands), a Pillow
+    picture (its current frame), an array (height, width, 3) uint8 RGB (grey and RGBA are understood
+    too), an `Opened` source, or an `Image`, which is returned as it is. Callers' objects are neither
+    changed nor closed. `orientation`, 1 to 8 as in EXIF, is used instead of the file's own. `at_least`
+    says how many pixels the caller needs on each side of the upright picture: files may then be decoded
+    smaller, never below it. `background` is any CSS colour.
+
+    Raises a PictureError when the picture cannot be used, InvalidValueError for the other arguments,
+    and MissingExtraError for HEIC without the extra `heif`.
+    """
+    paper = parse_colour(background)
+    if isinstance(source, Image) and orientation in (None, 1):
+        return source
+    opened = open_source(source)
+    if isinstance(opened.held, np.ndarray) and opened.held.shape[2:] == (3,) and orientation in (None, 1):
+        # Nothing to decode: one copy, so that the caller may go on writing into the array.
+        check_arguments(orientation, pixel_limit)
+        pixels = opened.held.copy(order="C")
+        size = checked_size(pixels.shape[1], pixels.shape[0], opened.name, pixel_limit)
+        return Image(locked(pixels), size, opened.name, opened.sha256_by(lambda _: hash_of_pixels(pixels)), "", 1)
+    return decode(opened, orientation=orientation, at_least=at_least, pixel_limit=pixel_limit).image(paper)
+
+
+def load_picture(
+    source: Source, *, orientation: int | None = None, pixel_limit: int = DEFAULT_PIXEL_LIMIT
+) -> PIL.Image.Image:
+    """The same picture for cutting and saving: a new Pillow picture, upright, sRGB, at full resolution.
+
+    Its mode is RGBA where the source has transparency, otherwise RGB. It carries no metadata. Sources,
+    arguments and errors are those of `load_image`.
+    """
+    picture = decode(source, orientation=orientation, pixel_limit=pixel_limit).picture.copy()
+    picture.info = {}  # the old profile must not be saved with the new colours
+    return picture
+
+
+def read_once(source: Source) -> Source:
+    """The source itself; of a file object an `Opened` one, so that it can be decoded more than once."""
+    if hasattr(source, "read") and not isinstance(source, PIL.Image.Image):
+        return open_source(source)
+    return source

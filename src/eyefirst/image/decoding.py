@@ -1,0 +1,230 @@
+"""Decoding: from a source to an upright sRGB picture, perhaps reduced, in one decode."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from eyefirst.errors import InvalidValueError
+from eyefirst.geometry import Size
+from eyefirst.image.colour import on_paper, to_plain_mode, to_srgb
+from eyefirst.image.formats import (
+    DEFAULT_PIXEL_LIMIT,
+    checked_size,
+    frame_count,
+    kind_of,
+    pillow_border,
+    reader_of,
+    reduced,
+)
+from eyefirst.image.orientation import INVERSE, ORIENTATION_TAG, orientation_of, turned, turned_size, valid_orientation
+from eyefirst.image.picture import Image
+from eyefirst.image.source import Opened, Source, hash_of_pixels, opened_from
+
+Need: TypeAlias = Size | Callable[[Size], Size]
+"""How many pixels a caller needs of the upright picture; or a function that tells it from the full size."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """A picture fit for both analysis and cutting, from one decode.
+
+    `picture` is upright, sRGB, RGB or RGBA, perhaps smaller than `size`, the upright size at full
+    resolution. `opened` is the source. The other fields are those of `Image`.
+    """
+
+    picture: PIL.Image.Image
+    size: Size
+    opened: Opened
+    format: str
+    frame_count: int
+    is_as_stored: bool = True
+
+    @property
+    def name(self) -> str:
+        """What errors and plans call the source."""
+        return self.opened.name
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the source, found when first asked for."""
+        if self.opened.is_in_memory and self.is_as_stored:
+            return self.opened.sha256_by(lambda _: hash_of_pixels(np.asarray(self.picture)))
+        return self.opened.sha256
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether `picture` has fewer pixels than the source."""
+        return self.picture.size != (self.size.width, self.size.height)
+
+    def image(self, paper: tuple[int, int, int] = (255, 255, 255)) -> Image:
+        """For analysis: alpha laid on a colour."""
+        pixels = locked(np.asarray(on_paper(self.picture, paper)))
+        return Image(pixels, self.size, self.name, self.sha256, self.format, self.frame_count)
+
+
+def open_source(source: Source) -> Opened:
+    """The source as an `Opened`, to be decoded as often as needed and read once. Raises InvalidValueError."""
+    return opened_from(source, _hash_of_held)
+
+
+def fingerprint(source: Source) -> str:
+    """The `sha256` that `load_image` would give, without decoding a file."""
+    return open_source(source).sha256
+
+
+def decode(
+    source: Source,
+    *,
+    orientation: int | None = None,
+    at_least: Need | None = None,
+    pixel_limit: int = DEFAULT_PIXEL_LIMIT,
+) -> Decoded:
+    """One decode for analysis and cutting. Sources, arguments and errors are those of `load_image`."""
+    check_arguments(orientation, pixel_limit)
+    opened = open_source(source)
+    if isinstance(opened.held, Image):
+        image = turned_image(opened.held, orientation or 1)
+        return Decoded(PIL.Image.fromarray(image.pixels), image.size, opened, image.format, image.frame_count)
+    if opened.held is not None:
+        return _decode_held(opened, orientation, pixel_limit)
+    kind = kind_of(opened.data, opened.name)
+    with pillow_border(opened.name, kind):
+        picture = reader_of(kind, opened.name)(io.BytesIO(opened.data), "")
+        plain, size = decode_frame(
+            picture, kind, opened.name, orientation=orientation, at_least=at_least, pixel_limit=pixel_limit
+        )
+        count = frame_count(picture, kind)
+    return Decoded(plain, size, opened, kind, count)
+
+
+def decode_frame(
+    picture: PIL.Image.Image,
+    kind: str,
+    name: str,
+    *,
+    orientation: int | None,
+    at_least: Need | None,
+    pixel_limit: int,
+) -> tuple[PIL.Image.Image, Size]:
+    """The current frame as an upright RGB or RGBA picture in sRGB, perhaps reduced, and its whole upright size.
+
+    Called inside `pillow_border`.
+    """
+    plain, size = _decode_pixels(
+        picture, kind, name, orientation=orientation, at_least=at_least, pixel_limit=pixel_limit
+    )
+    return to_srgb(plain, picture.info.get("icc_profile")), size
+
+
+def stored_orientation(source: Source) -> int:
+    """The EXIF orientation of a file, 1 to 8: what turns its pixels upright from how they are stored; 1 for none.
+
+    Raises PictureError.
+    """
+    opened = open_source(source)
+    if isinstance(opened.held, PIL.Image.Image):
+        return orientation_of(opened.held)
+    if opened.held is not None:
+        return 1
+    kind = kind_of(opened.data, opened.name)
+    with pillow_border(opened.name, kind):
+        picture = reader_of(kind, opened.name)(io.BytesIO(opened.data), "")
+        if kind == "TIFF":  # loading would turn it
+            return valid_orientation(picture.tag_v2.get(ORIENTATION_TAG))
+        if kind != "JPEG":  # a PNG may carry it behind its pixels
+            picture.load()
+        return orientation_of(picture)
+
+
+def check_arguments(orientation: int | None, pixel_limit: int) -> None:
+    """Raises InvalidValueError for an orientation or a limit out of range."""
+    if orientation is not None and orientation not in range(1, 9):
+        raise InvalidValueError(
+            f"expected an EXIF orientation from 1 to 8, got {orientation!r}",
+            remedy="1 is upright, 6 is what phones write when held upright",
+        )
+    if pixel_limit < 1:
+        raise InvalidValueError(f"expected a pixel limit of at least 1, got {pixel_limit!r}", remedy="leave it out")
+
+
+def turned_image(image: Image, orientation: int) -> Image:
+    """The image turned as this EXIF orientation asks."""
+    if orientation == 1:
+        return image
+    pixels = np.asarray(turned(PIL.Image.fromarray(image.pixels), orientation))
+    return replace(image, pixels=locked(pixels), size=turned_size(image.size, orientation))
+
+
+def locked(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The array itself, read-only from now on."""
+    pixels.setflags(write=False)
+    return pixels
+
+
+def _hash_of_held(opened: Opened) -> str:
+    return hash_of_pixels(np.asarray(_decode_held(opened, None, 1 << 62).picture))
+
+
+def _decode_held(opened: Opened, orientation: int | None, pixel_limit: int) -> Decoded:
+    """A Pillow picture or an array; never reduced, because nothing is gained and its hash is of all pixels."""
+    held = opened.held
+    assert held is not None
+    assert not isinstance(held, Image)
+    picture = held if isinstance(held, PIL.Image.Image) else PIL.Image.fromarray(np.ascontiguousarray(held))
+    with pillow_border(opened.name, ""):
+        checked_size(*picture.size, opened.name, pixel_limit)
+        picture.load()
+        own = orientation_of(picture)
+        plain, size = decode_frame(
+            picture, "", opened.name, orientation=orientation, at_least=None, pixel_limit=pixel_limit
+        )
+    return Decoded(plain, size, opened, picture.format or "", 1, is_as_stored=orientation in (None, own))
+
+
+def _decode_pixels(
+    picture: PIL.Image.Image,
+    kind: str,
+    name: str,
+    *,
+    orientation: int | None,
+    at_least: Need | None,
+    pixel_limit: int,
+) -> tuple[PIL.Image.Image, Size]:
+    """The upright picture in a plain mode, perhaps reduced, and the upright size of the whole."""
+    size = checked_size(*picture.size, name, pixel_limit)
+    if kind == "JPEG":
+        turns = [orientation or orientation_of(picture)]
+        if at_least:
+            at_least = at_least if isinstance(at_least, Size) else at_least(turned_size(size, turns[0]))
+            needed = turned_size(at_least, turns[0])
+            picture.draft(None, (needed.width, needed.height))
+        picture.load()
+    elif kind == "TIFF":
+        # Pillow turns a TIFF upright by itself while loading, so another orientation begins with undoing that.
+        own = valid_orientation(cast("Any", picture).tag_v2.get(ORIENTATION_TAG))
+        picture.load()
+        turns = [INVERSE.get(own, own), orientation] if orientation else []
+    else:
+        # A PNG may carry its orientation behind its pixels, an icon its true size inside.
+        picture.load()
+        size = checked_size(*picture.size, name, pixel_limit)
+        turns = [orientation or orientation_of(picture)]
+
+    for turn in turns:
+        size = turned_size(size, turn)
+    if at_least and not isinstance(at_least, Size):
+        at_least = at_least(size)
+    if at_least:
+        for turn in turns:  # as it is stored
+            at_least = turned_size(at_least, turn)
+    plain = reduced(to_plain_mode(picture), at_least)
+    for turn in turns:
+        plain = turned(plain, turn)
+    return plain, size
