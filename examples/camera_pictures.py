@@ -11,8 +11,8 @@ from skimage import data
 from sklearn.datasets import load_sample_image
 
 from eyefirst import ImageRequestHandler, TextRecognitionRequest
+from eyefirst.drawing import Tile, contact_sheet
 from eyefirst.geometry import Size
-from eyefirst.render import Tile, contact_sheet
 from eyefirst.tools.camera_guidance import guide
 
 

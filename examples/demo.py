@@ -11,12 +11,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from eyefirst.drawing import Tile, contact_sheet, draw_view
+from eyefirst.files.outputs import write_picture
 from eyefirst.framing import Frame
-from eyefirst.handler import ImageRequestHandler
-from eyefirst.image import load_picture
-from eyefirst.render import Tile, contact_sheet, draw_view, render_frame, write_picture
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
-from eyefirst.tools.crop import plan_from
+from eyefirst.handler import ImageRequestHandler, all_pixels
+from eyefirst.tools.crop import crops_of, plan_from
 
 RATIOS = ("1:1", "16:9", "9:16", "3:1")
 BUNDLED = {
@@ -39,19 +38,19 @@ def bundled_photos() -> list[Path]:
 
 def row(photo: Path, out: Path) -> list[Tile]:
     """The photo, both maps with their boxes, and its crops, which are written to `out` as well."""
-    handler = ImageRequestHandler(photo)
-    attention, objects = handler.perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])
+    handler = ImageRequestHandler(photo, expects=all_pixels)
+    seen = handler.look()
+    attention, objects = seen.attention, seen.objects
     plan = plan_from(handler, RATIOS)
-    picture = load_picture(photo)
+    picture = handler.picture().picture
     tiles = [
         Tile(picture, photo.name),
         Tile(draw_view(picture, attention.heat_map, attention.salient_objects), "attention"),
         Tile(draw_view(picture, objects.heat_map, objects.salient_objects, colormap="viridis"), "objectness"),
     ]
-    for ratio, frames in plan.frames.items():
-        cut = render_frame(picture, frames[0])
-        write_picture(cut, out / f"{photo.stem}_{ratio.replace(':', 'x')}.jpg")
-        tiles.append(Tile(cut, f"{ratio}  {caption(frames[0])}"))
+    for made in crops_of(plan, handler):
+        write_picture(made.picture, out / f"{photo.stem}_{made.label}.jpg")
+        tiles.append(Tile(made.picture, f"{made.ratio}  {caption(made.frame)}"))
     return tiles
 
 

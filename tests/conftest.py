@@ -9,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from eyefirst import detectors, network
 from eyefirst.network import OnnxNetwork
+from eyefirst.registry import Registry
 from tests.make_tiny_network import make_tiny_network
 
 
@@ -17,6 +19,17 @@ from tests.make_tiny_network import make_tiny_network
 def tiny_network(tmp_path_factory: pytest.TempPathFactory) -> OnnxNetwork:
     """A real ONNX network that answers in a millisecond: attention is brightness, objectness is redness."""
     return OnnxNetwork(make_tiny_network(tmp_path_factory.mktemp("network") / "tiny.onnx"))
+
+
+@pytest.fixture
+def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it, and nothing that is loaded already is seen in it."""
+    for module, name in ((network, "_networks"), (detectors, "_detectors")):
+        shared = getattr(module, name)
+        own: Registry[object] = Registry()
+        for key in shared.names():
+            own.register(key, shared._factories[key])
+        monkeypatch.setattr(module, name, own)
 
 
 @pytest.fixture

@@ -30,12 +30,13 @@ import PIL.ImageOps
 from rich.console import Console
 from rich.table import Table
 
-from eyefirst.albums.album import find_pictures
 from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails
+from eyefirst.albums.walk import find_pictures
+from eyefirst.cut import cut_frame
+from eyefirst.files.outputs import write_picture
 from eyefirst.geometry import AspectRatio, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import decode
-from eyefirst.render import render_frame, write_picture
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 from eyefirst.tools.crop import plan_from
 
@@ -238,7 +239,7 @@ def stages(file: Path, runs: int = 15) -> list[tuple[str, float]]:
             with timed("framing"):
                 plan = plan_from(handler, ratio)
             with timed("cut and resize"):
-                cut = render_frame(decoded.picture, plan.frames[ratio][0], planned=decoded.size, size=size)
+                cut = cut_frame(decoded.picture, plan.frames[ratio][0], planned=decoded.size, size=size)
             with timed("encode and write"):
                 write_picture(cut, Path(out) / "t.jpg", quality=QUALITY)
     return [(name, statistics.median(times[1:])) for name, times in spent.items()]

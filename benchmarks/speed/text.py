@@ -32,7 +32,7 @@ def salient_only(path: Path) -> tuple[float, TextObservation]:
 def everything(path: Path) -> tuple[float, list[tuple[str, Box]]]:
     """Seconds, and all lines of the whole picture, without any saliency."""
     started = time.perf_counter()
-    found = read(ImageRequestHandler(path).full_image().pixels, [Box.whole()], load_detector("text"), rest=False)
+    found = read(ImageRequestHandler(path).picture().image().pixels, [Box.whole()], load_detector("text"), rest=False)
     return time.perf_counter() - started, [(d.text, d.box) for d in found]
 
 

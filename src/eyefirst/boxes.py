@@ -12,7 +12,9 @@ placed within the border cells by how much of them the subject covers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +41,14 @@ class SalientObject:
     box: Box
     confidence: float
 
-    def to_dict(self) -> dict[str, object]:
-        """For JSON, rounded to a millionth."""
-        return {"box": self.box.to_dict(), "confidence": round(self.confidence, 6)}
+    def to_dict(self) -> dict[str, Any]:
+        """Return box and confidence by name, for JSON."""
+        return {"box": self.box.to_dict(), "confidence": self.confidence}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SalientObject:
+        """Read what `to_dict` wrote."""
+        return cls(Box.from_dict(values["box"]), float(values["confidence"]))
 
 
 def attention_box(heat_map: HeatMap) -> Box:

@@ -17,7 +17,20 @@
     │   └── NetworkMismatchError      network_mismatch
     ├── MissingExtraError             missing_extra          also an ImportError
     ├── OutputError                   output                 a file cannot be written
+    ├── ServiceError                  service                the service refuses a request
+    │   ├── BusyError                 busy
+    │   ├── TimeLimitError            time_limit
+    │   ├── BodyTooLargeError         body_too_large
+    │   ├── ClientTooSlowError        client_too_slow
+    │   ├── UnauthorizedError         unauthorized
+    │   ├── WrongHostError            wrong_host
+    │   ├── SignatureError            bad_signature
+    │   │   └── ExpiredSignatureError expired_signature
+    │   ├── AddressRefusedError       address_refused
+    │   └── OriginError               origin
     └── CancelledError                cancelled              the caller gave up
+
+    EnlargedWarning                                          a UserWarning: a result was enlarged
 
 Every error says what was expected, what came, and what to do next. `code` never changes, so that
 programs can tell errors apart; `to_dict()` is what the command line and the service print.
@@ -166,6 +179,10 @@ class OutputError(EyefirstError):
         return cls(
             f"cannot be written: {error.strerror or error}", remedy="check the folder and the free space", source=path
         )
+
+
+class EnlargedWarning(UserWarning):
+    """A result has more pixels than what it is cut from, so it looks soft."""
 
 
 class ServiceError(EyefirstError):

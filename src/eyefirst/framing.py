@@ -14,10 +14,10 @@ and brittle (Yee, Tantipongpipat and Mishra, CSCW 2021).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,22 @@ class FramingOptions:
         for name in ("must_keep", "avoid"):
             object.__setattr__(self, name, tuple(Box.parse(b) for b in getattr(self, name)))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options by name, for JSON."""
+        return {
+            "tightness": self.tightness,
+            "margin": self.margin,
+            "must_keep": [b.to_dict() for b in self.must_keep],
+            "avoid": [b.to_dict() for b in self.avoid],
+            "pad": self.pad,
+        }
+
+    @classmethod
+    def from_dict(cls, options: Mapping[str, Any]) -> FramingOptions:
+        """Read what `to_dict` wrote."""
+        boxes = {n: tuple(Box(**b) for b in options[n]) for n in ("must_keep", "avoid")}
+        return cls(tightness=options["tightness"], margin=options["margin"], pad=options["pad"], **boxes)
+
 
 @dataclass(frozen=True, slots=True)
 class Padding:
@@ -141,6 +157,29 @@ class Frame:
         """Of the result, padding included, before any resizing."""
         pad = self.padding or Padding()
         return Size(self.box.width + pad.left + pad.right, self.box.height + pad.top + pad.bottom)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the frame's fields by name, for JSON."""
+        return {
+            "box": self.box.to_dict(),
+            "padding": self.padding.to_dict() if self.padding else None,
+            "kept": self.kept,
+            "kept_objects": list(self.kept_objects),
+            "score": self.score,
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_dict(cls, frame: Mapping[str, Any]) -> Frame:
+        """Read what `to_dict` wrote."""
+        return cls(
+            box=PixelBox(**frame["box"]),
+            kept=float(frame["kept"]),
+            kept_objects=tuple(float(k) for k in frame["kept_objects"]),
+            score=float(frame["score"]),
+            padding=Padding(**frame["padding"]) if frame["padding"] else None,
+            warnings=tuple(str(w) for w in frame["warnings"]),
+        )
 
 
 class Framer:

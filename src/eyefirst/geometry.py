@@ -58,6 +58,11 @@ class _Edges:
         """Yield left, top, right, bottom, so that `tuple(box)` and `picture.crop(tuple(pixel_box))` work."""
         return iter((self.left, self.top, self.right, self.bottom))
 
+    @property
+    def as_tuple(self) -> tuple[Any, Any, Any, Any]:
+        """Left, top, right, bottom."""
+        return self.left, self.top, self.right, self.bottom
+
     def __len__(self) -> int:
         """Return 4."""
         return 4
@@ -87,6 +92,11 @@ class Size:
                     remedy="use e.g. Size(1200, 630)",
                 )
             object.__setattr__(self, name, value)
+
+    @property
+    def as_tuple(self) -> tuple[int, int]:
+        """Width and height, as Pillow takes them."""
+        return self.width, self.height
 
     def __iter__(self) -> Iterator[int]:
         """Yield width and height, as Pillow's `size` has them."""
@@ -377,7 +387,8 @@ class AspectRatio:
         elif is_number(ratio):
             return cls._of(_exact(ratio).limit_denominator(1000), Fraction(1), ratio)
         elif is_pair(ratio):
-            return cls._of(*(_exact(v).limit_denominator(1_000_000) for v in ratio), given=ratio)
+            width, height = (_exact(v).limit_denominator(1_000_000) for v in ratio)
+            return cls._of(width, height, ratio)
         raise cls._refusal(ratio)
 
     @classmethod

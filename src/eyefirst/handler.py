@@ -1,4 +1,4 @@
-"""Asks a network about one picture: decode once, run once, observe."""
+"""The handler: one picture, read once, hashed once, decoded once, run once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
@@ -17,7 +18,19 @@ from eyefirst.detectors import load_detector
 from eyefirst.errors import CancelledError, EyefirstError, InvalidValueError
 from eyefirst.geometry import Box, Size
 from eyefirst.heat_map import HeatMap
-from eyefirst.image import DEFAULT_PIXEL_LIMIT, Image, Source, load_image, read_once
+from eyefirst.image import (
+    DEFAULT_PIXEL_LIMIT,
+    Animation,
+    Decoded,
+    Image,
+    Need,
+    Source,
+    decode,
+    jpeg_size,
+    kind_of,
+    load_animation,
+    open_source,
+)
 from eyefirst.network import Network, check_revision, load_network
 from eyefirst.observations import Observation, RecognizedText, SaliencyObservation, TextObservation
 from eyefirst.reading import read, salient_regions
@@ -30,17 +43,32 @@ from eyefirst.requests import (
 )
 
 BACKGROUND_NICENESS = 10
+ANALYSIS_SIDE = 272
+"""No picture is decoded with fewer pixels a side than this, which the networks that ship take."""
 Completion = Callable[[Any, Any, EyefirstError | None], None]
 """Called as each request ends, with its observation or with the error that came instead."""
 
 
-class ImageRequestHandler:
-    """Performs requests on one picture.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All that one run of the network says of a picture."""
 
-    source: a path, bytes, a binary file object, a PIL picture, or an (H, W, 3) uint8 RGB array.
-    orientation: an EXIF orientation 1..8 that overrides the file's own. network: used instead of the
-    one that a request's revision names. The picture is decoded when it is first needed; each network
-    runs once per region of interest, however many requests ask. Safe to share between threads.
+    attention: SaliencyObservation
+    objects: SaliencyObservation
+
+    @property
+    def revision(self) -> str:
+        """The network's."""
+        return self.attention.revision
+
+
+class ImageRequestHandler:
+    """Holds one picture: its bytes are read once, hashed once, decoded once, and looked at once.
+
+    source: a path, bytes, a binary file object, a Pillow picture, or an (H, W, 3) uint8 RGB array.
+    orientation: an EXIF orientation 1..8 that overrides the file's own. network: used instead of the one that a
+    request's revision names. pixel_limit: width times height that is still decoded. expects: how many pixels a
+    later cut will need, such as `all_pixels`, so that the one decode serves both. Safe to share between threads.
     """
 
     def __init__(
@@ -50,30 +78,68 @@ class ImageRequestHandler:
         orientation: int | None = None,
         network: Network | None = None,
         pixel_limit: int = DEFAULT_PIXEL_LIMIT,
+        expects: Need | None = None,
     ) -> None:
-        self._source = read_once(source)
-        self._orientation = orientation
+        self.opened = open_source(source)
+        self.orientation = orientation
+        self.pixel_limit = pixel_limit
         self._network = network
-        self._pixel_limit = pixel_limit
+        self._expects = expects
+        self._decoded: Decoded | None = None
+        self._full: Decoded | None = None
         self._image: Image | None = None
         self._maps: dict[tuple[str, Box], tuple[HeatMap, HeatMap]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._cancelled = threading.Event()
 
     @property
-    def image(self) -> Image:
-        """The picture, decoded no larger than the networks need. Raises PictureError."""
-        with self._lock:
-            return self._load(Box.whole())
+    def name(self) -> str:
+        """What plans and errors call the picture."""
+        return self.opened.name
 
     @property
-    def source(self) -> Source:
-        """What was given, in a form that can be read more than once."""
-        return self._source
+    def image(self) -> Image:
+        """The picture for analysis: RGB, perhaps decoded no larger than the network needs. Raises PictureError."""
+        with self._lock:
+            return self._for_analysis(Box.whole(), ANALYSIS_SIDE)
 
-    def full_image(self) -> Image:
-        """The picture at full resolution, decoded anew. Raises PictureError."""
-        return load_image(self._source, orientation=self._orientation, pixel_limit=self._pixel_limit)
+    @property
+    def is_animated(self) -> bool:
+        """Whether the picture has more than one frame. Raises PictureError."""
+        return self.image.frame_count > 1
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether any pixel is transparent. Raises PictureError."""
+        with self._lock:
+            picture = (self._decoded or self.picture(self._expects)).picture
+            return picture.mode == "RGBA" and picture.getchannel("A").getextrema() != (255, 255)
+
+    def picture(self, need: Need | None = None) -> Decoded:
+        """Return the picture for cutting: upright, sRGB, RGB or RGBA. Raises PictureError.
+
+        need: how many pixels the cut needs; None for all. A JPEG may then be smaller than its full size. How much
+        smaller depends on `need` and the network's input alone, never on what was asked before, so that equal
+        cuts have equal pixels. The one decode of the analysis serves where it has that size.
+        """
+        with self._lock:
+            have = self._decoded
+            if have is None:
+                have = self._decode(self._both(need))
+            if need is None:
+                return have if not have.is_reduced else self._at_full_size()
+            return have if self._serves(have, need) else self._decode(self._both(need))
+
+    def animation(self) -> Animation:
+        """Return every frame at full size, for cutting; a still picture is an animation of one frame."""
+        return load_animation(self.opened, orientation=self.orientation, pixel_limit=self.pixel_limit)
+
+    def look(self, revision: str | None = None) -> Look:
+        """Return all that the network says of the picture, from one run."""
+        attention, objects = self.perform(
+            [AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)]
+        )
+        return Look(attention, objects)
 
     @overload
     def perform(
@@ -113,7 +179,7 @@ class ImageRequestHandler:
         for a picture that cannot be used, CancelledError after `cancel()`.
         """
         _check_requests(requests)
-        if prefer_background:
+        if prefer_background and not _is_background():
             return self.submit(requests, on_completion=on_completion).result()
         return self._perform(requests, on_completion)
 
@@ -161,7 +227,8 @@ class ImageRequestHandler:
     def _read(self, request: TextRecognitionRequest, attention: HeatMap, revision: str) -> TextObservation:
         """Text in the salient regions at full resolution; then, if asked, in the rest."""
         detector = load_detector("text")
-        whole = self.full_image()
+        with self._lock:
+            whole = self.picture().image()
         self._go_on()
         part = whole if request.region == Box.whole() else whole.region(request.region)
         regions = salient_regions(attention, part.size)
@@ -184,7 +251,7 @@ class ImageRequestHandler:
         with self._lock:
             if (revision, region) not in self._maps:
                 network = self._network or load_network(revision)
-                image = self._load(region, network.input_side)
+                image = self._for_analysis(region, network.input_side)
                 self._go_on()
                 part = image if region == Box.whole() else image.region(region)
                 pixels = part.squashed(network.input_side)
@@ -193,21 +260,82 @@ class ImageRequestHandler:
                 self._maps[revision, region] = (HeatMap(prediction.attention[0]), HeatMap(prediction.objectness[0]))
             return self._maps[revision, region]
 
-    def _load(self, region: Box, side: int = 272) -> Image:
-        """The picture with at least `side` pixels across the region, decoded again only for a smaller region."""
-        needed = Size(max(round(side / region.width), 1), max(round(side / region.height), 1))
-        if self._image is None or (
-            self._image.is_reduced
-            and (self._image.pixels.shape[1] < needed.width or self._image.pixels.shape[0] < needed.height)
-        ):
-            self._image = load_image(
-                self._source, orientation=self._orientation, at_least=needed, pixel_limit=self._pixel_limit
-            )
+    def _for_analysis(self, region: Box, side: int) -> Image:
+        """The picture with at least `side` pixels across the region; decoded again only for a smaller region."""
+        needed = _needed_for(region, side)
+        if self._decoded is None:
+            self._decode(needed if self._expects is None else self._both(self._expects))
+        assert self._decoded is not None
+        if self._decoded.is_reduced and not _holds(self._decoded, needed):
+            self._decode(needed)
+        if self._image is None or (self._image.is_reduced and not _holds(self._decoded, needed, self._image)):
+            self._image = self._decoded.image()
         return self._image
+
+    def _decode(self, need: Need | None) -> Decoded:
+        self._decoded = decode(self.opened, orientation=self.orientation, at_least=need, pixel_limit=self.pixel_limit)
+        self._image = None
+        return self._decoded
+
+    def _at_full_size(self) -> Decoded:
+        if self._full is None:
+            self._full = decode(self.opened, orientation=self.orientation, pixel_limit=self.pixel_limit)
+        return self._full
+
+    def _both(self, need: Need | None) -> Need | None:
+        """What analysis and a cut need together; None for all pixels, which only a JPEG is decoded without."""
+        if need is None or not self._is_jpeg:
+            return None
+
+        def both(full: Size) -> Size:
+            least = _needed_for(Box.whole(), ANALYSIS_SIDE)
+            wanted = need(full) if callable(need) else need
+            return Size(max(least.width, wanted.width), max(least.height, wanted.height))
+
+        return both
+
+    def _serves(self, have: Decoded, need: Need) -> bool:
+        """Whether a decode is the one that this need alone would give."""
+        if not self._is_jpeg:
+            return not have.is_reduced
+        both = self._both(need)
+        assert callable(both)
+        return tuple(jpeg_size(have.size, both(have.size))) == have.picture.size
+
+    @property
+    def _is_jpeg(self) -> bool:
+        return not self.opened.is_in_memory and kind_of(self.opened.data, self.opened.name) == "JPEG"
 
     def _go_on(self) -> None:
         if self._cancelled.is_set():
             raise CancelledError("the request was cancelled", remedy="make a new handler to try again")
+
+
+def all_pixels(full: Size) -> Size:
+    """Return the full size itself: what a cut without resizing needs."""
+    return full
+
+
+def handler_of(
+    source: Source | ImageRequestHandler,
+    *,
+    orientation: int | None = None,
+    network: Network | None = None,
+    expects: Need | None = None,
+) -> ImageRequestHandler:
+    """Return the handler itself, or a new one that holds the source; every tool takes either."""
+    if isinstance(source, ImageRequestHandler):
+        return source
+    return ImageRequestHandler(source, orientation=orientation, network=network, expects=expects)
+
+
+def _needed_for(region: Box, side: int) -> Size:
+    return Size(max(round(side / region.width), 1), max(round(side / region.height), 1))
+
+
+def _holds(have: Decoded, needed: Size, image: Image | None = None) -> bool:
+    width, height = have.picture.size if image is None else (image.pixels.shape[1], image.pixels.shape[0])
+    return width >= needed.width and height >= needed.height
 
 
 def _check_requests(requests: Sequence[Request]) -> None:
@@ -219,8 +347,14 @@ def _check_requests(requests: Sequence[Request]) -> None:
             )
 
 
+_BACKGROUND = "eyefirst-background"
 _background_pool: ThreadPoolExecutor | None = None
 _background_lock = threading.Lock()
+
+
+def _is_background() -> bool:
+    """Whether this is the thread of low priority itself, which must not wait for its own work."""
+    return threading.current_thread().name.startswith(_BACKGROUND)
 
 
 def _background() -> ThreadPoolExecutor:
@@ -228,7 +362,7 @@ def _background() -> ThreadPoolExecutor:
     global _background_pool  # noqa: PLW0603 - made when first wanted
     with _background_lock:
         if _background_pool is None:
-            _background_pool = ThreadPoolExecutor(1, "eyefirst-background", initializer=_lower_priority)
+            _background_pool = ThreadPoolExecutor(1, _BACKGROUND, initializer=_lower_priority)
         return _background_pool
 
 

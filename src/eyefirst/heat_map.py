@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from PIL import Image as PillowImage
 
 from eyefirst.colours import apply_colormap
 from eyefirst.errors import InvalidValueError
-from eyefirst.geometry import Box, Point, Size, SizeLike
+from eyefirst.geometry import Box, Point, Size, SizeLike, is_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,38 @@ class HeatMap:
         values.flags.writeable = False
         object.__setattr__(self, "values", values)
 
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the values, so that numpy and matplotlib take a heat map as it is."""
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is a heat map of the same values."""
+        return isinstance(other, HeatMap) and np.array_equal(self.values, other.values)
+
+    def __hash__(self) -> int:
+        """Return a hash that equal maps share."""
+        return hash((self.values.shape, self.values.tobytes()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the values alone."""
+        return (HeatMap, (self.values,))
+
+    def __repr__(self) -> str:
+        """Return the shape and the range of the values."""
+        rows, columns = self.values.shape
+        return f"HeatMap({rows} x {columns}, {self.values.min():.3f} to {self.values.max():.3f})"
+
+    def _repr_png_(self) -> bytes:
+        """Return the map in colour as a PNG, for the end of a notebook's cell."""
+        heat = self.resized(Size(*(4 * n for n in self.values.shape[::-1]))) / max(float(self.values.max()), 1e-6)
+        out = io.BytesIO()
+        PillowImage.fromarray(apply_colormap(np.clip(heat, 0, 1), "inferno")).save(out, "PNG")
+        return out.getvalue()
+
+    def to_list(self) -> list[list[float]]:
+        """Return the values row by row, for JSON; with the fewest digits that give the same float32 again."""
+        return [[float(str(v)) for v in row] for row in self.values]
+
     def density(self) -> NDArray[np.float64]:
         """The map as a distribution over its cells: (rows, columns) float64 that sums to 1; even where all is zero."""
         values = self.values.astype(np.float64)
@@ -63,7 +97,12 @@ class HeatMap:
         dull places show the picture. stretch: draw the map's own maximum as full brightness; the
         map itself is never stretched.
         """
-        if not 0 <= opacity <= 1:
+        if not isinstance(image, PillowImage.Image):
+            raise InvalidValueError(
+                f"expected a Pillow picture to draw on, got {type(image).__name__}",
+                remedy="open it first, e.g. PIL.Image.open('photo.jpg')",
+            )
+        if not is_number(opacity) or not 0 <= opacity <= 1:
             raise InvalidValueError(f"expected an opacity in 0..1, got {opacity!r}", remedy="0.75 is a good value")
         picture = image.convert("RGB")
         heat = self.resized(Size(picture.width, picture.height))

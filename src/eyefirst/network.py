@@ -247,7 +247,8 @@ def check_revision(revision: str | None) -> str:
         return default_revision()
     if revision not in _networks:
         raise UnknownRevisionError(
-            f"expected a revision among {', '.join(known_revisions())}; got {revision!r}", remedy="leave it out for the newest"
+            f"expected a revision among {', '.join(known_revisions())}; got {revision!r}",
+            remedy="leave it out for the newest",
         )
     return revision
 

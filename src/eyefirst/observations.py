@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
+from typing import Any
+
+import numpy as np
 
 from eyefirst.boxes import SalientObject, attention_box, subject_boxes
 from eyefirst.geometry import Box, Point
 from eyefirst.heat_map import HeatMap
-from eyefirst.requests import AttentionSaliencyRequest, SaliencyRequest, TextRecognitionRequest
+from eyefirst.requests import (
+    KINDS,
+    AttentionSaliencyRequest,
+    Request,
+    SaliencyRequest,
+    TextRecognitionRequest,
+    kind_of,
+)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class SaliencyObservation:
     """The heat map of a picture (or of the request's region of it), and the boxes found in it.
 
@@ -43,17 +54,27 @@ class SaliencyObservation:
         boxes = [s.box for s in self.salient_objects]
         return reduce(Box.union, boxes) if boxes else None
 
-    def to_dict(self) -> dict[str, object]:
-        """For JSON. The map's values are rounded to four places."""
-        kind = "attention" if isinstance(self.request, AttentionSaliencyRequest) else "objectness"
+    def to_dict(self) -> dict[str, Any]:
+        """Return the observation as JSON values."""
         return {
-            "kind": kind,
+            "kind": kind_of(self.request),
             "revision": self.revision,
             "region_of_interest": self.request.region.to_dict(),
             "salient_objects": [s.to_dict() for s in self.salient_objects],
             "union_box": self.union_box.to_dict() if self.union_box else None,
-            "heat_map": [[round(float(v), 4) for v in row] for row in self.heat_map.values],
+            "heat_map": self.heat_map.to_list(),
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SaliencyObservation:
+        """Read what `to_dict` wrote. The request then pins no revision."""
+        request = _request_from(values)
+        assert isinstance(request, SaliencyRequest)
+        return cls(request, HeatMap(np.asarray(values["heat_map"], np.float32)), str(values["revision"]))
+
+    def _repr_png_(self) -> bytes:
+        """Return the heat map in colour as a PNG, for the end of a notebook's cell."""
+        return self.heat_map._repr_png_()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +92,22 @@ class RecognizedText:
     box: Box
     saliency: float
 
-    def to_dict(self) -> dict[str, object]:
-        """For JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the line's fields by name, for JSON."""
         return {
             "text": self.text,
-            "confidence": round(self.confidence, 4),
+            "confidence": self.confidence,
             "corners": [p.to_dict() for p in self.corners],
             "box": self.box.to_dict(),
-            "saliency": round(self.saliency, 3),
+            "saliency": self.saliency,
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RecognizedText:
+        """Read what `to_dict` wrote."""
+        corners = tuple(Point.from_dict(p) for p in values["corners"])
+        box = Box.from_dict(values["box"])
+        return cls(str(values["text"]), float(values["confidence"]), corners, box, float(values["saliency"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +119,33 @@ class TextObservation:
     regions: tuple[Box, ...]
     revision: str
 
-    def to_dict(self) -> dict[str, object]:
-        """For JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the observation as JSON values."""
         return {
-            "kind": "text",
+            "kind": kind_of(self.request),
             "revision": self.revision,
             "region_of_interest": self.request.region.to_dict(),
+            "rest": self.request.rest,
             "regions": [box.to_dict() for box in self.regions],
             "texts": [t.to_dict() for t in self.texts],
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TextObservation:
+        """Read what `to_dict` wrote."""
+        request = _request_from(values)
+        assert isinstance(request, TextRecognitionRequest)
+        return cls(
+            replace(request, rest=bool(values["rest"])),
+            tuple(RecognizedText.from_dict(t) for t in values["texts"]),
+            tuple(Box.from_dict(b) for b in values["regions"]),
+            str(values["revision"]),
+        )
+
+
+def _request_from(values: Mapping[str, Any]) -> Request:
+    region = Box.from_dict(values["region_of_interest"])
+    return KINDS[values["kind"]](region_of_interest=None if region == Box.whole() else region)
 
 
 Observation = SaliencyObservation | TextObservation

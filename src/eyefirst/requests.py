@@ -54,3 +54,16 @@ class TextRecognitionRequest(Request):
     """
 
     rest: bool = False
+
+
+KINDS: dict[str, type[Request]] = {
+    "attention": AttentionSaliencyRequest,
+    "objectness": ObjectnessSaliencyRequest,
+    "text": TextRecognitionRequest,
+}
+"""The name of each kind of request in JSON."""
+
+
+def kind_of(request: Request) -> str:
+    """Return the name of a request's kind in JSON."""
+    return next(name for name, kind in KINDS.items() if isinstance(request, kind))

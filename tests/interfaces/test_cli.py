@@ -22,7 +22,7 @@ import eyefirst
 from eyefirst.cli import app
 from eyefirst.cli.heatmap import Colormap, View
 from eyefirst.colours import COLORMAPS
-from eyefirst.render import VIEWS
+from eyefirst.drawing import VIEWS
 from tests.make_clips import make_clip
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +121,7 @@ def test_crop_writes_what_python_cuts(folder: Path) -> None:
 def test_the_folder_s_names(folder: Path) -> None:
     ran = run("crop", "photo.jpg", "cat.png", "-a", "16:9", "-a", "1:1", "--alternatives", "2", "-o", "crops")
     written = {Path(line).name for line in ran.out.splitlines()}
-    assert written == {p.name for p in (folder / "crops").iterdir()}
+    assert written == {p.name for p in (folder / "crops").iterdir() if not p.name.startswith(".")}
     assert {"photo_16x9.jpg", "photo_1x1.jpg", "cat_16x9.jpg", "cat_16x9_2.jpg", "cat_1x1_2.jpg"} <= written
     assert ran.code == 0
 
@@ -237,7 +237,7 @@ def test_a_bad_picture_is_a_row(folder: Path) -> None:
     ("words", "hint"),
     [
         (("crop", "photo.jpg", "-a", "1:1"), "add -o FILE"),
-        (("crop", "photo.jpg", "-o", "out"), "add --aspect"),
+        (("crop", "photo.jpg", "-o", "out"), "add --ratio"),
         (("crop", "photo.jpg", "-a", "wide", "--json"), "16:9"),
         (("crop", "photo.jpg", "-a", "1:1", "--size", "big", "--json"), "WIDTHxHEIGHT"),
         (("crop", "photo.jpg", "-a", "1:1", "--pad", "nocolour", "--json"), "#f4f4f4"),
@@ -270,7 +270,7 @@ def test_what_the_parser_refuses_is_wrong_usage_too(folder: Path, words: tuple[s
 def test_an_output_that_cannot_be_written_is_one_line(folder: Path) -> None:
     ran = run("crop", "photo.jpg", "-a", "1:1", "-o", "photo.jpg/inside")
     assert ran.code == 1
-    assert re.fullmatch(r"eyefirst: photo\.jpg/inside/photo_1x1\.jpg: cannot be written: .*\n", ran.err)
+    assert re.fullmatch(r"eyefirst: photo\.jpg/inside: cannot be written: .*\n", ran.err)
 
 
 def test_the_unexpected_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,7 +337,7 @@ def test_render_gives_what_crop_gives(folder: Path, monkeypatch: pytest.MonkeyPa
     ran = run("render", "plans.jsonl", "--format", "png", "-o", "b", "--json")
     assert ran.code == 0
     assert [row["picture"] for row in ran.rows] == ["photo.jpg", "cat.png"]
-    files = sorted(p.name for p in (folder / "a").iterdir())
+    files = sorted(p.name for p in (folder / "a").iterdir() if not p.name.startswith("."))
     assert files == sorted(Path(f).name for row in ran.rows for f in row["files"])
     for name in files:
         assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes()

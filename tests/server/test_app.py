@@ -148,7 +148,7 @@ def test_an_animation_keeps_moving(client: httpx.Client) -> None:
     ],
 )
 def test_browsers_choose(accept: str, kind: str) -> None:
-    assert negotiated(accept) == kind
+    assert negotiated(accept).name == kind
 
 
 def test_an_image_address_in_the_formats_that_a_browser_takes(client: httpx.Client) -> None:

@@ -12,9 +12,9 @@ from PIL import Image as PillowImage
 
 import eyefirst
 from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError
+from eyefirst.files.outputs import write_picture
 from eyefirst.image import load_animation, load_picture
 from eyefirst.network import OnnxNetwork
-from eyefirst.render import write_picture
 from eyefirst.tools.crop import render_animation
 
 

@@ -187,7 +187,7 @@ def test_observations_as_json(red_square: NDArray[np.uint8], network: Counting) 
     answer = objects.to_dict()
     assert answer["kind"] == "objectness"
     assert answer["revision"] == "tiny_v1"
-    assert len(answer["heat_map"]) == 68  # type: ignore[arg-type]
+    assert len(answer["heat_map"]) == 68
 
 
 def test_each_request_s_completion_is_called_as_it_ends() -> None:

@@ -19,7 +19,6 @@ import pytest
 from onnx import TensorProto, helper
 
 import eyefirst
-from eyefirst import network as network_module
 from eyefirst import weight_store
 from eyefirst.errors import InvalidValueError, NetworkMismatchError, WeightsError
 from eyefirst.geometry import Box, Size
@@ -103,9 +102,8 @@ def test_a_network_that_gives_attention_alone(bright: Path) -> None:
     assert prediction.attention[1].argmax() in {33 * 68 + 33, 33 * 68 + 34, 34 * 68 + 33, 34 * 68 + 34}
 
 
-def test_the_journey_goes_through_a_mapped_network(bright: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_module, "_factories", dict(network_module._factories))
-    monkeypatch.setattr(network_module, "_loaded", {})
+@pytest.mark.usefixtures("own_registries")
+def test_the_journey_goes_through_a_mapped_network(bright: Path) -> None:
     eyefirst.register_network("bright", lambda: opened(bright, BY_BRIGHTNESS))
     picture = np.full((100, 200, 3), 10, np.uint8)
     picture[30:70, 140:180] = 250
@@ -350,11 +348,10 @@ def test_nothing_in_the_package_fetches() -> None:
 # --- the page
 
 
+@pytest.mark.usefixtures("own_registries")
 def test_the_examples_of_the_page_run(
     tmp_path: Path, photo_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(network_module, "_factories", dict(network_module._factories))
-    monkeypatch.setattr(network_module, "_loaded", {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.jpg").write_bytes(photo_path.read_bytes())
     blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S)

@@ -7,7 +7,6 @@ import numpy as np
 import onnx
 import pytest
 
-from eyefirst import network as network_module
 from eyefirst.errors import NetworkMismatchError, UnknownRevisionError, WeightsError
 from eyefirst.network import OnnxNetwork, default_revision, known_revisions, load_network, register_network
 from eyefirst.weight_store import find_weights, known_weights, verified
@@ -57,9 +56,8 @@ def test_a_provider_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         OnnxNetwork(path, providers=("TensorrtExecutionProvider",))
 
 
-def test_others_enter_by_the_same_door(tiny_network: OnnxNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_module, "_factories", dict(network_module._factories))
-    monkeypatch.setattr(network_module, "_loaded", {})
+@pytest.mark.usefixtures("own_registries")
+def test_others_enter_by_the_same_door(tiny_network: OnnxNetwork) -> None:
     register_network("mine", lambda: tiny_network)
     assert "mine" in known_revisions()
     assert load_network("mine") is tiny_network

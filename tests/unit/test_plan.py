@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from importlib import resources
 
 import jsonschema
@@ -94,9 +95,29 @@ def test_where_css_holds_the_picture_suits_any_shape(red_square: NDArray[np.uint
 
 
 @pytest.mark.parametrize("text", ["50%", "50% 120%", "left top", "1% 1%; color: red", 7])
-def test_only_a_position_is_read_as_one(plan: CropPlan, text: object) -> None:
+def test_css_is_made_of_numbers_and_never_read(plan: CropPlan, text: object) -> None:
+    assert CropPlan.from_dict(plan.to_dict() | {"object_position": text}).object_position == plan.object_position
+
+
+@pytest.mark.parametrize("point", [{"x": 1.2, "y": 0.5}, {"x": "50%", "y": 0}, {"x": 0.5}, None, "50% 50%"])
+def test_only_a_point_is_read_as_one(plan: CropPlan, point: object) -> None:
     with pytest.raises(InvalidPlanError):
-        CropPlan.from_dict(plan.to_dict() | {"object_position": text})
+        CropPlan.from_dict(plan.to_dict() | {"anchor": point})
+
+
+def test_a_plan_is_equal_after_a_round_trip_and_after_pickling(plan: CropPlan) -> None:
+    assert CropPlan.from_json(plan.to_json()) == plan
+    assert CropPlan.from_dict(plan.to_dict()) == plan
+    assert pickle.loads(pickle.dumps(plan)) == plan
+    assert hash(CropPlan.from_json(plan.to_json())) == hash(plan)
+
+
+@pytest.mark.parametrize("bad", [None, 7, ["1:1"], {"schema": "eyefirst.plan/2"}])
+def test_whatever_is_no_plan_is_refused_in_words(bad: object) -> None:
+    with pytest.raises(InvalidPlanError, match="expected"):
+        CropPlan.from_dict(bad)  # type: ignore[arg-type]
+    with pytest.raises(InvalidPlanError, match="expected"):
+        CropPlan.from_json(bad)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("bad", [{"alternatives": 0}, {"ratios": []}, {"ratios": ["1:1", "oops"]}, {"tightness": 3}])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
-from eyefirst.albums.album import Task, find_pictures
 from eyefirst.albums.plans import PlanSettings, plan_album
+from eyefirst.albums.walk import Task, find_pictures
 from eyefirst.albums.watch import watched
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.geometry import AspectRatio

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
-from eyefirst.albums.album import find_pictures
 from eyefirst.albums.product import ProductSettings, find_product, lay_out
 from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails
+from eyefirst.albums.walk import find_pictures
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Size
 from eyefirst.tools.crop import objects

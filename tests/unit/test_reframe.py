@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError, OutputError, UnsupportedPictureError
+from eyefirst.files.outputs import write_picture
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits, smooth_track
 from eyefirst.films.reframe import plan_reframe, reframe, render_reframe, strip
 from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ffmpeg_commands, ffmpeg_filter
@@ -25,7 +26,6 @@ from eyefirst.films.shots import Footage, cover, preview, rank_shots, shots_to_d
 from eyefirst.films.video_io import VideoReader
 from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork, Prediction
-from eyefirst.render import write_picture
 from tests.make_clips import SIDE, WIDTH, make_clip
 
 av: Any = pytest.importorskip("av", reason="PyAV comes with the extra 'video'")

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from eyefirst.cli import app
 from eyefirst.errors import ExpiredSignatureError, InvalidValueError, SignatureError
 from eyefirst.server.signing import ImageOptions, check_expiry, check_signature, signature, signed_address
+from eyefirst.tools.crop import CropOrder
 
 KEY = "a-signing-key-for-the-tests"
 
@@ -27,7 +28,7 @@ def test_an_address_says_what_was_asked() -> None:
     assert (version, route, path) == ("v1", "image", "holiday photos/näh #1.jpg")
     assert address.isascii() and " " not in address and "#" not in address
     found = ImageOptions.parse(options)
-    assert found.order == {"aspect": ["4:5"], "must_keep": ["0,0,0.5,0.5", "text"], "pad": "#fff"}
+    assert found.order == CropOrder.parse(ratios=["4:5"], must_keep=["0,0,0.5,0.5", "text"], pad="#fff")
     assert (found.quality, found.format, found.expires) == (70, "", None)
     check_signature([KEY], signed, options, path)
 

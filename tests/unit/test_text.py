@@ -12,11 +12,11 @@ from PIL import ImageDraw, ImageFont
 
 import eyefirst
 from eyefirst import Box, Detection, HeatMap, ImageRequestHandler, TextRecognitionRequest
-from eyefirst import detectors as detectors_module
 from eyefirst.detectors import known_detectors, load_detector, register_detector
 from eyefirst.errors import InvalidValueError, MissingExtraError
 from eyefirst.geometry import Size
 from eyefirst.reading import read, salient_regions
+from eyefirst.tools.crop import Kept
 
 
 class Page:
@@ -68,26 +68,25 @@ def test_a_line_that_a_region_cuts_is_read_whole_and_once() -> None:
     assert [d.text for d in everything] == ["whole", "whole"]
 
 
+@pytest.mark.usefixtures("own_registries")
 def test_detectors_enter_by_one_door() -> None:
     page = Page([Box(0.0, 0.4, 0.2, 0.6)])
-    register_detector("page", lambda: page)
-    try:
-        assert load_detector("page") is page
-        assert "page" in known_detectors()
-        plan = eyefirst.plan_crops(np.zeros((100, 300, 3), np.uint8), "1:1", must_keep="page")
-        assert plan.options.must_keep == (Box(0.0, 0.4, 0.2, 0.6),)
-        assert plan.frames["1:1"][0].box.left == 0
-        assert eyefirst.CropPlan.from_dict(plan.to_dict()).options == plan.options
-    finally:
-        del detectors_module._factories["page"]
-        del detectors_module._loaded["page"]
     with pytest.raises(InvalidValueError, match="expected a detector among text"):
         load_detector("page")
+    register_detector("page", lambda: page)
+    assert load_detector("page") is page
+    assert "page" in known_detectors()
+    several: list[Kept] = ["page", ["page"], ["page", Box(0.0, 0.4, 0.1, 0.5)]]
+    for must_keep in several:
+        plan = eyefirst.plan_crops(np.zeros((100, 300, 3), np.uint8), "1:1", must_keep=must_keep)
+        assert plan.options.must_keep[0] == Box(0.0, 0.4, 0.2, 0.6)
+        assert plan.frames["1:1"][0].box.left == 0
+        assert eyefirst.CropPlan.from_dict(plan.to_dict()).options == plan.options
 
 
+@pytest.mark.usefixtures("own_registries")
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rapidocr", None)
-    monkeypatch.setattr(detectors_module, "_loaded", {})
     with pytest.raises(MissingExtraError, match=r"pip install 'eyefirst\[text\]'"):
         ImageRequestHandler(PIXELS).perform([TextRecognitionRequest()])
 

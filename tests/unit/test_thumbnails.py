@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from eyefirst.albums.album import AlbumRow, find_pictures
+from eyefirst.albums.journal import AlbumRow
 from eyefirst.albums.thumbnails import JOURNAL, ThumbnailSettings, make_one, make_thumbnails
+from eyefirst.albums.walk import find_pictures
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import Box, Size

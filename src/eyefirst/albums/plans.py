@@ -13,14 +13,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eyefirst.albums.album import AlbumRow, Journal, Task, settings_hash, work_through
+from eyefirst.albums.journal import AlbumRow, Journal, settings_hash, work_through
+from eyefirst.albums.walk import Task
 from eyefirst.errors import InvalidValueError
+from eyefirst.files.whole import written_whole
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import check_revision
 from eyefirst.plan import CropPlan
-from eyefirst.render import written_whole
 from eyefirst.tools.crop import plan_from
 
 

@@ -6,7 +6,7 @@ dark or any colour), then the objectness map.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,8 +16,10 @@ from PIL import ImageFilter
 
 from eyefirst.boxes import label_groups
 from eyefirst.colours import parse_colour
+from eyefirst.cut import Picture
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Box, Size
+from eyefirst.image import Animation
 from eyefirst.observations import SaliencyObservation
 
 Witness = Literal["alpha", "backdrop", "objectness", "nothing"]
@@ -92,11 +94,18 @@ def find_product(picture: PillowImage.Image, objects: SaliencyObservation) -> Pr
     return Product(objects.union_box, "objectness")
 
 
-def lay_out(
-    picture: PillowImage.Image, product: Product, size: Size, settings: ProductSettings | None = None
-) -> PillowImage.Image:
-    """The product in the middle of a canvas of exactly `size`, as large as the margin allows."""
+def lay_out(picture: Picture, product: Product, size: Size, settings: ProductSettings | None = None) -> Picture:
+    """Return the product in the middle of a canvas of exactly `size`, as large as the margin allows.
+
+    Every frame of an animation is laid out alike.
+    """
     settings = settings or ProductSettings()
+    if isinstance(picture, Animation):
+        return replace(picture, frames=tuple(_lay_out(f, product, size, settings) for f in picture.frames))
+    return _lay_out(picture, product, size, settings)
+
+
+def _lay_out(picture: PillowImage.Image, product: Product, size: Size, settings: ProductSettings) -> PillowImage.Image:
     edge = settings.margin * min(size.width, size.height)
     left, right = product.box.left * picture.width, product.box.right * picture.width
     top, bottom = product.box.top * picture.height, product.box.bottom * picture.height

@@ -21,14 +21,13 @@ from PIL import Image as PillowImage
 
 from eyefirst.colours import apply_colormap
 from eyefirst.errors import EyefirstError
+from eyefirst.files.whole import written_whole
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import Box, RatioLike
-from eyefirst.handler import ImageRequestHandler
+from eyefirst.handler import ImageRequestHandler, handler_of
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import Source
 from eyefirst.plan import CropPlan
-from eyefirst.render import written_whole
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 from eyefirst.tools.crop import plan_from
 
 SHOWN_SIDE = 360
@@ -55,7 +54,7 @@ class ReportRow:
 
 
 def report_row(
-    source: Source,
+    source: Source | ImageRequestHandler,
     name: str,
     ratios: Sequence[RatioLike] = DEFAULT_RATIOS,
     *,
@@ -63,14 +62,12 @@ def report_row(
     revision: str | None = None,
 ) -> ReportRow:
     """Looks at one picture. Raises PictureError."""
-    handler = ImageRequestHandler(source)
-    attention, objects = handler.perform(
-        [AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)]
-    )
+    handler = handler_of(source)
+    seen = handler.look(revision)
     plan = plan_from(handler, ratios, options=options, revision=revision)
     picture = PillowImage.fromarray(handler.image.pixels)
     picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE), PillowImage.Resampling.LANCZOS)
-    return ReportRow(name, plan, picture, attention.heat_map, objects.heat_map)
+    return ReportRow(name, plan, picture, seen.attention.heat_map, seen.objects.heat_map)
 
 
 def report_page(rows: Sequence[ReportRow], *, title: str, colormap: str = "inferno") -> str:

@@ -6,26 +6,28 @@ Files are written under temporary names and renamed: a killed run leaves no half
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from PIL import Image as PillowImage
 
-from eyefirst.albums.album import AlbumRow, Journal, Task, settings_hash, work_through
+from eyefirst.albums.journal import AlbumRow, Journal, settings_hash, work_through
 from eyefirst.albums.product import ProductSettings, find_product, lay_out
+from eyefirst.albums.walk import Task
+from eyefirst.cut import check_pixels, cut_frame, pixels_expected, scaled_by
 from eyefirst.errors import InvalidValueError
+from eyefirst.files.encode import encode
+from eyefirst.files.formats import format_named
+from eyefirst.files.whole import written_whole
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio, Size
-from eyefirst.handler import ImageRequestHandler
-from eyefirst.image import Animation, Decoded, Source, decode, load_animation, read_once
+from eyefirst.handler import ImageRequestHandler, all_pixels
+from eyefirst.image import Animation, Need, Source
 from eyefirst.network import check_revision, load_network
 from eyefirst.plan import CropPlan
-from eyefirst.render import ANIMATED, format_of, render_frame, write_picture
-from eyefirst.requests import ObjectnessSaliencyRequest
 from eyefirst.tools.crop import plan_from
 
 JOURNAL = ".eyefirst.sqlite"
@@ -53,7 +55,7 @@ class ThumbnailSettings:
         object.__setattr__(self, "sizes", tuple(dict.fromkeys(Size.parse(s) for s in self.sizes)))
         object.__setattr__(self, "format", self.format.lower().lstrip("."))
         object.__setattr__(self, "revision", check_revision(self.revision))
-        format_of(Path("thumbnail"), self.format)
+        format_named(self.format)
 
 
 def make_thumbnails(
@@ -68,49 +70,44 @@ def make_thumbnails(
 
 
 def make_one(source: Source, target: Path, settings: ThumbnailSettings) -> tuple[list[Path], CropPlan]:
-    """The thumbnails of one picture at `<target>_<size>.<format>`, and its plan: one decode, one analysis.
+    """Write the thumbnails of one picture to `<target>_<size>.<format>`; return their paths and the plan.
 
-    An animation stays one where the format allows it, all its frames cut by one box.
+    One decode and one analysis serve all sizes. An animation stays one where the format allows it, all its frames
+    cut by one box.
     """
-    source = read_once(source)
     pictures, plan = cut_one(source, settings)
     paths = [target.with_name(f"{target.name}_{size}.{settings.format}") for size in settings.sizes]
+    format = format_named(settings.format)
     for picture, path in zip(pictures, paths, strict=True):
-        write_picture(picture, path, quality=settings.quality)
+        data = encode(picture, format, quality=settings.quality)
+        with written_whole(path) as out:
+            out.write(data)
     return paths, plan
 
 
 def cut_one(source: Source, settings: ThumbnailSettings) -> tuple[list[PillowImage.Image | Animation], CropPlan]:
-    """`make_one` without the writing: the thumbnails in the order of the sizes, and the plan."""
+    """Return `make_one` without the writing: the thumbnails in the order of the sizes, and the plan."""
     network = load_network(settings.revision)
-    needed = None if settings.product else partial(_pixels_needed, settings.sizes, network.input_side)
-    decoded = decode(source, at_least=needed)
     ratios = [AspectRatio.parse(size) for size in settings.sizes]
-    handler = ImageRequestHandler(decoded.image(), network=network)
+    expects = None if settings.product else pixels_expected(ratios, settings.sizes)
+    handler = ImageRequestHandler(source, network=network, expects=expects or all_pixels)
     plan = plan_from(handler, ratios, options=settings.options)
+    animated = handler.is_animated and format_named(settings.format).has_frames
+    check_pixels(settings.sizes, handler.pixel_limit, handler.image.frame_count if animated else 1)
     if settings.product:
-        found = find_product(decoded.picture, handler.perform([ObjectnessSaliencyRequest()])[0])
-        return [lay_out(decoded.picture, found, size, settings.product) for size in settings.sizes], plan
-    moving = decoded.frame_count > 1 and format_of(Path("thumbnail"), settings.format) in ANIMATED
-    whole = load_animation(source) if moving else None
-    pictures: list[PillowImage.Image | Animation] = []
-    for size, ratio in zip(settings.sizes, ratios, strict=True):
-        frame = plan.frames[ratio][0]
-        if decoded.picture.width * frame.box.width < size.width * decoded.size.width and _is_reduced(decoded):
-            decoded = decode(source)  # a tight frame needs more pixels than could be known before
-        cut = partial(render_frame, frame=frame, planned=decoded.size, size=size, pad=settings.options.pad)
-        pictures.append(replace(whole, frames=tuple(map(cut, whole.frames))) if whole else cut(decoded.picture))
+        found = find_product(handler.picture().picture, handler.look().objects)
+        whole: Any = handler.animation() if animated else handler.picture().picture
+        return [lay_out(whole, found, size, settings.product) for size in settings.sizes], plan
+    picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings.sizes)).picture
+    pad = settings.options.pad
+    pictures: list[PillowImage.Image | Animation] = [
+        cut_frame(picture, plan.frames[ratio][0], planned=plan.size, size=size, pad=pad)
+        for size, ratio in zip(settings.sizes, ratios, strict=True)
+    ]
     return pictures, plan
 
 
-def _pixels_needed(sizes: Sequence[Size], side: int, full: Size) -> Size:
-    """How small the upright picture may be decoded so that no thumbnail has to be enlarged for it."""
-    scale = side / min(full.width, full.height)
-    for size in sizes:
-        frame = AspectRatio.parse(size).largest_in(full)
-        scale = max(scale, size.width / frame.width, size.height / frame.height)
-    return Size(max(math.ceil(full.width * scale), 1), max(math.ceil(full.height * scale), 1))
-
-
-def _is_reduced(decoded: Decoded) -> bool:
-    return decoded.picture.size != (decoded.size.width, decoded.size.height)
+def _needed(plan: CropPlan, sizes: Sequence[Size]) -> Need:
+    """What the cuts of all sizes need together."""
+    scale = max(size.width / plan.frames[AspectRatio.parse(size)][0].size.width for size in sizes)
+    return scaled_by(scale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Sequence
 
-from eyefirst.albums.album import Task, find_pictures, is_picture
+from eyefirst.albums.walk import Task, find_pictures, is_picture
 from eyefirst.errors import InvalidValueError, MissingExtraError
 
 POLL_MS = 500

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import sys
 from collections import deque
@@ -19,7 +18,8 @@ from eyefirst.cli.guard import FAILED, as_known, as_line, say, words
 from eyefirst.errors import EyefirstError, InvalidValueError, PictureNotFoundError
 
 if TYPE_CHECKING:
-    from eyefirst.albums.album import AlbumRow, Status, Task
+    from eyefirst.albums.journal import AlbumRow, Status
+    from eyefirst.albums.walk import Task
 
 STDIN = "-"
 
@@ -38,48 +38,50 @@ Item = TypeVar("Item", bound=Named)
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A path, or the bytes of standard input; or the error that came instead of one."""
+    """A path, or the bytes of standard input; or the error that came instead of one.
+
+    stem: the name of its results below the output folder, without extension.
+    """
 
     name: str
     data: bytes | None = None
     error: EyefirstError | None = None
+    stem: str = ""
 
     def source(self) -> str | bytes:
-        """What the tools take."""
+        """Return what the tools take. Raises the error that came instead of the picture."""
         if self.error:
             raise self.error
         return self.name if self.data is None else self.data
 
 
-def expand(arguments: Sequence[str], *, walk: bool = True) -> list[Picture]:
-    """Files as given, folders walked if asked to, globs sorted, `-` read from standard input; each once."""
-    found: dict[str, Picture] = {}
-    for argument in arguments:
-        if argument in found:
-            continue
+def expand(arguments: Sequence[str], *, walk: bool = True, outside: str | None = None) -> list[Picture]:
+    """Return files as given, folders walked if asked to, globs sorted, `-` read from standard input; each once.
+
+    outside: a folder whose pictures are left out of a walk, such as that of the results.
+    """
+    from eyefirst.albums.walk import find_pictures, is_glob, matches_of  # late: it brings decoders along
+
+    named = [a for a in dict.fromkeys(arguments) if a != STDIN and (walk or not os.path.isdir(a))]
+    tasks = {task.source: task for task in find_pictures(named, outside=outside, say=say)}
+    every, found = list(tasks), list[Picture]()
+    for argument in dict.fromkeys(arguments):
         if argument == STDIN:
-            found[STDIN] = Picture(STDIN, data=_standard_input())
-        elif set("*?[") & set(argument) and not os.path.exists(argument):
-            paths = sorted(p for p in glob.glob(argument, recursive=True) if not os.path.isdir(p))
-            found |= {path: Picture(path) for path in paths if path not in found}
-            if not paths:
-                nothing = PictureNotFoundError("nothing matches", remedy="check the pattern", source=argument)
-                found[argument] = Picture(argument, error=nothing)
-        elif walk and os.path.isdir(argument):
-            paths = _pictures_in(argument)
-            found |= {path: Picture(path) for path in paths if path not in found}
-            if not paths:
-                nothing = PictureNotFoundError("holds no pictures", remedy="check the folder", source=argument)
-                found[argument] = Picture(argument, error=nothing)
+            found.append(Picture(STDIN, data=_standard_input(), stem="stdin"))
+            continue
+        if walk and os.path.isdir(argument):
+            inside = [source for source in every if source.startswith(os.path.join(argument, ""))]
         else:
-            found[argument] = Picture(argument)
-    return list(found.values())
-
-
-def _pictures_in(folder: str) -> list[str]:
-    from eyefirst.albums.album import find_pictures  # late: it brings decoders along
-
-    return [task.source for task in find_pictures([folder])]
+            inside = matches_of(argument) if is_glob(argument) else [argument]
+        found += [Picture(source, stem=tasks.pop(source).target) for source in inside if source in tasks]
+        if not inside:
+            reason, remedy = ("nothing matches", "check the pattern")
+            if os.path.isdir(argument):
+                reason, remedy = ("holds no pictures", "check the folder")
+            found.append(Picture(argument, error=PictureNotFoundError(reason, remedy=remedy, source=argument)))
+        elif not walk and os.path.isdir(argument):
+            found.append(Picture(argument))
+    return found
 
 
 def _standard_input() -> bytes:
@@ -130,16 +132,21 @@ def _in_order(
 
 
 def album_tasks(sources: Sequence[str], *, outside: str | None = None) -> list[Task]:
-    """What `thumbnails` and `plan` work on: folders, files, globs; or a list of paths on standard input."""
-    from eyefirst.albums.album import find_pictures  # late: it brings decoders along
+    """Return what `thumbnails` and `plan` work on: folders, files, globs; or a list of paths on standard input."""
+    from eyefirst.albums.walk import find_pictures  # late: it brings decoders along
 
     if STDIN in sources and len(sources) > 1:
         raise InvalidValueError(
             "- stands alone: the list comes on standard input", remedy="leave out the other sources"
         )
-    listed = [line.rstrip("\r\n") for line in sys.stdin if line.strip()] if STDIN in sources else None
-    names = listed if listed is not None else [p.name for p in expand(sources, walk=False)]
-    return find_pictures(names, outside=outside)
+    return find_pictures(_listed_paths() if STDIN in sources else sources, outside=outside, say=say)
+
+
+def _listed_paths() -> list[str]:
+    """The paths on standard input, one a line, or ended by NUL as `find -print0` writes them. They need not be text."""
+    data = _standard_input().removeprefix(b"\xef\xbb\xbf")
+    parts = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return [os.fsdecode(part) for part in parts if part.strip()]
 
 
 def show_rows(rows: Generator[AlbumRow, None, None], total: int, what: str, *, jsonl: bool) -> dict[Status, int]:

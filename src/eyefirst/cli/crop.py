@@ -9,13 +9,26 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_line, guarded, say
-from eyefirst.cli.options import AsJson, FitSize, Format, Out, Pictures, Quality, Revision
+from eyefirst.cli.guard import as_line, guarded, refuse, say
+from eyefirst.cli.options import (
+    AsJson,
+    Background,
+    FitSize,
+    Format,
+    Name,
+    NoEnlarge,
+    Out,
+    Overwrite,
+    Pictures,
+    Quality,
+    Ratios,
+    Revision,
+)
 from eyefirst.errors import InvalidValueError
 
 
 class Target(StrEnum):
-    """The article's recipes."""
+    """What `--to` cuts to: the recipes of Apple's article."""
 
     ATTENTION = "attention"
     BEST = "best"
@@ -29,71 +42,84 @@ BOX = "L,T,R,B"
 def crop_pictures(
     pictures: Pictures,
     *,
-    aspect: Annotated[
-        list[str] | None, typer.Option("--aspect", "-a", metavar="W:H", help="16:9, 4/5, 1.5 ...; repeatable.")
-    ] = None,
+    ratios: Ratios = None,
     out: Out = "",
     size: FitSize = "",
-    alternatives: Annotated[int, typer.Option(min=1, help="Frames a ratio, at most.")] = 1,
+    alternatives: Annotated[int, typer.Option(min=1, help="Largest number of frames for each ratio.")] = 1,
     tightness: Annotated[
-        float, typer.Option(min=0, max=1, help="0: the largest frame; 1: just round what is salient.")
+        float, typer.Option(min=0, max=1, help="Zoom: 0 is the largest frame, 1 the tightest round what is salient.")
     ] = 0.0,
     margin: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Free space round what is kept, as a share of it.")
+        float | None, typer.Option(min=0, max=1, help="Free space round what is kept, as a share of its size. [0.05]")
     ] = None,
     must_keep: Annotated[
         list[str] | None,
-        typer.Option(metavar=BOX, help="A box, in shares of the picture, that must be inside; or: text."),
+        typer.Option(metavar=BOX, help="Box in shares of the picture that must be inside, or the word text."),
     ] = None,
     avoid: Annotated[
-        list[str] | None, typer.Option(metavar=BOX, help="A box, in shares of the picture, to stay clear of.")
+        list[str] | None, typer.Option(metavar=BOX, help="Box in shares of the picture to stay clear of.")
     ] = None,
     pad: Annotated[
-        str, typer.Option(metavar="STYLE", help="Where subjects cannot fit, add space: blur, extend or a CSS colour.")
+        str, typer.Option(metavar="STYLE", help="Padding where subjects do not fit: blur, extend or a CSS colour.")
     ] = "",
     to: Annotated[
-        Target | None, typer.Option(help="Instead of a ratio: cut to this box (the best or all of the subjects).")
+        Target | None, typer.Option(help="Instead of a ratio, cut to this box (best: the best subject, union: all).")
     ] = None,
-    quality: Quality = 88,
+    no_enlarge: NoEnlarge = False,
+    name: Name = "",
+    quality: Quality = None,
+    background: Background = "white",
     format: Format = "",
+    overwrite: Overwrite = False,
     revision: Revision = "",
     as_json: AsJson = False,
 ) -> None:
-    """Crop pictures to one or more shapes, keeping what matters.
+    """Crop pictures to one or more ratios, keeping what matters.
 
     \b
     Examples:
-      eyefirst crop photo.jpg --aspect 16:9 -o wide.jpg
+      eyefirst crop photo.jpg --ratio 16:9 -o wide.jpg
       eyefirst crop 'album/**/*.jpg' -a 1:1 -a 9:16 --size 1080x1920 -o crops
       eyefirst crop photo.jpg -a 4:5 --alternatives 3 --json > plan.json
       eyefirst crop photo.jpg --to union --margin 0.1 -o subject.jpg
     """
-    from eyefirst.cli.outputs import Outputs
-    from eyefirst.geometry import Size
-    from eyefirst.handler import ImageRequestHandler
-    from eyefirst.tools.crop import CropOrder, crop_to, render_animation, render_plan
+    from eyefirst.cli.outputs import Results
+    from eyefirst.handler import ImageRequestHandler, all_pixels
+    from eyefirst.tools.crop import CropOrder, crop_box, crops_of
 
-    fit = Size.parse(size) if size else None
     if to:
-        ignored = {
-            "--aspect": aspect,
-            "--alternatives": alternatives > 1,
-            "--tightness": tightness,
-            "--must-keep": must_keep,
-            "--avoid": avoid,
-            "--pad": pad,
-            "--json": as_json,
-        }
-        if any(ignored.values()):
-            names = ", ".join(name for name, given in ignored.items() if given)
-            raise InvalidValueError(f"--to makes no plan, got {names} as well", remedy="leave out one or the other")
-    elif not (aspect or size):
+        refuse(
+            "--to makes no plan",
+            {
+                "--ratio": ratios,
+                "--alternatives": alternatives > 1,
+                "--tightness": tightness,
+                "--must-keep": must_keep,
+                "--avoid": avoid,
+                "--pad": pad,
+                "--json": as_json,
+            },
+        )
+    elif not (ratios or size):
         raise InvalidValueError(
-            "no shape was asked for", remedy="add --aspect 16:9, or --size 320x320, or --to attention"
+            "no ratio was asked for", remedy="add --ratio 16:9, or --size 320x320, or --to attention"
+        )
+    if not out:
+        refuse(
+            "nothing is written without -o",
+            {
+                "--quality": quality,
+                "--format": format,
+                "--name": name,
+                "--overwrite": overwrite,
+                "--no-enlarge": no_enlarge,
+                "--background": background != "white",
+            },
         )
     order = CropOrder.parse(
-        aspect=aspect or ("1:1" if to else size,),
+        ratios=ratios or ("1:1" if to else size,),
         size=size,
+        enlarge=not no_enlarge,
         alternatives=alternatives,
         tightness=tightness,
         margin=margin,
@@ -107,24 +133,47 @@ def crop_pictures(
             "there is nowhere to write to",
             remedy="add -o FILE or -o FOLDER" + ("" if to else ", or --json for the plan"),
         )
-    batch = expand(pictures)
+    batch = expand(pictures, outside=out or None)
     single = len(batch) == 1 and (to is not None or (len(order.ratios) == 1 and alternatives == 1))
-    outputs = Outputs(out, batch, single=single, format=format, quality=quality, size=fit) if out else None
+    results = (
+        Results(
+            out,
+            batch,
+            single=single,
+            format=format,
+            name=name,
+            quality=quality,
+            background=background,
+            overwrite=overwrite,
+        )
+        if out
+        else None
+    )
 
     def cut(picture: Picture) -> Iterable[str]:
-        source = picture.source()
-        if to and outputs:
-            return [
-                outputs.write(
-                    crop_to(source, to.value, margin=margin or 0.0, revision=revision or None), picture, to.value
-                )
-            ]
-        handler = ImageRequestHandler(source)
+        if to and results:
+            handler = ImageRequestHandler(picture.source(), expects=all_pixels)
+            animated = results.is_animated(handler)
+            made = crop_box(
+                handler,
+                to.value,
+                size=order.size,
+                enlarge=order.enlarge,
+                margin=margin or 0.0,
+                revision=order.revision,
+                animated=animated,
+            )
+            return [results.write(made, handler, picture, to.value)]
+        handler = order.handler(picture.source()) if results else ImageRequestHandler(picture.source())
         plan = order.plan(handler)
         written: list[str] = []
-        if outputs:
-            render = render_animation if handler.image.frame_count > 1 else render_plan
-            written = outputs.write_frames(render(plan, source, size=fit), picture)
+        if results:
+            animated = results.is_animated(handler)
+            for one in crops_of(plan, handler, size=order.size, enlarge=order.enlarge, animated=animated):
+                if one.enlarged > 1:
+                    say(f"{picture.name}: {one.ratio}: enlarged {one.enlarged:.1f} times; --no-enlarge avoids it")
+                label = str(one.ratio).replace(":", "x")
+                written.append(results.write(one.picture, handler, picture, one.label, ratio=label, rank=one.rank))
             for ratio, frames in plan.frames.items():
                 for warning in dict.fromkeys(w for frame in frames for w in frame.warnings):
                     say(f"{picture.name}: {ratio}: {warning}")

@@ -83,11 +83,11 @@ def _formats(problems: list[str]) -> dict[str, object]:
     """Which formats are written and read here: found by doing both."""
     from PIL import Image as PillowImage
 
+    from eyefirst.files.formats import FORMATS
     from eyefirst.image import load_picture
-    from eyefirst.render import FORMATS
 
     formats = {}
-    for kind in sorted(set(FORMATS.values())):
+    for kind in sorted(f.name for f in FORMATS):
         file = io.BytesIO()
         can = {"read": False, "write": False}
         try:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_line, guarded, readable
-from eyefirst.cli.options import AsJson, Format, Out, Pictures, Quality, Revision
+from eyefirst.cli.guard import as_line, guarded, readable, refuse
+from eyefirst.cli.options import AsJson, Name, Out, Overwrite, Pictures, Revision
 
 
 class Beside(StrEnum):
@@ -32,8 +32,12 @@ def enhance_pictures(
     light: Annotated[float | None, typer.Option(min=0, max=3, help="The subject; by default where it is dark.")] = None,
     background: Annotated[Beside, typer.Option(help="All that is no subject.")] = Beside.KEEP,
     strength: Annotated[float, typer.Option(min=0, max=1, help="Of the background's change.")] = 1.0,
-    quality: Quality = 92,
-    format: Format = "",
+    name: Name = "",
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100.")] = 92,
+    format: Annotated[
+        str, typer.Option(metavar="EXT", help="jpg, png, webp, avif, gif, tif or bmp. By default the source's own.")
+    ] = "",
+    overwrite: Overwrite = False,
     revision: Revision = "",
     as_json: AsJson = False,
 ) -> None:
@@ -46,32 +50,57 @@ def enhance_pictures(
       eyefirst enhance photo.jpg --background grey -o grey.jpg
       eyefirst enhance 'album/*.jpg' --sharpen 0.8 --light 0.3 -o better
     """
-    from eyefirst.cli.outputs import Outputs
-    from eyefirst.tools.enhance import candidates, enhance
+    from eyefirst.cli.outputs import Results
+    from eyefirst.handler import ImageRequestHandler, all_pixels
+    from eyefirst.tools.enhance import candidates, enhance_all
 
-    batch = expand(pictures)
-    outputs = Outputs(out, batch, single=len(batch) == 1, format=format, quality=quality) if out else None
+    if not out:
+        changes: dict[str, object] = {
+            "--sharpen": sharpen,
+            "--light": light,
+            "--background": background is not Beside.KEEP,
+        }
+        changes |= {"--name": name, "--format": format, "--overwrite": overwrite, "--strength": strength != 1}
+        refuse("nothing is changed without -o", changes)
+    if background is Beside.KEEP:
+        refuse("the background is kept", {"--strength": strength != 1})
+    batch = expand(pictures, outside=out or None)
+    results = (
+        Results(
+            out,
+            batch,
+            single=len(batch) == 1,
+            format=format,
+            name=name,
+            quality=quality,
+            overwrite=overwrite,
+            keep_format=True,
+        )
+        if out
+        else None
+    )
 
     def improve(picture: Picture) -> Iterable[str]:
-        source = picture.source()
+        handler = ImageRequestHandler(picture.source(), expects=all_pixels)
         written: list[str] = []
-        if outputs:
-            better = enhance(
-                source,
+        if results:
+            better = enhance_all(
+                handler,
                 sharpen=sharpen,
                 light=light,
                 background=background.value,
                 strength=strength,
                 revision=revision or None,
+                animated=results.is_animated(handler),
             )
-            written = [outputs.write(better, picture, "enhanced")]
+            written = [results.write(better, handler, picture, "enhanced")]
             if not as_json:
                 return written
-        found = candidates(source, revision=revision or None)
+        found = candidates(handler, revision=revision or None)
         if as_json:
             row = {"picture": picture.name, "candidates": [c.to_dict() for c in found], "files": written}
             return [as_line(row)]
-        name = readable(picture.name)
-        return [f"{name}: {c.kind}: {c.reason}" for c in found] or [f"{name}: nothing to improve"]
+        shown = readable(picture.name)
+        return [f"{shown}: {c.kind}: {c.reason}" for c in found] or [f"{shown}: nothing to improve"]
 
     for_each(batch, improve, as_json=as_json)

@@ -55,6 +55,18 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
+def refuse(why: str, options: Mapping[str, object]) -> None:
+    """Raise InvalidValueError where an option was given that would have no effect.
+
+    why: the reason. options: by name, what was given; an empty or false value means that it was not.
+    """
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise InvalidValueError(
+            f"{why}, so {' and '.join(given)} would have no effect", remedy="leave out one or the other"
+        )
+
+
 def as_known(error: Exception) -> EyefirstError:
     """The error itself, or an unexpected one in the words of this package; with EYEFIRST_DEBUG it is raised."""
     if isinstance(error, EyefirstError):

@@ -10,7 +10,7 @@ import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
 from eyefirst.cli.guard import as_line, guarded
-from eyefirst.cli.options import AsJson, Format, Out, Pictures, Quality, Revision
+from eyefirst.cli.options import AsJson, Format, Name, Out, Overwrite, Pictures, Quality, Revision
 from eyefirst.errors import InvalidValueError
 
 
@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 class View(StrEnum):
-    """What is drawn; the names of `render.VIEWS`."""
+    """What is drawn; the names of `drawing.VIEWS`."""
 
     COMBINED = "combined"
     BOXES = "boxes"
@@ -48,8 +48,10 @@ def draw_heat_maps(
     view: Annotated[View, typer.Option(help="The map, the boxes, or both over the picture.")] = View.COMBINED,
     colormap: Annotated[Colormap, typer.Option(help="Of the map.")] = Colormap.INFERNO,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the map's brightest place.")] = 0.75,
-    quality: Quality = 88,
+    name: Name = "",
+    quality: Quality = None,
     format: Format = "",
+    overwrite: Overwrite = False,
     revision: Revision = "",
     as_json: AsJson = False,
 ) -> None:
@@ -61,10 +63,9 @@ def draw_heat_maps(
       eyefirst heatmap 'album/*.jpg' --kind objectness --view mask -o maps
       eyefirst heatmap photo.jpg --json
     """
-    from eyefirst.cli.outputs import Outputs
-    from eyefirst.handler import ImageRequestHandler
-    from eyefirst.image import load_picture
-    from eyefirst.render import draw_view
+    from eyefirst.cli.outputs import drawings
+    from eyefirst.drawing import draw_view
+    from eyefirst.handler import ImageRequestHandler, all_pixels
     from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 
     if not (out or as_json):
@@ -73,23 +74,23 @@ def draw_heat_maps(
         )
     asked = AttentionSaliencyRequest if kind is Kind.ATTENTION else ObjectnessSaliencyRequest
     request = asked(revision=revision or None)
-    batch = expand(pictures)
-    outputs = Outputs(out, batch, single=len(batch) == 1, format=format, quality=quality) if out else None
+    batch = expand(pictures, outside=out or None)
+    results = drawings(out, batch, format=format, name=name, quality=quality, overwrite=overwrite)
 
     def draw(picture: Picture) -> Iterable[str]:
-        source = picture.source()
-        seen = ImageRequestHandler(source).perform([request])[0]
+        handler = ImageRequestHandler(picture.source(), expects=all_pixels if results else None)
+        seen = handler.perform([request])[0]
         written: list[str] = []
-        if outputs:
+        if results:
             drawn = draw_view(
-                load_picture(source),
+                handler.picture().picture,
                 seen.heat_map,
                 seen.salient_objects,
                 view=view.value,
                 colormap=colormap.value,
                 opacity=opacity,
             )
-            written = [outputs.write(drawn, picture, f"{kind.value}_map")]
+            written = [results.write(drawn, handler, picture, f"{kind.value}_map")]
         return [as_line(seen.to_dict())] if as_json else written
 
     for_each(batch, draw, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from eyefirst.cli.batch import Picture, expand, for_each
 from eyefirst.cli.guard import as_line, guarded, readable
-from eyefirst.cli.options import AsJson, Format, Out, Pictures, Quality, Revision
+from eyefirst.cli.options import AsJson, Format, Name, Out, Overwrite, Pictures, Quality, Revision
 
 if TYPE_CHECKING:
     from eyefirst.geometry import Box, Size
@@ -19,8 +19,10 @@ def find_objects(
     pictures: Pictures,
     *,
     out: Out = "",
-    quality: Quality = 88,
+    name: Name = "",
+    quality: Quality = None,
     format: Format = "",
+    overwrite: Overwrite = False,
     revision: Revision = "",
     as_json: AsJson = False,
 ) -> None:
@@ -32,24 +34,22 @@ def find_objects(
       eyefirst objects 'album/*.jpg' -o annotated
       eyefirst objects photo.jpg --json
     """
-    from eyefirst.cli.outputs import Outputs
-    from eyefirst.handler import ImageRequestHandler
-    from eyefirst.image import load_picture
-    from eyefirst.render import draw_boxes
+    from eyefirst.cli.outputs import drawings
+    from eyefirst.drawing import draw_boxes
+    from eyefirst.handler import ImageRequestHandler, all_pixels
     from eyefirst.requests import ObjectnessSaliencyRequest
 
     request = ObjectnessSaliencyRequest(revision=revision or None)
-    batch = expand(pictures)
-    outputs = Outputs(out, batch, single=len(batch) == 1, format=format, quality=quality) if out else None
+    batch = expand(pictures, outside=out or None)
+    results = drawings(out, batch, format=format, name=name, quality=quality, overwrite=overwrite)
 
     def find(picture: Picture) -> Iterable[str]:
-        source = picture.source()
-        handler = ImageRequestHandler(source)
+        handler = ImageRequestHandler(picture.source(), expects=all_pixels if results else None)
         seen = handler.perform([request])[0]
         written = []
-        if outputs:
-            drawn = draw_boxes(load_picture(source), seen.salient_objects)
-            written = [outputs.write(drawn, picture, "objects")]
+        if results:
+            drawn = draw_boxes(handler.picture().picture, seen.salient_objects)
+            written = [results.write(drawn, handler, picture, "objects")]
         return [as_line(seen.to_dict())] if as_json else [_table(picture.name, seen, handler.image.size), *written]
 
     for_each(batch, find, as_json=as_json)

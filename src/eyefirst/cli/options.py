@@ -17,9 +17,37 @@ Out = Annotated[
     typer.Option("--out", "-o", metavar="OUT", help="A picture's file where there is one result; otherwise a folder."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line on standard output.")]
-Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.")]
-Format = Annotated[
-    str, typer.Option(metavar="EXT", help="jpg, png, webp, avif, gif, tiff or bmp; by default as OUT ends, or jpg.")
+Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100. [88]")]
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name", metavar="TEMPLATE", help="Names of results in a folder, such as '{stem}_{ratio}_{width}.{ext}'."
+    ),
 ]
-FitSize = Annotated[str, typer.Option("--size", metavar="WxH", help="Resize each result so that it just fits in this.")]
-Revision = Annotated[str, typer.Option(metavar="NAME", help="Pin a network's revision (see `eyefirst models`).")]
+Background = Annotated[
+    str, typer.Option(metavar="COLOUR", help="Colour behind transparent pixels in a format without transparency.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files in the output folder that eyefirst did not write.")
+]
+NoEnlarge = Annotated[
+    bool, typer.Option("--no-enlarge", help="Keep a result smaller than asked where the picture has too few pixels.")
+]
+Format = Annotated[
+    str,
+    typer.Option(
+        metavar="EXT",
+        help="jpg, png, webp, avif, gif, tif or bmp. By default as OUT ends; else jpg, "
+        "png for transparency, webp for animations.",
+    ),
+]
+FitSize = Annotated[
+    str, typer.Option("--size", metavar="WxH", help="Size into which each result is resized so that it just fits.")
+]
+Ratios = Annotated[
+    list[str] | None,
+    typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="Ratio such as 16:9, 4/5 or 1.5. Repeat for more."),
+]
+Revision = Annotated[
+    str, typer.Option(metavar="NAME", help="Revision of the network (see `eyefirst models`). By default the newest.")
+]

@@ -1,25 +1,25 @@
-"""Where results go: one file, or names in a folder that never collide and never replace an input."""
+"""Results of the commands: where they go, and in which format."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL.Image import Image as PillowImage
 
-from eyefirst.cli.batch import STDIN, Named
-from eyefirst.errors import InvalidValueError, OutputError
-from eyefirst.geometry import AspectRatio, Size
+from eyefirst.cli.batch import STDIN, Named, Picture
+from eyefirst.cli.guard import refuse, say
+from eyefirst.files.formats import PictureFormat
+from eyefirst.files.outputs import Outputs
+from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Animation
-from eyefirst.render import FORMATS, format_of, resized, write_picture
 
 
-class Outputs:
-    """Names and writes the results of a batch.
+class Results:
+    """What a command writes of the pictures of its batch; the arguments are those of Outputs.
 
-    out: as the user gave it. sources: the rows of the batch, in order; their names decide those of the
-    results. single: whether there is exactly one result. size: a size that each result is fitted into.
+    sources: the rows of the batch. keep_format: whether a result has its source's format where nobody named one.
     """
 
     def __init__(
@@ -29,72 +29,73 @@ class Outputs:
         *,
         single: bool,
         format: str = "",
-        quality: int = 88,
-        size: Size | None = None,
+        name: str = "",
+        quality: int | None = None,
+        background: str = "white",
+        overwrite: bool = False,
         inputs: Sequence[str] = (),
+        keep_format: bool = False,
     ) -> None:
-        path = Path(out)
-        if format:
-            format_of(Path(f"picture.{format}"))
-        if out == STDIN:
-            raise InvalidValueError("pictures are not written to standard output", remedy="name a file or a folder")
-        looks_like_file = path.suffix.lower() in FORMATS and not path.is_dir()
-        if looks_like_file and not single:
-            raise InvalidValueError("one file cannot hold several results", remedy="name a folder", source=out)
-        self._file = path if looks_like_file else None
-        self._folder = path
-        self._format = format or None
-        self._quality = quality
-        self._size = size
-        self._stems = dict(zip(map(id, sources), _stems([s.name for s in sources]), strict=True))
-        self._inputs = {_identity(name) for name in (*inputs, *(s.name for s in sources))} - {None}
+        self._keep = keep_format
+        self._outputs = Outputs(
+            out,
+            single=single,
+            format=format,
+            name=name,
+            quality=quality,
+            background=background,
+            overwrite=overwrite,
+            inputs=[*inputs, *(s.name for s in sources if s.name != STDIN)],
+        )
+
+    def format_of(self, handler: ImageRequestHandler) -> PictureFormat:
+        """Return the format that results of this picture get."""
+        return self._outputs.format_for(
+            source=handler.image.format,
+            has_alpha=handler.has_alpha,
+            is_animated=handler.is_animated,
+            keep=self._keep,
+        )
+
+    def is_animated(self, handler: ImageRequestHandler) -> bool:
+        """Whether results of this picture are animations; says so where only the first frame can be kept."""
+        if not handler.is_animated:
+            return False
+        format = self.format_of(handler)
+        if not format.has_frames:
+            count = handler.image.frame_count
+            say(f"{handler.name}: {format.name} holds no animation, so the first of {count} frames is kept")
+        return format.has_frames
 
     def write(
-        self, picture: PillowImage | Animation, source: Named, label: str, *, ratio: AspectRatio | None = None
+        self,
+        result: PillowImage | Animation,
+        handler: ImageRequestHandler,
+        picture: Named,
+        label: str,
+        *,
+        ratio: str = "",
+        rank: int = 1,
     ) -> str:
-        """Writes one result and returns its path. Raises OutputError."""
-        animated = isinstance(picture, Animation)
-        extension = self._format or ("webp" if animated else "jpg")
-        path = self._file or self._folder / f"{self._stems[id(source)]}_{label}.{extension}"
-        if _identity(str(path)) in self._inputs:
-            raise OutputError("would replace a picture that is read", remedy="choose another OUT", source=str(path))
-        if self._size and isinstance(picture, PillowImage):
-            ratio = ratio or AspectRatio.parse((picture.width, picture.height))
-            picture = resized(picture, ratio.largest_in(self._size))
-        write_picture(picture, path, quality=self._quality, format=self._format)
-        return str(path)
-
-    def write_frames(self, frames: Mapping[str, Sequence[PillowImage | Animation]], source: Named) -> list[str]:
-        """Writes the frames of a plan: `photo_16x9.jpg`, alternatives `photo_16x9_2.jpg`."""
-        return [
-            self.write(picture, source, _label(ratio, rank), ratio=AspectRatio.parse(ratio))
-            for ratio, pictures in frames.items()
-            for rank, picture in enumerate(pictures, 1)
-        ]
+        """Write one result of a picture and return its path. Raises OutputError."""
+        stem = picture.stem if isinstance(picture, Picture) else Path(picture.name).stem
+        return self._outputs.write(
+            result,
+            self.format_of(handler),
+            stem=stem,
+            label=label,
+            ratio=ratio,
+            rank=rank,
+            source_ext=os.path.splitext(picture.name)[1].lstrip("."),
+        )
 
 
-def _label(ratio: str, rank: int) -> str:
-    name = ratio.replace(":", "x")
-    return f"{name}_{rank}" if rank > 1 else name
-
-
-def _stems(names: Sequence[str]) -> list[str]:
-    """The files' stems, in order; those that are taken already get -2, -3 and so on."""
-    stems: list[str] = []
-    taken: dict[str, int] = {}  # also on file systems that do not tell A from a
-    for name in names:
-        stem = given = "stdin" if name in (STDIN, "<bytes>") else Path(name).stem
-        while stem.casefold() in taken:
-            taken[given.casefold()] += 1
-            stem = f"{given}-{taken[given.casefold()]}"
-        taken[stem.casefold()] = 1
-        stems.append(stem)
-    return stems
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
+def drawings(
+    out: str, batch: Sequence[Picture], *, format: str, name: str, quality: int | None, overwrite: bool
+) -> Results | None:
+    """Return where drawings on pictures go, one a picture; None where none are asked for."""
+    if not out:
+        options = {"--format": format, "--name": name, "--quality": quality, "--overwrite": overwrite}
+        refuse("nothing is drawn without -o", options)
         return None
-    return status.st_dev, status.st_ino
+    return Results(out, batch, single=len(batch) == 1, format=format, name=name, quality=quality, overwrite=overwrite)

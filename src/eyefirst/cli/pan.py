@@ -44,13 +44,13 @@ def pan_album(
     """
     from rich.progress import Progress
 
-    from eyefirst.albums.album import find_pictures
+    from eyefirst.albums.walk import find_pictures
     from eyefirst.cli.batch import expand
+    from eyefirst.files.outputs import write_picture
     from eyefirst.films.pan import frame_count, order_by_time, plan_pan, render_pan
     from eyefirst.films.pan import preview as strip_of
     from eyefirst.films.path import PanPlan, SpeedLimits
     from eyefirst.geometry import Size
-    from eyefirst.render import write_picture
 
     if not (out or preview or as_json):
         raise InvalidValueError("there is nowhere to write to", remedy="add -o FILM.mp4, --preview or --json")

@@ -52,13 +52,14 @@ def reframe_film(
     """
     from rich.progress import Progress
 
+    from eyefirst.files.outputs import write_picture
+    from eyefirst.files.whole import written_whole
     from eyefirst.films.path import TrackLimits
     from eyefirst.films.reframe import plan_reframe, render_reframe
     from eyefirst.films.reframe import strip as strip_of
     from eyefirst.films.reframe_plan import ReframePlan, ffmpeg_commands, ffmpeg_filter
     from eyefirst.films.shots import need_video
     from eyefirst.films.video_io import VideoReader
-    from eyefirst.render import write_picture, written_whole
 
     need_video()
     saved = ReframePlan.from_dict(film_plan(source)) if source.endswith(".json") else None
@@ -105,9 +106,9 @@ def reframe_film(
 
 def _check_targets(film: str, out: str, strip: str, path_only: str, *, as_json: bool) -> None:
     """Refuses what cannot be written before any work is done."""
+    from eyefirst.files.formats import format_of
     from eyefirst.films.video_io import VideoWriter
     from eyefirst.geometry import Size
-    from eyefirst.render import format_of
 
     if not (out or strip or path_only or as_json):
         raise InvalidValueError("there is nowhere to write to", remedy="add -o OUT.mp4, --strip, --path-only or --json")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_known, as_line, guarded
-from eyefirst.cli.options import AsJson, FitSize, Format, Quality
+from eyefirst.cli.guard import as_known, as_line, guarded, say
+from eyefirst.cli.options import AsJson, Background, FitSize, Format, Name, NoEnlarge, Overwrite, Quality
 from eyefirst.errors import EyefirstError, InvalidPlanError
 
 if TYPE_CHECKING:
@@ -57,8 +57,12 @@ def render_plans(
         str, typer.Option(metavar="FILE", help="The picture that was planned, if it is not where it was.")
     ] = "",
     size: FitSize = "",
-    quality: Quality = 88,
+    no_enlarge: NoEnlarge = False,
+    name: Name = "",
+    quality: Quality = None,
+    background: Background = "white",
     format: Format = "",
+    overwrite: Overwrite = False,
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0 is one per processor.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -72,24 +76,62 @@ def render_plans(
       eyefirst render plans.jsonl --size 640x640 -o crops
       eyefirst render plan.json --picture moved/photo.jpg --size 640x640 -o crops
     """
-    from eyefirst.cli.outputs import Outputs
+    from eyefirst.cli.outputs import Results
     from eyefirst.geometry import Size
-    from eyefirst.tools.crop import render_plan
+    from eyefirst.tools.crop import crops_of, planned_handler
 
     rows = [row for file in expand(plans) for row in _read(file)]
     single = len(rows) == 1 and rows[0].frames == 1
-    fit = Size.parse(size) if size else None
-    outputs = Outputs(out, rows, single=single, format=format, quality=quality, size=fit, inputs=[*plans, picture])
+    room = Size.parse(size) if size else None
+    results = Results(
+        out,
+        rows,
+        single=single,
+        format=format,
+        name=name,
+        quality=quality,
+        background=background,
+        overwrite=overwrite,
+        inputs=[*plans, picture],
+    )
+    stems = _stems(rows)
 
     def cut(row: Row) -> Iterable[str]:
         plan = row.plan()
         source = picture or row.name
         if source in NAMELESS:
             raise InvalidPlanError("the plan names no file", remedy="add --picture FILE", source=source)
-        written = outputs.write_frames(render_plan(plan, source), row)
+        handler = planned_handler(plan, source, size=room)
+        written = []
+        for one in crops_of(plan, handler, size=room, enlarge=not no_enlarge, animated=results.is_animated(handler)):
+            if one.enlarged > 1:
+                say(f"{row.name}: {one.ratio}: enlarged {one.enlarged:.1f} times; --no-enlarge avoids it")
+            label = str(one.ratio).replace(":", "x")
+            item = Picture(row.name, stem=stems[id(row)])
+            written.append(results.write(one.picture, handler, item, one.label, ratio=label, rank=one.rank))
         return [as_line({"picture": row.name, "files": written})] if as_json else written
 
     for_each(rows, cut, as_json=as_json, workers=workers or os.cpu_count() or 1)
+
+
+def _stems(rows: list[Row]) -> dict[int, str]:
+    """The name of each row's results: the pictures' paths below the folder that they share, without extension.
+
+    Two plans of one picture get -2, -3 and so on.
+    """
+    paths = [os.path.abspath(row.name) for row in rows if row.name not in NAMELESS]
+    shared = os.path.commonpath([os.path.dirname(p) for p in paths]) if len(set(paths)) > 1 else ""
+    stems: dict[int, str] = {}
+    taken: dict[str, int] = {}
+    for row in rows:
+        if row.name in NAMELESS:
+            stem = "stdin"
+        else:
+            path = os.path.relpath(os.path.abspath(row.name), shared) if shared else os.path.basename(row.name)
+            stem = os.path.splitext(path)[0].replace(os.sep, "/")
+        count = taken[stem.casefold()] = taken.get(stem.casefold(), 0) + 1
+        stems[id(row)] = stem if count == 1 else f"{stem}-{count}"
+    return stems
 
 
 def _read(file: Picture) -> list[Row]:
@@ -106,7 +148,7 @@ def _read(file: Picture) -> list[Row]:
     for number, part in enumerate(_objects(text), 1):
         name = file.name if part is text else f"{file.name}:{number}"
         try:
-            rows.append(_row_of(part))
+            rows.append(_row_of(part, file.name))
         except Exception as error:
             known = as_known(error)
             known.source = name
@@ -116,8 +158,8 @@ def _read(file: Picture) -> list[Row]:
     ]
 
 
-def _row_of(part: str) -> Row:
-    """The row of a plan, or of a picture that could not be planned."""
+def _row_of(part: str, file: str) -> Row:
+    """The row of a plan, or of a picture that could not be planned; a relative name may be relative to the file."""
     from eyefirst.plan import CropPlan
 
     with contextlib.suppress(ValueError):
@@ -125,7 +167,9 @@ def _row_of(part: str) -> Row:
             case {"error": {"reason": str(reason), "remedy": str(remedy)}, "picture": str(name)}:
                 return Row(name, error=InvalidPlanError(f"was not planned: {reason}", remedy=remedy))
     plan = CropPlan.from_json(part)
-    return Row(plan.picture, part, sum(map(len, plan.frames.values())))
+    beside = os.path.join(os.path.dirname(file), plan.picture)
+    name = beside if not os.path.exists(plan.picture) and os.path.exists(beside) else plan.picture
+    return Row(name, part, sum(map(len, plan.frames.values())))
 
 
 def _objects(text: str) -> list[str]:

@@ -35,9 +35,10 @@ def rank_shots_of(
     """
     from rich.progress import Progress
 
+    from eyefirst.files.formats import format_of
+    from eyefirst.files.outputs import write_picture
     from eyefirst.films import shots
     from eyefirst.films.video_io import VideoReader
-    from eyefirst.render import format_of, write_picture
 
     shots.need_video()
     for written in filter(None, (cover, preview)):

@@ -16,6 +16,8 @@ from typing import Any
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
+from eyefirst.cut import cut_frame
+from eyefirst.drawing import Tile, contact_sheet
 from eyefirst.errors import InvalidPlanError, OutputError, UnsupportedPictureError
 from eyefirst.films.path import TrackLimits
 from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ShotPath
@@ -25,7 +27,6 @@ from eyefirst.films.video_io import VideoFrame, VideoInfo, VideoReader, VideoWri
 from eyefirst.framing import Frame, FramingOptions
 from eyefirst.geometry import AspectRatio, Box, BoxLike, RatioLike, Size, SizeLike
 from eyefirst.network import Network
-from eyefirst.render import Tile, contact_sheet, render_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,8 @@ def _check_film(plan: ReframePlan, info: VideoInfo) -> None:
 def _padded(frame: VideoFrame, shot: ShotPath, plan: ReframePlan) -> PillowImage.Image:
     picture = PillowImage.fromarray(frame.pixels())
     box = shot.path.box_at(float(frame.seconds)).to_pixels(plan.video_size)
-    return render_frame(picture, Frame(box, 0.0, (), 0.0, shot.padding), size=plan.size, pad=plan.pad)
+    window = Frame(box, 0.0, (), 0.0, shot.padding)
+    return cut_frame(picture, window, planned=Size(*picture.size), size=plan.size, pad=plan.pad)
 
 
 def _outlined(still: PillowImage.Image, box: Box) -> PillowImage.Image:

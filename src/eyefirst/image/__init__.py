@@ -30,7 +30,7 @@ from eyefirst.image.decoding import (
     open_source,
     stored_orientation,
 )
-from eyefirst.image.formats import DEFAULT_PIXEL_LIMIT, checked_size
+from eyefirst.image.formats import DEFAULT_PIXEL_LIMIT, checked_size, jpeg_size, kind_of
 from eyefirst.image.picture import Image
 from eyefirst.image.source import FILE_LIMIT_BYTES, IN_MEMORY, Opened, Source, hash_of_pixels
 
@@ -46,6 +46,9 @@ __all__ = [
     "Source",
     "decode",
     "fingerprint",
+    "hash_of_pixels",
+    "jpeg_size",
+    "kind_of",
     "load_animation",
     "load_image",
     "load_picture",

@@ -213,3 +213,12 @@ def reduced(picture: PIL.Image.Image, at_least: Size | None) -> PIL.Image.Image:
         return picture
     factor = int(min(picture.width / at_least.width, picture.height / at_least.height) / REDUCED_TO)
     return picture.reduce(factor) if factor > 1 else picture
+
+
+def jpeg_size(full: Size, need: Size) -> Size:
+    """Return the size to which `decode` reduces a JPEG of a full size when so many pixels are needed."""
+    scale = min(full.width // need.width, full.height // need.height)
+    drafted = next(f for f in (8, 4, 2, 1) if scale >= f or f == 1)
+    width, height = -(-full.width // drafted), -(-full.height // drafted)
+    factor = max(int(min(width / need.width, height / need.height) / REDUCED_TO), 1)
+    return Size(-(-width // factor), -(-height // factor))

@@ -11,7 +11,6 @@ doubled.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import posixpath
@@ -25,12 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from eyefirst.albums.album import is_picture
 from eyefirst.albums.thumbnails import ThumbnailSettings, cut_one
+from eyefirst.albums.walk import is_picture
 from eyefirst.errors import EyefirstError, InvalidValueError, MissingExtraError, PictureNotFoundError, unexpected
+from eyefirst.files.encode import encode
+from eyefirst.files.formats import format_of
 from eyefirst.image import Animation
 from eyefirst.network import load_network
-from eyefirst.render import format_of, save_picture
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -104,15 +104,13 @@ class CropStage:
         """Whole or not at all: an object store shows a file once it is closed, a local one is renamed."""
         assert self._out is not None
         place = posixpath.join(self._folder, name)
-        encoded = io.BytesIO()
-        kind = format_of(Path(name))
-        save_picture(picture, encoded, kind, quality=self._settings.quality)
+        data = encode(picture, format_of(Path(name)), quality=self._settings.quality)
         folder, base = posixpath.split(place)
         self._out.create_dir(folder, recursive=True)
         local = self._out.type_name == "local"
         written = f"{folder}/.{base}.{socket.gethostname()}.{os.getpid()}.part" if local else place
         with self._out.open_output_stream(written) as file:
-            file.write(encoded.getbuffer())
+            file.write(data)
         if local:
             self._out.move(written, place)
         return place

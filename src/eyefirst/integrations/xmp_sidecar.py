@@ -18,6 +18,7 @@ from typing import Literal
 from xml.parsers import expat
 
 from eyefirst.errors import OutputError
+from eyefirst.files.whole import written_whole
 from eyefirst.geometry import RatioLike, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import stored_orientation
@@ -39,7 +40,6 @@ from eyefirst.integrations.xmp_regions import (
     stored_size,
 )
 from eyefirst.plan import CropPlan
-from eyefirst.render import written_whole
 from eyefirst.tools.crop import plan_from
 
 DEFAULT_RATIOS = ("1:1", "16:9", "9:16")
@@ -83,7 +83,7 @@ def write_sidecar(
     """
     handler = ImageRequestHandler(os.fspath(photo))
     plan = plan_from(handler, ratios, revision=revision)
-    orientation = stored_orientation(os.fspath(photo))
+    orientation = stored_orientation(handler.opened)
     regions, size = regions_of(plan, orientation), stored_size(plan, orientation)
     path = sidecar_path(photo, short_name=short_name)
     with _border(path):

@@ -26,13 +26,13 @@ from starlette.formparsers import MultiPartException
 from starlette.responses import Response
 
 from eyefirst import __version__
+from eyefirst.colours import parse_colour
 from eyefirst.errors import EyefirstError, InvalidValueError, PictureNotFoundError, UnauthorizedError
-from eyefirst.geometry import AspectRatio, Box, Size
+from eyefirst.files.encode import encode
+from eyefirst.files.formats import AVIF, FORMATS, JPEG, PNG, WEBP, PictureFormat, format_named
+from eyefirst.geometry import Box
 from eyefirst.handler import ImageRequestHandler
-from eyefirst.image import Animation
 from eyefirst.network import load_network
-from eyefirst.plan import CropPlan
-from eyefirst.render import ANIMATED, format_of, save_picture
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
 from eyefirst.server import openapi
 from eyefirst.server.guard import Guard
@@ -42,13 +42,12 @@ from eyefirst.server.problems import plain_problem, problem
 from eyefirst.server.settings import Settings
 from eyefirst.server.signing import ROUTE, ImageOptions, check_expiry, check_signature
 from eyefirst.server.sources import fetch, is_address, read_below
-from eyefirst.tools.crop import CropOrder, render_animation, render_plan
+from eyefirst.tools.crop import CropOrder, crops_of
 
 T = TypeVar("T")
-MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif"}
-MEDIA_TYPES |= {"GIF": "image/gif", "TIFF": "image/tiff", "BMP": "image/bmp"}
+MEDIA_TYPES = tuple(f.media_type for f in FORMATS)
 ZIP = "application/zip"
-NEGOTIATED = ("AVIF", "WEBP", "JPEG")
+NEGOTIATED = (AVIF, WEBP, JPEG)
 """What a browser may choose from; of equals, the smaller first."""
 PAGE = {
     "index.html": "text/html; charset=utf-8",
@@ -96,14 +95,18 @@ class PlanQuery(_Query):
 
     def order(self) -> CropOrder:
         """Checked. Raises InvalidValueError."""
-        return CropOrder.parse(**self.model_dump(include=set(PlanQuery.model_fields)))
+        options = self.model_dump(include=set(PlanQuery.model_fields))
+        return CropOrder.parse(ratios=options.pop("aspect"), **options)
 
 
 class CropQuery(PlanQuery):
     """Options of /v1/crop."""
 
     format: str = Field("", description="jpg, png, webp, avif ...; by default what Accept prefers.", max_length=10)
-    quality: int = Field(88, description="Of JPEG, WebP and AVIF.", ge=1, le=100)
+    quality: int = Field(88, description="Quality of JPEG, WebP and AVIF.", ge=1, le=100)
+    background: str = Field(
+        "white", description="CSS colour behind transparency in a format that has none.", max_length=100
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +138,13 @@ class Service:
         self.pool.close()
         self.fetching.close()
 
-    def handler(self, data: bytes) -> ImageRequestHandler:
-        """For one picture, within the limit of pixels."""
-        return ImageRequestHandler(data, pixel_limit=self.settings.pixels)
-
-    async def look(self, request: Request, job: Callable[[ImageRequestHandler], T]) -> T:
-        """Reads the picture in a request, and does the job on it in the pool."""
+    async def look(
+        self, request: Request, job: Callable[[ImageRequestHandler], T], order: CropOrder | None = None
+    ) -> T:
+        """Read the picture in a request, and do the job on it in the pool. order: a cut that the job makes."""
         self.authorize(request)
-        handler = self.handler(await _picture_in(request))
+        make = order.handler if order else ImageRequestHandler
+        handler = make(await _picture_in(request), pixel_limit=self.settings.pixels)
         self.metrics.pictures.inc()
         gone = request.scope["eyefirst.gone"]
         return await self.pool.run(partial(job, handler), give_up=handler.cancel, gone=gone)
@@ -155,31 +157,26 @@ class Service:
         if scheme.lower() != "bearer" or not self.settings.knows(key.strip()):
             raise UnauthorizedError("expected an API key", remedy="send the header 'Authorization: Bearer KEY'")
 
-    def cut(self, handler: ImageRequestHandler, order: CropOrder, kind: str, quality: int) -> list[Cut]:
-        """Every frame of an order, encoded; and the plan, where there is more than one."""
+    def cut(
+        self,
+        handler: ImageRequestHandler,
+        order: CropOrder,
+        format: PictureFormat,
+        quality: int,
+        background: str = "white",
+    ) -> list[Cut]:
+        """Return every frame of an order, encoded; and the plan, where there is more than one."""
         plan = order.plan(handler)
-        animated = handler.image.frame_count > 1 and kind in ANIMATED
-        self._check_results(plan, order.size, handler.image.frame_count if animated else 1)
-        render: Callable[..., dict[str, list[Any]]] = render_animation if animated else render_plan
-        frames = render(plan, handler.source, size=order.size, pixel_limit=self.settings.pixels)
+        crops = crops_of(plan, handler, size=order.size, enlarge=order.enlarge, animated=format.has_frames)
         cuts = [
-            _encoded(picture, ratio.replace(":", "x") + (f"_{rank}" if rank > 1 else ""), kind, quality)
-            for ratio, pictures in frames.items()
-            for rank, picture in enumerate(pictures, 1)
+            Cut(
+                f"{one.label}.{format.extension}",
+                format.media_type,
+                encode(one.picture, format, quality=quality, background=background),
+            )
+            for one in crops
         ]
         return cuts if len(cuts) == 1 else [*cuts, Cut("plan.json", "application/json", _json(plan.to_dict()))]
-
-    def _check_results(self, plan: CropPlan, room: Size | None, count: int) -> None:
-        pixels = count * sum(
-            (AspectRatio.parse(ratio).largest_in(room) if room else frame.size).pixels
-            for ratio, frames in plan.frames.items()
-            for frame in frames
-        )
-        if pixels > self.settings.pixels:
-            raise InvalidValueError(
-                f"the results would have {pixels} pixels, more than {self.settings.pixels}",
-                remedy="ask for fewer or for smaller ones, e.g. size=1600x1600",
-            )
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -222,22 +219,24 @@ def _add_work(app: FastAPI, service: Service) -> None:
         asked = TextRecognitionRequest(rest=query.rest, **_where(query.revision, query.region))
         return _json_response(await service.look(request, lambda h: _json(h.perform([asked])[0].to_dict())))
 
-    @post("/v1/crop", summary="Crops", responses=openapi.picture_answer(*MEDIA_TYPES.values(), ZIP))
+    @post("/v1/crop", summary="Crops", responses=openapi.picture_answer(*MEDIA_TYPES, ZIP))
     async def crop(request: Request, query: Annotated[CropQuery, Query()]) -> Response:
         """One frame is answered as a picture; several, or whatever Accept says is a zip, with the plan."""
         order = query.order()
         accept = request.headers.get("accept", "")
-        kind = format_of(Path("crop"), query.format) if query.format else negotiated(accept)
+        named = format_named(query.format) if query.format else None
+        parse_colour(query.background)
 
         def job(handler: ImageRequestHandler) -> Response:
-            cuts = service.cut(handler, order, kind, query.quality)
+            format = named or with_alpha(negotiated(accept), handler)
+            cuts = service.cut(handler, order, format, query.quality, query.background)
             if len(cuts) == 1 and ZIP not in accept:
                 return Response(cuts[0].data, media_type=cuts[0].media_type)
             return Response(
                 _zipped(cuts), media_type=ZIP, headers={"Content-Disposition": "attachment; filename=crops.zip"}
             )
 
-        answer = await service.look(request, job)
+        answer = await service.look(request, job, order)
         answer.headers["Vary"] = "Accept"
         return answer
 
@@ -253,14 +252,14 @@ def _add_image(app: FastAPI, service: Service) -> None:
             service.authorize(request)
         wanted = ImageOptions.parse(options)
         check_expiry(wanted.expires)
-        order = CropOrder.parse(**wanted.order)
+        order = wanted.order
         accept = request.headers.get("accept", "")
-        kind = format_of(Path("crop"), wanted.format) if wanted.format else negotiated(accept)
+        named = format_named(wanted.format) if wanted.format else None
         if settings.root is None and not is_address(path):
             raise PictureNotFoundError("this service has no root folder", remedy="start it with --root", source=path)
         service.pool.check_room()
         fetched = await service.fetching.run(partial(fetch, path, settings)) if is_address(path) else None
-        what = f"{options}|{kind}|{order.revision}|{__version__}"
+        what = f"{options}|{(named or negotiated(accept)).name}|{order.revision}|{__version__}"
         known = request.headers.get("if-none-match", "")
 
         def job() -> Response:
@@ -272,7 +271,9 @@ def _add_image(app: FastAPI, service: Service) -> None:
                 return Response(status_code=304, headers={"ETag": tag})
             service.metrics.pictures.inc()
             try:
-                cut = service.cut(service.handler(data), order, kind, wanted.quality)[0]
+                handler = order.handler(data, pixel_limit=settings.pixels)
+                format = named or with_alpha(negotiated(accept), handler)
+                cut = service.cut(handler, order, format, wanted.quality, wanted.background)[0]
             except EyefirstError as error:
                 error.source = path
                 raise
@@ -285,7 +286,7 @@ def _add_image(app: FastAPI, service: Service) -> None:
         return answer
 
     route = f"{ROUTE}/{{signature}}/{{options}}/{{path:path}}"
-    responses = openapi.picture_answer(*MEDIA_TYPES.values())
+    responses = openapi.picture_answer(*MEDIA_TYPES)
     responses[304] = {"description": "The picture that If-None-Match names is still right."}
     app.add_api_route(route, image, summary="A crop at a signed address", response_class=Response, responses=responses)
     app.add_api_route(route, image, methods=["HEAD"], include_in_schema=False)
@@ -324,7 +325,7 @@ def _add_upkeep(app: FastAPI, service: Service) -> None:
         return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def negotiated(accept: str) -> str:
+def negotiated(accept: str) -> PictureFormat:
     """AVIF or WebP where they are named and no less wanted than JPEG; else JPEG, which everybody reads."""
     wanted: dict[str, float] = {}
     for part in accept.lower().split(","):
@@ -334,25 +335,13 @@ def negotiated(accept: str) -> str:
         except ValueError:
             wanted[name] = 0.0
     anything = wanted.get("image/*", wanted.get("*/*", 0.0))
-    shares = {kind: wanted.get(MEDIA_TYPES[kind], anything if kind == "JPEG" else 0.0) for kind in NEGOTIATED}
-    return max(NEGOTIATED, key=lambda kind: shares[kind]) if any(shares.values()) else "JPEG"
+    shares = {f.name: wanted.get(f.media_type, anything if f is JPEG else 0.0) for f in NEGOTIATED}
+    return max(NEGOTIATED, key=lambda f: shares[f.name]) if any(shares.values()) else JPEG
 
 
-def _encoded(picture: Any, name: str, kind: str, quality: int) -> Cut:
-    """Encodes a crop. One with transparency becomes PNG rather than JPEG."""
-    first = picture.frames[0] if isinstance(picture, Animation) else picture
-    if kind == "JPEG" and first.mode == "RGBA":
-        kind = "PNG"
-    out = io.BytesIO()
-    try:
-        save_picture(picture, out, kind, quality=quality)
-    except (OSError, ValueError) as error:
-        raise InvalidValueError(
-            f"a crop of {first.width}x{first.height} cannot be written as {kind}",
-            remedy="ask for another format or size",
-        ) from error
-    extension = MEDIA_TYPES[kind].partition("/")[2].replace("jpeg", "jpg")
-    return Cut(f"{name}.{extension}", MEDIA_TYPES[kind], out.getvalue())
+def with_alpha(format: PictureFormat, handler: ImageRequestHandler) -> PictureFormat:
+    """Return the format itself; PNG where nobody named a format, it has no transparency and the picture has."""
+    return PNG if not format.has_alpha and handler.has_alpha else format
 
 
 def _zipped(cuts: list[Cut]) -> bytes:

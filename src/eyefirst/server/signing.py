@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from eyefirst.colours import parse_colour
 from eyefirst.errors import ExpiredSignatureError, InvalidValueError, SignatureError
+from eyefirst.tools.crop import CropOrder
 
 ROUTE = "/v1/image"
 UNSIGNED = "unsigned"
@@ -33,6 +35,7 @@ KNOWN = (
     "revision",
     "format",
     "quality",
+    "background",
     "expires",
 )
 
@@ -41,14 +44,15 @@ KNOWN = (
 class ImageOptions:
     """Options as a signed address carries them.
 
-    order: arguments of CropOrder.parse. format: an extension, or empty to let the browser choose.
-    expires: seconds since 1970, or None for never.
+    order: what is to be cut. format: an extension, or empty to let the browser choose.
+    expires: seconds since 1970, or None for never. background: behind transparency in a format that has none.
     """
 
-    order: dict[str, Any]
+    order: CropOrder
     format: str = ""
     quality: int = 80
     expires: int | None = None
+    background: str = "white"
 
     @classmethod
     def parse(cls, text: str) -> ImageOptions:
@@ -69,8 +73,11 @@ class ImageOptions:
         if not 1 <= quality <= 100:
             raise InvalidValueError(f"expected a quality in 1..100, got {quality}", remedy="leave it out for 80")
         expires = found.pop("expires", None)
-        found["aspect"] = [found["aspect"]] if "aspect" in found else []
-        return cls(found, found.pop("format", ""), quality, expires)
+        background = found.pop("background", "white")
+        parse_colour(background)
+        format = found.pop("format", "")
+        ratios = [found.pop("aspect")] if "aspect" in found else []
+        return cls(CropOrder.parse(ratios=ratios, **found), format, quality, expires, background)
 
 
 def _number(name: str, text: str) -> float:
@@ -102,6 +109,7 @@ def signed_address(
     revision: str = "",
     format: str = "",
     quality: int | None = None,
+    background: str = "",
     expires: int | None = None,
 ) -> str:
     """The address, from /v1/image on, at which a service cuts a picture.
@@ -113,7 +121,14 @@ def signed_address(
     pairs: list[tuple[str, object]] = [("aspect", aspect), ("size", size), ("tightness", tightness), ("margin", margin)]
     pairs += [("must_keep", box.replace(",", "_")) for box in must_keep]
     pairs += [("avoid", box.replace(",", "_")) for box in avoid]
-    pairs += [("pad", pad), ("revision", revision), ("format", format), ("quality", quality), ("expires", expires)]
+    pairs += [
+        ("pad", pad),
+        ("revision", revision),
+        ("format", format),
+        ("quality", quality),
+        ("background", background),
+    ]
+    pairs += [("expires", expires)]
     options = ",".join(f"{name}={value}" for name, value in pairs if value not in ("", None))
     ImageOptions.parse(options)
     signed = signature(key, options, path) if key else UNSIGNED

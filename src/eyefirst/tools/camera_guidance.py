@@ -17,12 +17,11 @@ from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidValueError, MissingExtraError
 from eyefirst.geometry import Box, Point, Size
-from eyefirst.handler import ImageRequestHandler
+from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import Source
 from eyefirst.network import Network
 from eyefirst.observations import SaliencyObservation
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 
 Verdict = Literal["subject sharp", "subject soft, background sharp", "all soft", "cannot tell"]
 
@@ -110,16 +109,17 @@ class CameraGuidance:
         }
 
 
-def guide(source: Source, *, revision: str | None = None, network: Network | None = None) -> CameraGuidance:
+def guide(
+    source: Source | ImageRequestHandler, *, revision: str | None = None, network: Network | None = None
+) -> CameraGuidance:
     """Focus point, sharpness and white balance of one picture.
 
     Raises PictureError for a picture that cannot be used, MissingExtraError without the extra `[camera]`.
     """
-    handler = ImageRequestHandler(source, network=network)
-    attention, objects = handler.perform(
-        [AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)]
-    )
-    pixels = working_copy(handler.full_image().pixels)
+    handler = handler_of(source, network=network, expects=all_pixels)
+    seen = handler.look(revision)
+    attention, objects = seen.attention, seen.objects
+    pixels = working_copy(handler.picture().image().pixels)
     salient, rest = parts(attention, objects, Size(pixels.shape[1], pixels.shape[0]))
     blurs, edges = edge_blur(pixels)
     subject, background = (_sharpness(blurs[edges & part]) for part in (salient, rest))

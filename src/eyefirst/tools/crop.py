@@ -2,87 +2,68 @@
 
 from __future__ import annotations
 
-import math
+import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
+import numpy as np
 from PIL import Image as PillowImage
 
+from eyefirst.cut import Crop, cut_frame, cut_plan, pixels_expected, pixels_needed, resized, result_size
 from eyefirst.detectors import known_detectors, load_detector
-from eyefirst.errors import InvalidPlanError, InvalidValueError
-from eyefirst.framing import Framer, FramingOptions, Placement
-from eyefirst.geometry import AspectRatio, Box, Point, RatioLike, Size, SizeLike
-from eyefirst.handler import ImageRequestHandler
-from eyefirst.image import (
-    DEFAULT_PIXEL_LIMIT,
-    IN_MEMORY,
-    Animation,
-    Source,
-    decode,
-    fingerprint,
-    load_animation,
-    load_picture,
-    read_once,
-)
+from eyefirst.errors import EnlargedWarning, InvalidPlanError, InvalidValueError
+from eyefirst.framing import Frame, Framer, FramingOptions, Placement
+from eyefirst.geometry import AspectRatio, Box, BoxLike, Point, RatioLike, Size, SizeLike, is_number, is_pair
+from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
+from eyefirst.image import DEFAULT_PIXEL_LIMIT, IN_MEMORY, Animation, Source, fingerprint, hash_of_pixels
 from eyefirst.network import Network, check_revision
 from eyefirst.observations import SaliencyObservation
-from eyefirst.plan import CropPlan, Frames
-from eyefirst.render import render_frame
+from eyefirst.plan import ByRatio, CropPlan
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
 
 CropTarget = Literal["attention", "best", "union"]
+Kept: TypeAlias = BoxLike | str | Sequence[BoxLike | str]
+"""What must stay inside: a box, the name of a detector, or several of these."""
+Boxes: TypeAlias = BoxLike | Sequence[BoxLike]
 
 
-def attention(source: Source) -> SaliencyObservation:
-    """Where people look first, in one line."""
-    return ImageRequestHandler(source).perform([AttentionSaliencyRequest()])[0]
+def attention(source: Source | ImageRequestHandler) -> SaliencyObservation:
+    """Return where people look first."""
+    return handler_of(source).perform([AttentionSaliencyRequest()])[0]
 
 
-def objects(source: Source) -> SaliencyObservation:
-    """The foreground subjects, in one line."""
-    return ImageRequestHandler(source).perform([ObjectnessSaliencyRequest()])[0]
+def objects(source: Source | ImageRequestHandler) -> SaliencyObservation:
+    """Return the foreground subjects."""
+    return handler_of(source).perform([ObjectnessSaliencyRequest()])[0]
 
 
 def plan_crops(
-    source: Source,
+    source: Source | ImageRequestHandler,
     ratios: RatioLike | Iterable[RatioLike],
     alternatives: int = 1,
     *,
     tightness: float = 0.0,
     margin: float = 0.05,
-    must_keep: Sequence[Box] | str = (),
-    avoid: Sequence[Box] = (),
+    must_keep: Kept = (),
+    avoid: Boxes = (),
     pad: str | None = None,
     revision: str | None = None,
     orientation: int | None = None,
     network: Network | None = None,
 ) -> CropPlan:
-    """The best frames of every ratio, from one decode and one run of the network.
+    """Return the best frames of every ratio, from one decode and one run of the network.
 
-    ratios: "16:9", "4/5", 1.5, a size such as (1200, 630), or several of these. alternatives: how
-    many frames a ratio at most, no two near-copies. must_keep: boxes, or the name of a detector whose finds
-    are to be kept whole, such as "text". For the rest see FramingOptions.
+    ratios: "16:9", "4/5", 1.5, a pair such as (1200, 630), or several of these. alternatives: how many frames a
+    ratio at most, no two near-copies. must_keep: boxes in 0..1 that must be inside, or names of detectors whose
+    finds must be, such as "text". avoid: boxes to stay clear of. For the rest see FramingOptions.
 
     Raises PictureError for a picture that cannot be used, InvalidValueError for a bad argument.
     """
-    handler = ImageRequestHandler(source, orientation=orientation, network=network)
-    kept = boxes_to_keep(handler, must_keep) if isinstance(must_keep, str) else tuple(must_keep)
-    options = FramingOptions(tightness=tightness, margin=margin, must_keep=kept, avoid=tuple(avoid), pad=pad)
+    handler = handler_of(source, orientation=orientation, network=network)
+    options = _options(handler, tightness=tightness, margin=margin, must_keep=must_keep, avoid=avoid, pad=pad)
     return plan_from(handler, ratios, alternatives, options=options, revision=revision)
-
-
-def boxes_to_keep(handler: ImageRequestHandler, detector: str) -> tuple[Box, ...]:
-    """What a registered detector finds; of text, only what draws at least as much attention as its size deserves.
-
-    Raises InvalidValueError for an unknown name, MissingExtraError where the detector is not installed.
-    """
-    if detector == "text":
-        seen = handler.perform([TextRecognitionRequest()])[0]
-        return tuple(t.box for t in seen.texts if t.saliency >= 1)
-    found = load_detector(detector).detect(handler.full_image().pixels, Box.whole())
-    return tuple(d.box for d in found)
 
 
 def plan_from(
@@ -93,37 +74,45 @@ def plan_from(
     options: FramingOptions | None = None,
     revision: str | None = None,
 ) -> CropPlan:
-    """`plan_crops` for a picture that a handler already holds."""
-    wanted = _ratios(ratios)
+    """Return `plan_crops` for options that are checked already."""
+    wanted = parse_ratios(ratios)
     if not isinstance(alternatives, int) or alternatives < 1:
         raise InvalidValueError(f"expected at least 1 alternative, got {alternatives!r}", remedy="leave it out for 1")
-    looked_at, subjects = _look(handler, revision)
+    seen = handler.look(revision)
+    framer = framer_of(handler, seen, options)
     image = handler.image
-    framer = Framer(image.size, looked_at.heat_map, subjects.heat_map, subjects.salient_objects, options)
-    attention_box = looked_at.salient_objects[0].box
+    attention_box = seen.attention.salient_objects[0].box
     return CropPlan(
         picture=image.name,
         sha256=image.sha256,
         size=image.size,
-        revision=looked_at.revision,
-        focal_point=looked_at.heat_map.center_in(attention_box),
+        revision=seen.revision,
+        focal_point=seen.attention.heat_map.center_in(attention_box),
         anchor=framer.anchor("share"),
         attention_box=attention_box,
-        objects=subjects.salient_objects,
+        objects=seen.objects.salient_objects,
         options=framer.options,
-        frames=Frames({ratio: framer.frames(ratio, alternatives) for ratio in wanted}),
+        frames=ByRatio({ratio: framer.frames(ratio, alternatives) for ratio in wanted}),
     )
 
 
-def anchor_from(handler: ImageRequestHandler, placement: Placement, *, revision: str | None = None) -> Anchor:
-    """What a tool needs that takes one point for frames of every ratio; `placement` as in `Framer.anchor`."""
-    looked_at, subjects = _look(handler, revision)
-    framer = Framer(handler.image.size, looked_at.heat_map, subjects.heat_map, subjects.salient_objects)
-    return Anchor(framer.anchor(placement), looked_at.salient_objects[0].box)
+def framer_of(handler: ImageRequestHandler, seen: Look, options: FramingOptions | None = None) -> Framer:
+    """Return what finds frames for a picture that was looked at."""
+    return Framer(
+        handler.image.size, seen.attention.heat_map, seen.objects.heat_map, seen.objects.salient_objects, options
+    )
 
 
-def _look(handler: ImageRequestHandler, revision: str | None) -> list[SaliencyObservation]:
-    return handler.perform([AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)])
+def boxes_to_keep(handler: ImageRequestHandler, detector: str) -> tuple[Box, ...]:
+    """Return what a registered detector finds; of text, what draws at least as much attention as its size deserves.
+
+    Raises InvalidValueError for an unknown name, MissingExtraError where the detector is not installed.
+    """
+    if detector == "text":
+        seen = handler.perform([TextRecognitionRequest()])[0]
+        return tuple(t.box for t in seen.texts if t.saliency >= 1)
+    found = load_detector(detector).detect(handler.picture().image().pixels, Box.whole())
+    return tuple(d.box for d in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +123,24 @@ class Anchor:
     attention_box: Box
 
 
+def anchor_from(handler: ImageRequestHandler, placement: Placement, *, revision: str | None = None) -> Anchor:
+    """Return what a tool needs that takes one point for all ratios; `placement` as in `Framer.anchor`."""
+    seen = handler.look(revision)
+    return Anchor(framer_of(handler, seen).anchor(placement), seen.attention.salient_objects[0].box)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CropOrder:
     """A crop as the command line and the service are asked for it, checked before any picture is looked at.
 
-    size: each frame is resized so that it just fits in. detectors: names of those whose finds are kept whole,
-    beside the boxes in `options`. alternatives: frames a ratio at most.
+    size: each result is resized so that it just fits in. enlarge: whether it may have more pixels than its frame.
+    detectors: names of those whose finds are kept whole, beside the boxes in `options`. alternatives: frames a
+    ratio at most.
     """
 
     ratios: tuple[AspectRatio, ...]
     size: Size | None = None
+    enlarge: bool = True
     alternatives: int = 1
     options: FramingOptions = field(default_factory=FramingOptions)
     detectors: tuple[str, ...] = ()
@@ -153,176 +150,326 @@ class CropOrder:
     def parse(
         cls,
         *,
-        aspect: Sequence[str] = (),
+        ratios: Sequence[str] = (),
         size: str = "",
+        enlarge: bool = True,
         alternatives: int = 1,
-        tightness: float = 0.0,
-        margin: float | None = None,
         must_keep: Sequence[str] = (),
         avoid: Sequence[str] = (),
-        pad: str = "",
         revision: str = "",
+        **framing: Any,
     ) -> CropOrder:
-        """From texts. Without an aspect the size gives it; an empty text or None is the default.
+        """Read texts. Without a ratio the size gives it; an empty text or None is the default.
 
-        must_keep: boxes such as "0.1,0.2,0.5,0.9", or names of detectors. Raises InvalidValueError, and
-        UnknownRevisionError.
+        must_keep: boxes such as "0.1,0.2,0.5,0.9", or names of detectors. framing: further fields of
+        FramingOptions. Raises InvalidValueError, and UnknownRevisionError.
         """
-        if not aspect and not size:
-            raise InvalidValueError("no shape was asked for", remedy="give an aspect such as 16:9, or a size")
+        if not ratios and not size:
+            raise InvalidValueError("no ratio was asked for", remedy="give a ratio such as 16:9, or a size")
         detectors = tuple(name for name in must_keep if name in known_detectors())
+        given = {name: value for name, value in framing.items() if value is not None and value != ""}
         return cls(
-            ratios=tuple(dict.fromkeys(AspectRatio.parse(a) for a in aspect or [size])),
+            ratios=tuple(dict.fromkeys(AspectRatio.parse(r) for r in ratios or [size])),
             size=Size.parse(size) if size else None,
+            enlarge=enlarge,
             alternatives=alternatives,
             options=FramingOptions(
-                tightness=tightness,
-                margin=0.05 if margin is None else margin,
                 must_keep=tuple(Box.parse(b) for b in must_keep if b not in detectors),
                 avoid=tuple(Box.parse(b) for b in avoid),
-                pad=pad or None,
+                **given,
             ),
             detectors=detectors,
             revision=check_revision(revision or None),
         )
 
+    def handler(self, source: Source, *, pixel_limit: int = DEFAULT_PIXEL_LIMIT) -> ImageRequestHandler:
+        """Return a handler whose one decode serves the analysis and, as far as can be known, the cut."""
+        expects = pixels_expected(self.ratios, [self.size]) or all_pixels
+        return ImageRequestHandler(source, pixel_limit=pixel_limit, expects=expects)
+
     def plan(self, handler: ImageRequestHandler) -> CropPlan:
-        """The plan for the picture that a handler holds; raises as `plan_crops` does."""
+        """Return the plan for the picture that a handler holds; raises as `plan_crops` does."""
         found = tuple(box for name in self.detectors for box in boxes_to_keep(handler, name))
         options = replace(self.options, must_keep=self.options.must_keep + found)
         return plan_from(handler, self.ratios, self.alternatives, options=options, revision=self.revision)
 
 
-def crop(source: Source, ratio: RatioLike, *, size: SizeLike | None = None, **options: Any) -> PillowImage.Image:
-    """The picture cut to a ratio: the best frame of `plan_crops`, which takes the same options.
+def crops_of(
+    plan: CropPlan,
+    handler: ImageRequestHandler,
+    *,
+    size: SizeLike | None = None,
+    enlarge: bool = True,
+    animated: bool = True,
+) -> list[Crop[Any]]:
+    """Cut every frame of a plan out of the handler's picture: the one way of all commands, routes and functions.
 
-    Returns an upright sRGB picture, RGB or RGBA as the original, at full resolution or fitted into `size`.
+    animated: whether an animation stays one; otherwise its first frame is cut. Raises InvalidPlanError where the
+    handler holds another picture than the planned one, InvalidValueError where the results are too large.
     """
-    source = read_once(source)
-    plan = plan_crops(source, ratio, **options)
-    picture = load_picture(source, orientation=options.get("orientation"))
-    return next(iter(_cut(plan, picture, size).values()))[0]
+    check_planned(plan, handler)
+    picture: Any = None
+    if animated and handler.is_animated:
+        picture = handler.animation()
+    else:
+        picture = handler.picture(pixels_needed(plan, size)).picture
+    return cut_plan(plan, picture, size=size, enlarge=enlarge, pixel_limit=handler.pixel_limit)
 
 
-def thumbnail(source: Source, size: SizeLike, **options: Any) -> PillowImage.Image:
-    """The picture cut to the ratio of a size, and resized to exactly that size."""
-    wanted = Size.parse(size)
-    return crop(source, wanted, size=wanted, **options)
+def crop(
+    source: Source | ImageRequestHandler,
+    ratio: RatioLike,
+    *,
+    size: SizeLike | None = None,
+    enlarge: bool = True,
+    tightness: float = 0.0,
+    margin: float = 0.05,
+    must_keep: Kept = (),
+    avoid: Boxes = (),
+    pad: str | None = None,
+    revision: str | None = None,
+    orientation: int | None = None,
+    network: Network | None = None,
+) -> PillowImage.Image:
+    """Return the picture cut to a ratio: the best frame of `plan_crops`, which takes the same options.
+
+    The result is upright, sRGB, RGB or RGBA as the original; at full resolution, or as large as just fits into
+    `size`. enlarge: whether it may have more pixels than its frame; an EnlargedWarning says when it has.
+    """
+    wanted = AspectRatio.parse(ratio)
+    expects = pixels_expected([wanted], [Size.parse(size) if size else None]) or all_pixels
+    handler = handler_of(source, orientation=orientation, network=network, expects=expects)
+    options = _options(handler, tightness=tightness, margin=margin, must_keep=must_keep, avoid=avoid, pad=pad)
+    plan = plan_from(handler, [wanted], options=options, revision=revision)
+    made = crops_of(plan, handler, size=size, enlarge=enlarge, animated=False)
+    _warn_of_enlarged(made, plan)
+    picture: PillowImage.Image = made[0].picture
+    return picture
+
+
+def thumbnail(
+    source: Source | ImageRequestHandler,
+    size: SizeLike,
+    *,
+    enlarge: bool = True,
+    tightness: float = 0.0,
+    margin: float = 0.05,
+    must_keep: Kept = (),
+    avoid: Boxes = (),
+    pad: str | None = None,
+    revision: str | None = None,
+    orientation: int | None = None,
+    network: Network | None = None,
+) -> PillowImage.Image:
+    """Return the picture cut to the ratio of a size and resized to exactly that size; options as in `crop`.
+
+    With `enlarge=False` the result is smaller than the size where the picture has too few pixels.
+    """
+    return crop(
+        source,
+        Size.parse(size),
+        size=size,
+        enlarge=enlarge,
+        tightness=tightness,
+        margin=margin,
+        must_keep=must_keep,
+        avoid=avoid,
+        pad=pad,
+        revision=revision,
+        orientation=orientation,
+        network=network,
+    )
 
 
 def crop_to(
-    source: Source,
+    source: Source | ImageRequestHandler,
     target: CropTarget,
     *,
+    size: SizeLike | None = None,
+    enlarge: bool = True,
     margin: float = 0.0,
     revision: str | None = None,
     orientation: int | None = None,
     network: Network | None = None,
 ) -> PillowImage.Image:
-    """The article's own recipes: cut to the attention box, the best subject's box, or the union of all subjects.
+    """Return the picture cut to the attention box, the best subject's box, or the union of all subjects.
 
-    A picture without subjects is returned whole.
+    These are the recipes of Apple's article. A picture without subjects is returned whole. margin: free space
+    round the box, as a share of its own width and height. size, enlarge: as in `crop`.
     """
+    handler = handler_of(source, orientation=orientation, network=network, expects=all_pixels)
+    picture: PillowImage.Image = crop_box(
+        handler, target, size=size, enlarge=enlarge, margin=margin, revision=revision, animated=False
+    )
+    return picture
+
+
+def crop_box(
+    handler: ImageRequestHandler,
+    target: CropTarget,
+    *,
+    size: SizeLike | None = None,
+    enlarge: bool = True,
+    margin: float = 0.0,
+    revision: str | None = None,
+    animated: bool = True,
+) -> Any:
+    """Return `crop_to` for a handler's picture; with `animated`, an animation cut in all its frames."""
     if target not in ("attention", "best", "union"):
         raise InvalidValueError(f"expected 'attention', 'best' or 'union', got {target!r}", remedy="choose one")
-    source = read_once(source)
+    if not is_number(margin) or not 0 <= margin <= 1:
+        raise InvalidValueError(f"expected a margin in 0..1, got {margin!r}", remedy="0.1 leaves a tenth on each side")
     kind = AttentionSaliencyRequest if target == "attention" else ObjectnessSaliencyRequest
-    found = ImageRequestHandler(source, orientation=orientation, network=network).perform([kind(revision=revision)])[0]
-    picture = load_picture(source, orientation=orientation)
+    found = handler.perform([kind(revision=revision)])[0]
     box = found.union_box if target == "union" or not found.salient_objects else found.salient_objects[0].box
-    if box is None:
-        return picture
-    pixels = box.expanded(margin).to_pixels(Size(picture.width, picture.height))
-    return picture.crop((pixels.left, pixels.top, pixels.right, pixels.bottom))
+    full = handler.image.size
+    frame = Frame((box.expanded(margin) if box else Box.whole()).to_pixels(full), 1.0, (), 0.0)
+    ratio = AspectRatio.parse(frame.size)
+    picture: Any = handler.animation() if animated and handler.is_animated else handler.picture().picture
+    cut = cut_frame(picture, frame, planned=full)
+    if size is None:
+        return cut
+    return resized(cut, result_size(frame, ratio, Size.parse(size), enlarge=enlarge))
 
 
 def render_plan(
     plan: CropPlan,
-    source: Source,
+    source: Source | ImageRequestHandler,
     *,
     size: SizeLike | None = None,
+    enlarge: bool = True,
     orientation: int | None = None,
     pixel_limit: int = DEFAULT_PIXEL_LIMIT,
-) -> dict[str, list[PillowImage.Image]]:
-    """Every frame of a plan cut out of its picture, each fitted into `size` if given; no network is needed.
+) -> ByRatio[PillowImage.Image]:
+    """Return every frame of a plan cut out of its picture, each fitted into `size` if given; without the network.
 
-    With a size, the file is decoded no larger than the frames need. Raises InvalidPlanError when the picture
-    is not the one that was planned: by its hash where the plan was made from a file, and by its upright size.
+    With a size, a JPEG is decoded no larger than the frames need. Raises InvalidPlanError when the picture is not
+    the one that was planned: by its hash, and by its upright size. enlarge: as in `crop`.
     """
-    source = read_once(source)
-    needed = partial(_pixels_needed, plan, Size.parse(size)) if size else None
-    decoded = decode(source, orientation=orientation, at_least=needed, pixel_limit=pixel_limit)
-    _check_planned(plan, source, decoded.size, decoded.picture)
-    return _cut(plan, decoded.picture, size)
+    handler = _planned(plan, source, size, orientation, pixel_limit)
+    made = crops_of(plan, handler, size=size, enlarge=enlarge, animated=False)
+    _warn_of_enlarged(made, plan)
+    return _by_ratio(made)
 
 
 def render_animation(
     plan: CropPlan,
-    source: Source,
+    source: Source | ImageRequestHandler,
     *,
     size: SizeLike | None = None,
+    enlarge: bool = True,
     orientation: int | None = None,
     pixel_limit: int = DEFAULT_PIXEL_LIMIT,
-) -> dict[str, list[Animation]]:
-    """`render_plan` with every frame of an animation, all cut by the one box that was planned."""
-    source = read_once(source)
-    whole = load_animation(source, orientation=orientation, pixel_limit=pixel_limit)
-    _check_planned(plan, source, Size(*whole.frames[0].size), whole.frames[0])
-    stills = [_cut(plan, picture, size) for picture in whole.frames]
-    return {
-        ratio: [replace(whole, frames=tuple(still[ratio][rank] for still in stills)) for rank in range(len(frames))]
-        for ratio, frames in plan.frames.items()
-    }
+) -> ByRatio[Animation]:
+    """Return `render_plan` with every frame of an animation, all cut by the one box that was planned."""
+    handler = _planned(plan, source, size, orientation, pixel_limit)
+    check_planned(plan, handler)
+    made = cut_plan(plan, handler.animation(), size=size, enlarge=enlarge, pixel_limit=pixel_limit)
+    _warn_of_enlarged(made, plan)
+    return _by_ratio(made)
 
 
-def _check_planned(plan: CropPlan, source: Source, size: Size, picture: PillowImage.Image) -> None:
+def planned_handler(
+    plan: CropPlan, source: Source, *, size: SizeLike | None = None, pixel_limit: int = DEFAULT_PIXEL_LIMIT
+) -> ImageRequestHandler:
+    """Return a handler for a planned picture, whose one decode has the pixels that the frames need."""
+    return ImageRequestHandler(source, pixel_limit=pixel_limit, expects=pixels_needed(plan, size) or all_pixels)
+
+
+def check_planned(plan: CropPlan, handler: ImageRequestHandler) -> None:
+    """Raise InvalidPlanError where a handler holds another picture than the planned one."""
+    size = handler.image.size
     if size != plan.size:
         raise InvalidPlanError(
             f"the plan is for a picture of {plan.size}, got one of {size}",
             remedy="give the picture that was planned, or plan this one",
+            source=handler.name,
         )
-    if plan.picture not in IN_MEMORY and plan.sha256 != fingerprint(source) and plan.sha256 != fingerprint(picture):
+    if not _is_planned(plan, handler):
         raise InvalidPlanError(
             f"is not the picture that was planned: its SHA-256 is not {plan.sha256[:12]}...",
             remedy="give the picture that was planned, or plan this one",
-            source=source if isinstance(source, str) else "",
+            source=handler.name,
         )
 
 
-def _cut(plan: CropPlan, picture: PillowImage.Image, size: SizeLike | None) -> dict[str, list[PillowImage.Image]]:
-    """Every frame of a plan; with a size, each at its own ratio and just fitting in."""
-    room = Size.parse(size) if size else None
-    return {
-        ratio: [
-            render_frame(
-                picture,
-                frame,
-                planned=plan.size,
-                size=AspectRatio.parse(ratio).largest_in(room) if room else None,
-                pad=plan.options.pad,
-            )
-            for frame in frames
-        ]
-        for ratio, frames in plan.frames.items()
-    }
+def _is_planned(plan: CropPlan, handler: ImageRequestHandler) -> bool:
+    """Whether the handler's picture is the planned one: by its hash, or by its pixels where one was in memory."""
+    if plan.picture in IN_MEMORY or handler.opened.sha256 == plan.sha256:
+        return True
+    if handler.opened.is_in_memory:  # planned from a file; is this the same file, opened by somebody else?
+        name = handler.opened.name
+        return name not in IN_MEMORY and os.path.isfile(name) and fingerprint(name) == plan.sha256
+    return hash_of_pixels(np.asarray(handler.picture().picture)) == plan.sha256
 
 
-def _pixels_needed(plan: CropPlan, room: Size, full: Size) -> Size:
-    """How small the upright picture may be decoded so that no frame of a plan has to be enlarged for it."""
-    scale = 0.0
-    for ratio, frames in plan.frames.items():
-        fitted = AspectRatio.parse(ratio).largest_in(room)
-        scale = max(scale, *(max(fitted.width / f.size.width, fitted.height / f.size.height) for f in frames))
-    return Size(max(math.ceil(full.width * scale), 1), max(math.ceil(full.height * scale), 1))
-
-
-def _ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
-    """One ratio or many; a pair of numbers is one."""
-    if isinstance(ratios, (str, int, float, AspectRatio, Size)) or not isinstance(ratios, Iterable):
+def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
+    """Read one ratio or many; a pair of numbers is one ratio."""
+    if isinstance(ratios, (str, AspectRatio, Size)) or is_number(ratios) or is_pair(ratios):
+        return [AspectRatio.parse(ratios)]  # type: ignore[arg-type]
+    if not isinstance(ratios, Iterable):
         return [AspectRatio.parse(ratios)]
     listed = list(ratios)
-    if isinstance(ratios, tuple) and len(listed) == 2 and all(isinstance(r, int) for r in listed):
-        return [AspectRatio.parse((listed[0], listed[1]))]  # type: ignore[arg-type]
     if not listed:
         raise InvalidValueError("expected at least one ratio, got none", remedy="e.g. ['1:1', '16:9']")
     return list(dict.fromkeys(AspectRatio.parse(r) for r in listed))
+
+
+def _options(handler: ImageRequestHandler, *, must_keep: Kept, avoid: Boxes, **framing: Any) -> FramingOptions:
+    kept: list[Box] = []
+    for item in _listed(must_keep):
+        if isinstance(item, str) and item in known_detectors():
+            kept += boxes_to_keep(handler, item)
+        else:
+            kept.append(_box(item))
+    return FramingOptions(must_keep=tuple(kept), avoid=tuple(map(_box, _listed(avoid))), **framing)
+
+
+def _listed(boxes: Any) -> list[Any]:
+    """One box, one name or several of them, as a list."""
+    if isinstance(boxes, (str, Box)):
+        return [boxes]
+    listed = list(boxes) if isinstance(boxes, Iterable) else [boxes]
+    return [tuple(listed)] if len(listed) == 4 and all(map(is_number, listed)) else listed
+
+
+def _box(item: Any) -> Box:
+    if isinstance(item, str) and "," not in item:
+        raise InvalidValueError(
+            f"expected a box or a detector's name, got {item!r}",
+            remedy=f"give a box as LEFT,TOP,RIGHT,BOTTOM in 0..1, or one of {', '.join(known_detectors())}",
+        )
+    return Box.parse(item)
+
+
+def _planned(
+    plan: CropPlan,
+    source: Source | ImageRequestHandler,
+    size: SizeLike | None,
+    orientation: int | None,
+    pixel_limit: int,
+) -> ImageRequestHandler:
+    if not isinstance(plan, CropPlan):
+        raise InvalidPlanError(
+            f"expected a CropPlan, got {type(plan).__name__}", remedy="read it with CropPlan.from_json or from_dict"
+        )
+    if isinstance(source, ImageRequestHandler):
+        return source
+    expects = pixels_needed(plan, size) or all_pixels
+    return ImageRequestHandler(source, orientation=orientation, pixel_limit=pixel_limit, expects=expects)
+
+
+def _by_ratio(made: Sequence[Crop[Any]]) -> ByRatio[Any]:
+    ratios = dict.fromkeys(c.ratio for c in made)
+    return ByRatio({ratio: tuple(c.picture for c in made if c.ratio == ratio) for ratio in ratios})
+
+
+def _warn_of_enlarged(made: Sequence[Crop[Any]], plan: CropPlan) -> None:
+    for one in made:
+        if one.enlarged > 1:
+            warnings.warn(
+                f"{plan.picture}: the {one.ratio} crop is enlarged {one.enlarged:.1f} times; "
+                "enlarge=False keeps the frame's own pixels",
+                EnlargedWarning,
+                stacklevel=3,
+            )

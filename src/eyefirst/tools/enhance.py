@@ -6,19 +6,18 @@ picture's own edges, so that no halo shows where the mask ends. Needs the extra 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidValueError
-from eyefirst.geometry import Size
-from eyefirst.handler import ImageRequestHandler
-from eyefirst.image import Source, load_picture, read_once
-from eyefirst.observations import SaliencyObservation
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
+from eyefirst.geometry import Size, is_number
+from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
+from eyefirst.image import Source
+from eyefirst.network import Network
 from eyefirst.tools.camera_guidance import SOFT_BLUR, guide, opencv, parts, working_copy
 
 Kind = Literal["soft_subject", "dark_subject", "blown_background", "busy_background"]
@@ -60,15 +59,20 @@ class Candidate:
         }
 
 
-def candidates(source: Source, *, revision: str | None = None) -> tuple[Candidate, ...]:
-    """What would profit, none if all is well. Raises PictureError, and MissingExtraError without `[camera]`."""
-    source = read_once(source)
-    handler = ImageRequestHandler(source)
-    attention, objects = _look(handler, revision)
-    pixels = working_copy(handler.full_image().pixels)
+def candidates(
+    source: Source | ImageRequestHandler, *, revision: str | None = None, network: Network | None = None
+) -> tuple[Candidate, ...]:
+    """Return what would profit, nothing if all is well.
+
+    Raises PictureError, and MissingExtraError without the extra `[camera]`.
+    """
+    handler = handler_of(source, network=network, expects=all_pixels)
+    seen = handler.look(revision)
+    attention, objects = seen.attention, seen.objects
+    pixels = working_copy(handler.picture().image().pixels)
     salient, rest = parts(attention, objects, Size(pixels.shape[1], pixels.shape[0]))
     found: list[Candidate] = []
-    subject = guide(source, revision=revision).subject
+    subject = guide(handler, revision=revision).subject
     if subject.is_known and not subject.is_sharp:
         reason = f"the subject's edges are {subject.blur:.1f} pixels soft at a screen's size; sharpen them"
         found.append(Candidate("soft_subject", subject.blur, SOFT_BLUR, reason))
@@ -91,34 +95,74 @@ def candidates(source: Source, *, revision: str | None = None) -> tuple[Candidat
 
 
 def enhance(
-    source: Source,
+    source: Source | ImageRequestHandler,
     *,
     sharpen: float | None = None,
     light: float | None = None,
     background: Background = "keep",
     strength: float = 1.0,
     revision: str | None = None,
+    network: Network | None = None,
 ) -> PillowImage.Image:
-    """The picture, better where people look; upright, sRGB, full resolution.
+    """Return the picture, better where people look; upright, sRGB, full resolution. Transparency is kept.
 
-    sharpen, light: 0 leaves as it is, 1 is strong; None does what `candidates` recommends. background: "blur"
-    and "grey" are applied with `strength`, 0..1. Transparency is kept.
+    sharpen, light: 0 leaves as it is, 1 is strong, 3 the most. None does what `candidates` recommends where no
+    background is asked for, and else nothing: what was asked for is all that is done. background: "blur" and "grey"
+    are applied with `strength`, 0..1.
     """
-    for name, value in (("sharpen", sharpen), ("light", light), ("strength", strength)):
-        if value is not None and not 0 <= value <= 3:
-            raise InvalidValueError(f"expected {name} in 0..3, got {value!r}", remedy="1 is strong")
+    handler = handler_of(source, network=network, expects=all_pixels)
+    picture: PillowImage.Image = enhance_all(
+        handler,
+        sharpen=sharpen,
+        light=light,
+        background=background,
+        strength=strength,
+        revision=revision,
+        animated=False,
+    )
+    return picture
+
+
+def enhance_all(
+    handler: ImageRequestHandler,
+    *,
+    sharpen: float | None = None,
+    light: float | None = None,
+    background: Background = "keep",
+    strength: float = 1.0,
+    revision: str | None = None,
+    animated: bool = True,
+) -> Any:
+    """Return `enhance` for a handler's picture; with `animated`, an animation enhanced alike in all its frames."""
+    for name, value, most in (("sharpen", sharpen, 3), ("light", light, 3), ("strength", strength, 1)):
+        if value is not None and (not is_number(value) or not 0 <= value <= most):
+            raise InvalidValueError(f"expected {name} in 0..{most}, got {value!r}", remedy="1 is strong")
     if background not in BACKGROUNDS:
         raise InvalidValueError(
             f"expected a background among {', '.join(BACKGROUNDS)}; got {background!r}", remedy="keep changes nothing"
         )
-    source = read_once(source)
+    if background != "keep":
+        sharpen, light = sharpen or 0.0, light or 0.0
     if sharpen is None or light is None:
-        kinds = {c.kind for c in candidates(source, revision=revision)}
+        kinds = {c.kind for c in candidates(handler, revision=revision)}
         sharpen = DEFAULT_SHARPEN * ("soft_subject" in kinds) if sharpen is None else sharpen
         light = DEFAULT_LIGHT * ("dark_subject" in kinds) if light is None else light
-    picture = load_picture(source)
+    seen = handler.look(revision)
+
+    def better(picture: PillowImage.Image) -> PillowImage.Image:
+        return _enhanced(picture, seen, sharpen, light, background, strength)
+
+    if animated and handler.is_animated:
+        whole = handler.animation()
+        return replace(whole, frames=tuple(map(better, whole.frames)))
+    return better(handler.picture().picture)
+
+
+def _enhanced(
+    picture: PillowImage.Image, seen: Look, sharpen: float, light: float, background: Background, strength: float
+) -> PillowImage.Image:
     pixels = np.ascontiguousarray(np.asarray(picture.convert("RGB")))
-    mask = subject_mask(source, pixels, revision=revision)
+    mask = subject_mask(seen, pixels)
     if sharpen or light:
         pixels = _relit(pixels, mask, sharpen, light)
     if background == "blur":
@@ -131,24 +175,24 @@ def enhance(
     return result
 
 
-def blur_background(source: Source, *, strength: float = 1.0) -> PillowImage.Image:
-    """One of the two graphical masks: all that is no subject out of focus."""
+def blur_background(source: Source | ImageRequestHandler, *, strength: float = 1.0) -> PillowImage.Image:
+    """Return the picture with all that is no subject out of focus. strength: 0..1."""
     return enhance(source, sharpen=0, light=0, background="blur", strength=strength)
 
 
-def desaturate_background(source: Source, *, strength: float = 1.0) -> PillowImage.Image:
-    """The other: all that is no subject without colour."""
+def desaturate_background(source: Source | ImageRequestHandler, *, strength: float = 1.0) -> PillowImage.Image:
+    """Return the picture with all that is no subject without colour. strength: 0..1."""
     return enhance(source, sharpen=0, light=0, background="grey", strength=strength)
 
 
-def subject_mask(source: Source, pixels: NDArray[np.uint8], *, revision: str | None = None) -> NDArray[np.float32]:
-    """Where the subject is, (height, width) float32 in 0..1, with the edges of the picture itself.
+def subject_mask(seen: Look, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return where the subject is, (height, width) float32 in 0..1, with the edges of the picture itself.
 
     The objectness map, or the attention map where nothing is a subject, enlarged by a guided filter (He, Sun
     and Tang, TPAMI 2013).
     """
     cv2 = opencv()
-    attention, objects = _look(ImageRequestHandler(source), revision)
+    attention, objects = seen.attention, seen.objects
     height, width = pixels.shape[:2]
     if objects.salient_objects:
         rough = objects.heat_map.resized(Size(width, height))
@@ -158,13 +202,6 @@ def subject_mask(source: Source, pixels: NDArray[np.uint8], *, revision: str | N
     smooth = cv2.ximgproc.guidedFilter(pixels, rough.astype(np.float32), radius, FILTER_EPS * 255**2)
     steep = np.clip((smooth - 0.2) / 0.6, 0, 1)  # sure of what is nearly sure
     return np.asarray(steep * steep * (3 - 2 * steep), np.float32)
-
-
-def _look(handler: ImageRequestHandler, revision: str | None) -> tuple[SaliencyObservation, SaliencyObservation]:
-    attention, objects = handler.perform(
-        [AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)]
-    )
-    return attention, objects
 
 
 def _relit(pixels: NDArray[np.uint8], mask: NDArray[np.float32], sharpen: float, light: float) -> NDArray[np.uint8]:

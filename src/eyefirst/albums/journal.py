@@ -12,34 +12,23 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from eyefirst.albums.walk import Task
 from eyefirst.errors import EyefirstError, OutputError, unexpected
+from eyefirst.files.ledger import Stamp
 from eyefirst.image import fingerprint
 from eyefirst.plan import CropPlan
 
-PICTURE_SUFFIXES = frozenset(
-    f".{s}"
-    for s in ("jpg", "jpeg", "jpe", "png", "webp", "gif", "avif", "tif", "tiff", "bmp", "heic", "heif", "jp2", "qoi")
-)
-"""What counts as a picture when a folder is walked; a file that is named is tried whatever its name."""
 AHEAD = 3
 """Pictures in hand for every worker: enough to keep it busy, few enough to keep memory flat."""
 
 Status = Literal["made", "kept", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One picture, and the path of its thumbnails below the output folder, without size and extension."""
-
-    source: str
-    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,56 +57,6 @@ class AlbumRow:
             "error": self.error,
             "seconds": round(self.seconds, 4),
         }
-
-
-def find_pictures(
-    sources: Iterable[str | os.PathLike[str]], *, outside: str | os.PathLike[str] | None = None
-) -> list[Task]:
-    """Folders are walked (hidden ones left out), files are taken as they are; sorted, each once.
-
-    outside: a folder that is left out of the walk, such as that of the results.
-
-    Thumbnails keep the folders below each source. Pictures that differ only in their extension or case
-    would collide: all of them then carry their extension in the name.
-    """
-    found: dict[str, str] = {}
-    for source in (os.fspath(s) for s in sources):
-        if os.path.isdir(source):
-            for path in sorted(_walk(source, outside)):
-                found.setdefault(path, os.path.relpath(path, source))
-        else:
-            found.setdefault(source, os.path.basename(source))
-    stems = {path: os.path.splitext(relative)[0] for path, relative in found.items()}
-    taken: dict[str, int] = {}
-    for stem in stems.values():
-        taken[stem.casefold()] = taken.get(stem.casefold(), 0) + 1
-    tasks, used = [], set()
-    for path, relative in found.items():
-        target = stems[path] if taken[stems[path].casefold()] == 1 else relative.replace(".", "-")
-        number = 1
-        while (name := target if number == 1 else f"{target}-{number}").casefold() in used:
-            number += 1
-        used.add(name.casefold())
-        tasks.append(Task(path, name))
-    return tasks
-
-
-def _walk(folder: str, outside: str | os.PathLike[str] | None) -> Iterator[str]:
-    left_out = os.path.realpath(outside) if outside else None
-    for here, folders, files in os.walk(folder):
-        if left_out and os.path.realpath(here) == left_out and here != folder:
-            folders.clear()
-            continue
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for name in files:
-            if is_picture(name):
-                yield os.path.join(here, name)
-
-
-def is_picture(path: str) -> bool:
-    """Whether a walk would take the file, by its name."""
-    name = os.path.basename(path)
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
 
 
 Work = Callable[[Task], tuple[list[Path], CropPlan]]
@@ -183,23 +122,6 @@ def _worked(task: Task, work: Work) -> AlbumRow:
 def settings_hash(settings: Any) -> str:
     """A text that changes whenever a dataclass of settings does."""
     return hashlib.sha256(json.dumps(asdict(settings), sort_keys=True, default=str).encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells cheaply that a file was not touched: time of change in nanoseconds, and length."""
-
-    mtime_ns: int
-    length: int
-
-    @classmethod
-    def of(cls, path: str) -> Stamp | None:
-        """The stamp of a file; None where there is none, which the worker will say better."""
-        try:
-            status = os.stat(path)
-        except (OSError, ValueError):
-            return None
-        return cls(status.st_mtime_ns, status.st_size)
 
 
 class Journal:

@@ -1,0 +1,65 @@
+"""Encoding: from a picture or an animation to the bytes of a file."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from PIL import Image as PillowImage
+
+from eyefirst.colours import parse_colour
+from eyefirst.errors import OutputError
+from eyefirst.files.formats import GIF, JPEG, PictureFormat
+from eyefirst.image import Animation
+
+PROGRESSIVE_FROM = 250_000
+"""Pixels from which a JPEG is progressive. A smaller one is shown at once, and takes twice as long to encode so."""
+QUALITY = 88
+"""The default quality of lossy formats, 1 to 100."""
+
+
+def encode(
+    picture: PillowImage.Image | Animation,
+    format: PictureFormat,
+    *,
+    quality: int = QUALITY,
+    background: str = "white",
+    metadata: dict[str, Any] | None = None,
+) -> bytes:
+    """Return the file of an sRGB picture, RGB or RGBA, or of an animation.
+
+    quality: of lossy formats. background: the CSS colour that transparency is laid on where the format has none.
+    metadata: further arguments for Pillow's `save`, such as `exif`. A format without animation gets the first
+    frame. Raises OutputError where the format cannot hold the picture.
+    """
+    animation = picture if isinstance(picture, Animation) else Animation((picture,), (0,), 0)
+    frames = animation.frames if format.has_frames else animation.frames[:1]
+    if not format.has_alpha:
+        frames = tuple(on_colour(frame, background) for frame in frames)
+    options: dict[str, Any] = dict(metadata or {})
+    if format.is_lossy:
+        options["quality"] = quality
+    if format is JPEG:
+        options |= {"optimize": True, "progressive": frames[0].width * frames[0].height >= PROGRESSIVE_FROM}
+    if len(frames) > 1:
+        durations = [max(d, 10) for d in animation.durations_ms]
+        options |= {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": animation.loops}
+        if format is GIF:
+            options["disposal"] = 2  # every frame is whole: nothing of the one before may shine through
+    out = io.BytesIO()  # in memory first: Pillow does not notice a full disk when it writes a JPEG itself
+    try:
+        frames[0].save(out, format.name, **options)
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"{format.name} cannot hold the picture: {error}", remedy="choose another size or format"
+        ) from error
+    return out.getvalue()
+
+
+def on_colour(picture: PillowImage.Image, colour: str) -> PillowImage.Image:
+    """Return the picture with its transparency laid on a CSS colour; an opaque one as it is."""
+    if picture.mode not in ("RGBA", "LA"):
+        return picture
+    ground = PillowImage.new("RGB", picture.size, parse_colour(colour))
+    ground.paste(picture, mask=picture.getchannel("A"))
+    return ground

@@ -1,0 +1,190 @@
+"""Where results go: one file that the user named, or names below a folder that eyefirst chooses."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PillowImage
+
+from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.files.encode import QUALITY, encode
+from eyefirst.files.formats import KNOWN, SPELLINGS, PictureFormat, format_for, format_named, format_of
+from eyefirst.files.ledger import Ledger
+from eyefirst.files.names import NameTemplate
+from eyefirst.files.whole import written_whole
+from eyefirst.geometry import Size
+from eyefirst.image import Animation
+
+
+class Outputs:
+    """Names, encodes and writes the results of a run.
+
+    out: a picture's file where there is one result (`single`), otherwise a folder. format: an extension such as
+    "webp"; by default as the file's name ends, or as `format_for` says. name: a template, see NameTemplate.
+    overwrite: replace files that eyefirst did not write. inputs: paths that are read, and are never replaced.
+
+    A file that the user names is replaced. A name that eyefirst chooses replaces only what eyefirst wrote.
+    Safe to share between threads. Raises InvalidValueError and OutputError.
+    """
+
+    def __init__(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        single: bool = False,
+        format: str = "",
+        name: str = "",
+        quality: int | None = None,
+        background: str = "white",
+        overwrite: bool = False,
+        inputs: Iterable[str] = (),
+    ) -> None:
+        path = Path(out)
+        if os.fspath(out) == "-":
+            raise InvalidValueError("pictures are not written to standard output", remedy="name a file or a folder")
+        self.file = path if names_a_file(os.fspath(out)) else None
+        self.folder = path
+        self._format = format_named(format) if format else None
+        if self.file:
+            if not single:
+                raise InvalidValueError(
+                    "one file cannot hold several results", remedy="name a folder", source=os.fspath(out)
+                )
+            if name:
+                raise InvalidValueError("--name is for folders of results", remedy="leave out --name, or name a folder")
+            written = format_of(self.file)
+            if self._format and self._format is not written:
+                raise InvalidValueError(
+                    f"the file's name says {written.name}, the format says {self._format.name}",
+                    remedy="leave out --format, or change the name",
+                    source=os.fspath(out),
+                )
+            self._format = written
+        self._template = NameTemplate(name) if name else NameTemplate()
+        self._quality = QUALITY if quality is None else quality
+        self._background = background
+        self._overwrite = overwrite
+        self._inputs = {identity(i) for i in inputs} - {None}
+        self._lock = threading.Lock()
+        self._ledger: Ledger | None = None
+        self._taken: dict[str, str] = {}
+
+    def format_for(self, *, source: str, has_alpha: bool, is_animated: bool, keep: bool = False) -> PictureFormat:
+        """Return the format of a result: the one that the user asked for, else the default. See `format_for`."""
+        return self._format or format_for(source=source, has_alpha=has_alpha, is_animated=is_animated, keep=keep)
+
+    def write(
+        self,
+        picture: PillowImage.Image | Animation,
+        format: PictureFormat,
+        *,
+        stem: str,
+        label: str,
+        ratio: str = "",
+        rank: int = 1,
+        source_ext: str = "",
+        metadata: dict[str, Any] | None = None,
+    ) -> str:
+        """Write one result and return its path.
+
+        stem: the source's name below the output folder, without extension. label: what was made of it.
+        """
+        still = picture.frames[0] if isinstance(picture, Animation) else picture
+        if self.file:
+            path = self.file
+        else:
+            name = self._template.fill(
+                stem=stem,
+                label=label,
+                ratio=ratio or label,
+                rank=rank,
+                size=Size(*still.size),
+                ext=format.extension,
+                source_ext=source_ext,
+            )
+            path = self.folder / name
+            self._take(path, stem, label)
+        if identity(path) in self._inputs:
+            raise OutputError("would replace a picture that is read", remedy="choose another output", source=str(path))
+        data = encode(picture, format, quality=self._quality, background=self._background, metadata=metadata)
+        if self.file:
+            with written_whole(path) as out:
+                out.write(data)
+        else:
+            self._ledger_here().write(path, data, overwrite=self._overwrite)
+        return str(path)
+
+    def _take(self, path: Path, stem: str, label: str) -> None:
+        """Refuse a name that another result of this run has already."""
+        key, owner = os.path.normcase(path).casefold(), f"{stem} {label}"
+        with self._lock:
+            if self._taken.setdefault(key, owner) != owner:
+                raise OutputError(
+                    f"is the name of another result too, of {self._taken[key]}",
+                    remedy="add {label}, {ratio} or {source_ext} to --name",
+                    source=str(path),
+                )
+
+    def _ledger_here(self) -> Ledger:
+        with self._lock:
+            if self._ledger is None:
+                self._ledger = Ledger(self.folder)
+            return self._ledger
+
+    def close(self) -> None:
+        """End the use of the folder's ledger."""
+        if self._ledger:
+            self._ledger.close()
+
+
+def write_picture(
+    picture: PillowImage.Image | Animation,
+    path: str | os.PathLike[str],
+    *,
+    quality: int = QUALITY,
+    background: str = "white",
+    metadata: dict[str, Any] | None = None,
+) -> None:
+    """Write a picture to a file that the caller names, in the format that its extension names.
+
+    The file is written whole or not at all, and replaces one of that name. The other arguments are those of
+    `encode`. Raises InvalidValueError for an unknown format, OutputError where the file cannot be written.
+    """
+    target = Path(path)
+    data = encode(picture, format_of(target), quality=quality, background=background, metadata=metadata)
+    with written_whole(target) as out:
+        out.write(data)
+
+
+def names_a_file(out: str) -> bool:
+    """Whether an output is a picture's file; else it is a folder.
+
+    A folder is what exists as one, what ends in "/", and what has no extension with a letter in it. Raises
+    InvalidValueError for any other extension that is no format of a picture.
+    """
+    if os.path.isdir(out) or out.endswith(("/", os.sep)):
+        return False
+    suffix = Path(out).suffix
+    if not re.fullmatch(r"\.[0-9]*[A-Za-z][A-Za-z0-9]{0,6}", suffix):
+        return False
+    if suffix.lower().removeprefix(".") not in SPELLINGS:
+        raise InvalidValueError(
+            f"cannot write a picture ending in {suffix!r}",
+            remedy=f"use one of {KNOWN}; for a folder of that name add / at its end",
+            source=out,
+        )
+    return True
+
+
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return what tells whether two paths are one file: device and inode; None where there is no file."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino

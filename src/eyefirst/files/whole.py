@@ -1,0 +1,39 @@
+"""Whole files: written under a temporary name and renamed, so that a killed run leaves no half file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from eyefirst.errors import OutputError
+
+
+@contextlib.contextmanager
+def written_whole(
+    path: Path, rights: int | None = None, *, before_rename: Callable[[os.stat_result], None] | None = None
+) -> Iterator[BinaryIO]:
+    """Give a file to write into, beside `path`. It is renamed to `path` at the end, or removed on any error.
+
+    Missing folders are made. rights: of the file; by default those of any new one. before_rename: called with
+    the status of the finished file, just before it gets its name. Raises OutputError.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as out:
+            yield out
+        if rights is not None:
+            temporary.chmod(rights)
+        if before_rename:
+            before_rename(temporary.stat())
+        temporary.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise OutputError.of(error, str(path)) from error
+        raise
