@@ -6,6 +6,7 @@
     │   ├── NotAPictureError          not_a_picture
     │   ├── TruncatedPictureError     truncated_picture
     │   ├── PictureTooLargeError      picture_too_large
+    │   │   └── NotEnoughMemoryError  not_enough_memory      also a MemoryError
     │   └── UnsupportedPictureError   unsupported_picture
     ├── InvalidValueError             invalid_value          also a ValueError
     │   ├── InvalidBoxError           invalid_box
@@ -101,6 +102,12 @@ class PictureTooLargeError(PictureError):
     """The picture has more pixels than the limit allows."""
 
     code = "picture_too_large"
+
+
+class NotEnoughMemoryError(PictureTooLargeError, MemoryError):
+    """The picture is within the limit, but this process has no memory left for its pixels."""
+
+    code = "not_enough_memory"
 
 
 class UnsupportedPictureError(PictureError):

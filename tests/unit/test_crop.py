@@ -103,7 +103,7 @@ def test_an_animation_keeps_all_frames_under_one_box(kind: str, tmp_path: Path, 
     write_picture(cut, tmp_path / f"out.{kind}")
     again = load_animation(tmp_path / f"out.{kind}")
     assert again.durations_ms == cut.durations_ms == (40, 50, 60, 70, 80)
-    assert again.loops == cut.loops
+    assert again.plays == cut.plays
     write_picture(cut, tmp_path / "still.jpg")
     assert load_animation(tmp_path / "still.jpg").durations_ms == (0,)
 

@@ -96,7 +96,7 @@ def test_animations_stay_animations_where_the_format_can(tmp_path: Path) -> None
         assert {f.size for f in made.frames} == {(20, 20)}
         if count == 3:
             assert made.durations_ms == (100, 200, 300)
-            assert made.loops == 2
+            assert made.plays == 3  # a GIF counts the repeats
 
 
 def test_names_never_collide(tmp_path: Path) -> None:

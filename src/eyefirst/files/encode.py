@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from eyefirst.colours import parse_colour
 from eyefirst.errors import OutputError
 from eyefirst.files.formats import GIF, JPEG, PictureFormat
-from eyefirst.image import Animation
+from eyefirst.image import Animation, loop_option
 
 PROGRESSIVE_FROM = 250_000
 """Pixels from which a JPEG is progressive. A smaller one is shown at once, and takes twice as long to encode so."""
@@ -42,8 +42,9 @@ def encode(
     if format is JPEG:
         options |= {"optimize": True, "progressive": frames[0].width * frames[0].height >= PROGRESSIVE_FROM}
     if len(frames) > 1:
-        durations = [max(d, 10) for d in animation.durations_ms]
-        options |= {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": animation.loops}
+        durations = list(animation.durations_ms)
+        options |= {"save_all": True, "append_images": frames[1:], "duration": durations}
+        options |= loop_option(format.name, animation.plays)
         if format is GIF:
             options["disposal"] = 2  # every frame is whole: nothing of the one before may shine through
     out = io.BytesIO()  # in memory first: Pillow does not notice a full disk when it writes a JPEG itself

@@ -7,6 +7,7 @@ The files, in the order in which a picture passes through them; each imports onl
     formats.py      which formats are read, the limits, and the one border to Pillow
     orientation.py  upright
     colour.py       any mode and profile to sRGB with 8 bits a channel; alpha
+    jpeg.py         a JPEG without its end marker
     decoding.py     `decode`: one decode for analysis and cutting
     animation.py    all frames, their times, how often they play
 
@@ -19,7 +20,7 @@ import numpy as np
 import PIL.Image
 
 from eyefirst.colours import parse_colour
-from eyefirst.image.animation import Animation, load_animation
+from eyefirst.image.animation import Animation, load_animation, loop_option
 from eyefirst.image.decoding import (
     Decoded,
     Need,
@@ -27,6 +28,7 @@ from eyefirst.image.decoding import (
     decode,
     fingerprint,
     locked,
+    matches,
     open_source,
     stored_orientation,
 )
@@ -52,6 +54,8 @@ __all__ = [
     "load_animation",
     "load_image",
     "load_picture",
+    "loop_option",
+    "matches",
     "open_source",
     "read_once",
     "stored_orientation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
@@ -11,7 +12,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from eyefirst.errors import InvalidValueError
+from eyefirst.errors import InvalidValueError, TruncatedPictureError
 from eyefirst.geometry import Size
 from eyefirst.image.colour import on_paper, to_plain_mode, to_srgb
 from eyefirst.image.formats import (
@@ -19,10 +20,12 @@ from eyefirst.image.formats import (
     checked_size,
     frame_count,
     kind_of,
+    memory_border,
     pillow_border,
     reader_of,
     reduced,
 )
+from eyefirst.image.jpeg import with_end_marker
 from eyefirst.image.orientation import INVERSE, ORIENTATION_TAG, orientation_of, turned, turned_size, valid_orientation
 from eyefirst.image.picture import Image
 from eyefirst.image.source import Opened, Source, hash_of_pixels, opened_from
@@ -36,7 +39,8 @@ class Decoded:
     """A picture fit for both analysis and cutting, from one decode.
 
     `picture` is upright, sRGB, RGB or RGBA, perhaps smaller than `size`, the upright size at full
-    resolution. `opened` is the source. The other fields are those of `Image`.
+    resolution. `opened` is the source. The other fields are those of `Image`. `is_as_stored` is false
+    where the caller gave another orientation than the source's own.
     """
 
     picture: PIL.Image.Image
@@ -44,6 +48,7 @@ class Decoded:
     opened: Opened
     format: str
     frame_count: int
+    warnings: tuple[str, ...] = ()
     is_as_stored: bool = True
 
     @property
@@ -66,7 +71,7 @@ class Decoded:
     def image(self, paper: tuple[int, int, int] = (255, 255, 255)) -> Image:
         """For analysis: alpha laid on a colour."""
         pixels = locked(np.asarray(on_paper(self.picture, paper)))
-        return Image(pixels, self.size, self.name, self.sha256, self.format, self.frame_count)
+        return Image(pixels, self.size, self.name, self.sha256, self.format, self.frame_count, self.warnings)
 
 
 def open_source(source: Source) -> Opened:
@@ -77,6 +82,26 @@ def open_source(source: Source) -> Opened:
 def fingerprint(source: Source) -> str:
     """The `sha256` that `load_image` would give, without decoding a file."""
     return open_source(source).sha256
+
+
+def matches(source: Source, sha256: str, *, decoded: Decoded | None = None) -> bool:
+    """Whether the source is the picture of this hash, in whichever form either of them came.
+
+    A hash is of a file or of pixels. Where it is not the source's own, a file is compared by its pixels, and
+    a Pillow picture by the file that it was opened from, if its pixels are still the file's. decoded: the
+    source at full size, where it is at hand, which saves a decode. Raises PictureError.
+    """
+    opened = open_source(source)
+    if opened.sha256 == sha256:
+        return True
+    if not opened.is_in_memory:
+        whole = decoded if decoded and decoded.is_as_stored and not decoded.is_reduced else decode(opened)
+        return hash_of_pixels(np.asarray(whole.picture)) == sha256
+    path = getattr(opened.held, "filename", None)
+    if not isinstance(path, (str, os.PathLike)) or not path or not os.path.isfile(path):
+        return False
+    file = open_source(path)
+    return file.sha256 == sha256 and hash_of_pixels(np.asarray(decode(file).picture)) == opened.sha256
 
 
 def decode(
@@ -95,13 +120,40 @@ def decode(
     if opened.held is not None:
         return _decode_held(opened, orientation, pixel_limit)
     kind = kind_of(opened.data, opened.name)
-    with pillow_border(opened.name, kind):
-        picture = reader_of(kind, opened.name)(io.BytesIO(opened.data), "")
-        plain, size = decode_frame(
-            picture, kind, opened.name, orientation=orientation, at_least=at_least, pixel_limit=pixel_limit
-        )
+    warnings: tuple[str, ...] = ()
+    data = opened.data
+    while True:
+        picture, count = open_picture(data, kind, opened.name)
+        try:
+            plain, size = decode_frame(
+                picture, kind, opened.name, orientation=orientation, at_least=at_least, pixel_limit=pixel_limit
+            )
+        except TruncatedPictureError:
+            if kind != "JPEG" or warnings or not (data := with_end_marker(opened.data)):
+                raise
+            warnings = (f"{opened.name}: ends without the end marker of a JPEG; its pixels are all there",)
+        else:
+            return Decoded(plain, size, opened, kind, count, warnings, orientation is None)
+
+
+def open_picture(data: bytes, kind: str, name: str) -> tuple[PIL.Image.Image, int]:
+    """A Pillow picture that stands at the first frame that players show, not loaded yet; and how many frames there are.
+
+    The default image of an APNG that is not one of its frames is passed over.
+    """
+    reader = reader_of(kind, name)
+    with pillow_border(name, kind):
+        picture: PIL.Image.Image = reader(io.BytesIO(data), "")
         count = frame_count(picture, kind)
-    return Decoded(plain, size, opened, kind, count)
+        if kind != "PNG" or count < 2 or not getattr(picture, "default_image", False):
+            return picture, count
+    try:
+        with pillow_border(name, kind):
+            picture.seek(1)
+    except TruncatedPictureError:  # its frames are damaged: then the default image is what is left
+        with pillow_border(name, kind):
+            return reader(io.BytesIO(data), ""), 1
+    return picture, count - 1
 
 
 def decode_frame(
@@ -113,14 +165,54 @@ def decode_frame(
     at_least: Need | None,
     pixel_limit: int,
 ) -> tuple[PIL.Image.Image, Size]:
-    """The current frame as an upright RGB or RGBA picture in sRGB, perhaps reduced, and its whole upright size.
+    """The current frame as an upright RGB or RGBA picture in sRGB, perhaps reduced, and its whole upright size."""
+    size = checked_size(*picture.size, name, pixel_limit)
+    needed = None
+    if kind == "JPEG":
+        turns = [orientation or orientation_of(picture)]
+        if at_least:
+            needed = _stored(_asked(at_least, turned_size(size, turns[0])), turns)
+        _decode_pixels(picture, kind, name, needed)
+    elif kind == "TIFF":
+        # Pillow turns a TIFF upright by itself while loading, so another orientation begins with undoing that.
+        own = valid_orientation(cast("Any", picture).tag_v2.get(ORIENTATION_TAG))
+        _decode_pixels(picture, kind, name)
+        turns = [INVERSE.get(own, own), orientation] if orientation else []
+    else:
+        # A PNG may carry its orientation behind its pixels, an icon its true size inside.
+        _decode_pixels(picture, kind, name)
+        size = checked_size(*picture.size, name, pixel_limit)
+        turns = [orientation or orientation_of(picture)]
+    for turn in turns:
+        size = turned_size(size, turn)
+    if at_least and not needed:
+        needed = _stored(_asked(at_least, size), turns)
+    with pillow_border(name, kind):
+        plain = to_plain_mode(picture)
+    with memory_border(name):
+        plain = reduced(plain, needed)
+        for turn in turns:
+            plain = turned(plain, turn)
+        return to_srgb(plain, picture.info.get("icc_profile")), size
 
-    Called inside `pillow_border`.
-    """
-    plain, size = _decode_pixels(
-        picture, kind, name, orientation=orientation, at_least=at_least, pixel_limit=pixel_limit
-    )
-    return to_srgb(plain, picture.info.get("icc_profile")), size
+
+def _asked(at_least: Need, size: Size) -> Size:
+    return at_least if isinstance(at_least, Size) else at_least(size)
+
+
+def _stored(size: Size, turns: list[int]) -> Size:
+    """A size of the upright picture as its pixels are stored."""
+    for turn in turns:
+        size = turned_size(size, turn)
+    return size
+
+
+def _decode_pixels(picture: PIL.Image.Image, kind: str, name: str, needed: Size | None = None) -> None:
+    """The one place where a frame is decoded, so that a test can count. `needed`: of a JPEG, as it is stored."""
+    with pillow_border(name, kind):
+        if needed:
+            picture.draft(None, (needed.width, needed.height))
+        picture.load()
 
 
 def stored_orientation(source: Source) -> int:
@@ -178,53 +270,11 @@ def _decode_held(opened: Opened, orientation: int | None, pixel_limit: int) -> D
     assert held is not None
     assert not isinstance(held, Image)
     picture = held if isinstance(held, PIL.Image.Image) else PIL.Image.fromarray(np.ascontiguousarray(held))
+    checked_size(*picture.size, opened.name, pixel_limit)
     with pillow_border(opened.name, ""):
-        checked_size(*picture.size, opened.name, pixel_limit)
         picture.load()
         own = orientation_of(picture)
-        plain, size = decode_frame(
-            picture, "", opened.name, orientation=orientation, at_least=None, pixel_limit=pixel_limit
-        )
+    plain, size = decode_frame(
+        picture, "", opened.name, orientation=orientation, at_least=None, pixel_limit=pixel_limit
+    )
     return Decoded(plain, size, opened, picture.format or "", 1, is_as_stored=orientation in (None, own))
-
-
-def _decode_pixels(
-    picture: PIL.Image.Image,
-    kind: str,
-    name: str,
-    *,
-    orientation: int | None,
-    at_least: Need | None,
-    pixel_limit: int,
-) -> tuple[PIL.Image.Image, Size]:
-    """The upright picture in a plain mode, perhaps reduced, and the upright size of the whole."""
-    size = checked_size(*picture.size, name, pixel_limit)
-    if kind == "JPEG":
-        turns = [orientation or orientation_of(picture)]
-        if at_least:
-            at_least = at_least if isinstance(at_least, Size) else at_least(turned_size(size, turns[0]))
-            needed = turned_size(at_least, turns[0])
-            picture.draft(None, (needed.width, needed.height))
-        picture.load()
-    elif kind == "TIFF":
-        # Pillow turns a TIFF upright by itself while loading, so another orientation begins with undoing that.
-        own = valid_orientation(cast("Any", picture).tag_v2.get(ORIENTATION_TAG))
-        picture.load()
-        turns = [INVERSE.get(own, own), orientation] if orientation else []
-    else:
-        # A PNG may carry its orientation behind its pixels, an icon its true size inside.
-        picture.load()
-        size = checked_size(*picture.size, name, pixel_limit)
-        turns = [orientation or orientation_of(picture)]
-
-    for turn in turns:
-        size = turned_size(size, turn)
-    if at_least and not isinstance(at_least, Size):
-        at_least = at_least(size)
-    if at_least:
-        for turn in turns:  # as it is stored
-            at_least = turned_size(at_least, turn)
-    plain = reduced(to_plain_mode(picture), at_least)
-    for turn in turns:
-        plain = turned(plain, turn)
-    return plain, size

@@ -18,14 +18,16 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import PIL.Image
+import PIL.TiffImagePlugin
 
 from eyefirst.errors import (
     EyefirstError,
     MissingExtraError,
     NotAPictureError,
+    NotEnoughMemoryError,
     PictureError,
     PictureTooLargeError,
     TruncatedPictureError,
@@ -98,9 +100,11 @@ def kind_of(data: bytes, name: str) -> str:
 
 def reader_of(kind: str, name: str) -> Any:
     """The Pillow class that reads this format, imported when first needed."""
-    module, reader = _READERS[kind]
+    where, reader = _READERS[kind]
     try:
-        return getattr(importlib.import_module(module), reader)
+        module = importlib.import_module(where)
+        _quieten(module)
+        return getattr(module, reader)
     except ImportError:
         error = MissingExtraError.for_extra("heif", "reading HEIC")
         error.source = name
@@ -110,44 +114,88 @@ def reader_of(kind: str, name: str) -> Any:
 # --- the one border to Pillow ------------------------------------------------------------------------
 
 
-class _Hush(threading.local):
-    """Matches every warning of a thread that is inside the border, and none of any other thread."""
+class _Inside(threading.local):
+    """Whether this thread is inside the border."""
 
-    inside = False
-
-    def match(self, _text: str) -> bool:
-        return self.inside
+    depth = 0
 
 
-_HUSH = _Hush()
-_HUSH_FILTER = ("ignore", _HUSH, Warning, None, 0)
+_INSIDE = _Inside()
+
+
+class _QuietWarnings:
+    """Stands in for the module `warnings` inside Pillow's modules; drops what is said inside the border.
+
+    `warnings.catch_warnings` and new filters change the whole process, so threads cannot use them, and
+    with a filter "error" a warning about a comment in EXIF would end the decode.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(warnings, name)
+
+    @staticmethod
+    def warn(
+        message: Any, category: type[Warning] | None = None, stacklevel: int = 1, source: Any = None, **options: Any
+    ) -> None:
+        if not _INSIDE.depth:
+            warnings.warn(message, category, stacklevel + 1, source, **options)
+
+
+_QUIET = _QuietWarnings()
+
+
+def _quieten(module: Any) -> None:
+    if getattr(module, "warnings", None) is warnings:
+        module.warnings = _QUIET
+
+
+_quieten(PIL.Image)
+_quieten(PIL.TiffImagePlugin)  # it reads EXIF for all formats
 
 
 @contextmanager
 def pillow_border(name: str, kind: str) -> Iterator[None]:
     """Inside, Pillow may warn and raise as it likes; outside, there are only this package's errors.
 
-    `warnings.catch_warnings` swaps the filters of the whole process and so cannot be used by threads.
-    Instead one filter is put in front of the others and left there; it concerns only threads that are
-    inside the border at that moment. It goes in again when somebody else's filter came before it.
+    Only Pillow's own calls belong inside: no caller's function and no work of ours, whose faults would
+    be taken for the file's.
     """
-    filters = cast("list[object]", warnings.filters)
-    if not filters or filters[0] is not _HUSH_FILTER:
-        filters.insert(0, _HUSH_FILTER)
-    _HUSH.inside = True
+    _INSIDE.depth += 1
     try:
         yield
-    except EyefirstError:
+    except (EyefirstError, Warning):
         raise
     except Exception as error:
         raise _translated(error, name, kind) from error
     finally:
-        _HUSH.inside = False
+        _INSIDE.depth -= 1
+
+
+@contextmanager
+def memory_border(name: str) -> Iterator[None]:
+    """Inside, pixels are converted: where memory ends, that is said of the process and not of the file."""
+    try:
+        yield
+    except EyefirstError:
+        raise
+    except MemoryError as error:
+        raise _no_memory(name) from error
+
+
+def _no_memory(name: str) -> NotEnoughMemoryError:
+    return NotEnoughMemoryError(
+        "cannot be decoded, because the process has no memory left",
+        remedy="work on fewer pictures at once, or make this one smaller first",
+        source=name,
+    )
 
 
 _NOT_OURS = re.compile(
     "unsupported|not supported|unknown|not implemented|not installed|not available|cannot handle", re.I
 )
+
+
+_MEMORY = re.compile("out of memory|memory allocation|cannot allocate", re.I)
 
 
 def _translated(error: Exception, name: str, kind: str) -> PictureError:
@@ -159,8 +207,8 @@ def _translated(error: Exception, name: str, kind: str) -> PictureError:
             remedy="make it smaller first, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it",
             source=name,
         )
-    if isinstance(error, MemoryError):
-        return PictureTooLargeError(f"is too large to decode ({words})", remedy="make it smaller first", source=name)
+    if isinstance(error, MemoryError) or _MEMORY.search(words):
+        return _no_memory(name)
     if "MAX_TEXT" in words:  # PngImagePlugin.MAX_TEXT_CHUNK or MAX_TEXT_MEMORY
         return PictureTooLargeError(
             "carries a text or a colour profile that is too large to unpack", remedy="save it without", source=name
@@ -176,24 +224,27 @@ def _translated(error: Exception, name: str, kind: str) -> PictureError:
             remedy="call load() on it while its file is open",
             source=name,
         )
+    what = "ends early: a part of its pixels is missing" if "truncated" in words else "is damaged or ends early"
     return TruncatedPictureError(
-        f"begins like {kind}, but is damaged or ends early ({words})",
-        remedy="copy or download it again",
-        source=name,
+        f"begins like {kind}, but {what} ({words})", remedy="copy or download it again", source=name
     )
 
 
 # --- limits ------------------------------------------------------------------------------------------
 
 
-def checked_size(width: int, height: int, name: str, pixel_limit: int) -> Size:
+def checked_size(width: int, height: int, name: str, pixel_limit: int, frames: int = 1) -> Size:
+    """The size, where so many frames of it are within the limit. Raises PictureError."""
     if width < 1 or height < 1:
         raise TruncatedPictureError(
             f"claims to have {width} x {height} pixels", remedy="copy or download it again", source=name
         )
-    if width * height > pixel_limit:
+    if width * height * frames > pixel_limit:
+        what = f"{width} x {height} pixels"
+        if frames > 1:
+            what = f"{frames} frames of {what}, {width * height * frames} together"
         raise PictureTooLargeError(
-            f"has {width} x {height} pixels, more than the limit of {pixel_limit}",
+            f"has {what}, more than the limit of {pixel_limit}",
             remedy="make it smaller first, or raise pixel_limit if you trust it",
             source=name,
         )
@@ -201,8 +252,11 @@ def checked_size(width: int, height: int, name: str, pixel_limit: int) -> Size:
 
 
 def frame_count(picture: PIL.Image.Image, kind: str) -> int:
+    """How many frames an animation has; 1 for a still picture. Called inside `pillow_border`."""
     try:
         return int(getattr(picture, "n_frames", 1)) if kind in _ANIMATED else 1
+    except MemoryError:
+        raise
     except Exception:  # a later frame is damaged: the first one, which counts, is not
         return 1
 

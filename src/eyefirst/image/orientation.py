@@ -27,6 +27,8 @@ def valid_orientation(value: object) -> int:
 def orientation_of(picture: PIL.Image.Image) -> int:
     try:
         return valid_orientation(picture.getexif().get(ORIENTATION_TAG))
+    except MemoryError:
+        raise
     except Exception:  # broken EXIF is common and does not spoil the pixels
         return 1
 

@@ -17,6 +17,7 @@ class Image:
 
     `pixels` is (height, width, 3) uint8, RGB, 0..255, row 0 at the top, read-only. It may be smaller
     than `size`, the upright size at full resolution, when the caller asked for fewer pixels.
+    `warnings` says what was amiss with the file and did not keep it from being read.
     `sha256` is of the file's bytes; for arrays and Pillow pictures, of the shape and the pixels.
     """
 
@@ -26,6 +27,7 @@ class Image:
     sha256: str
     format: str
     frame_count: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_reduced(self) -> bool:

@@ -7,7 +7,7 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from eyefirst.errors import (
     InvalidValueError,
     NotAPictureError,
+    NotEnoughMemoryError,
     PictureNotFoundError,
     PictureTooLargeError,
     UnsupportedPictureError,
 )
+from eyefirst.image.arrays import checked_array
 from eyefirst.image.picture import Image
 
 FILE_LIMIT_BYTES = 1 << 31
@@ -107,7 +109,7 @@ def opened_from(source: Source, hash_held: Callable[[Opened], str]) -> Opened:
     if isinstance(given, Image):
         return Opened(given.name, held=given)
     if isinstance(given, np.ndarray):
-        return Opened("<array>", held=_checked_array(given), hash_held=hash_held)
+        return Opened("<array>", held=checked_array(given), hash_held=hash_held)
     if isinstance(given, PIL.Image.Image):
         return Opened(str(getattr(given, "filename", "")) or "<picture>", held=given, hash_held=hash_held)
     return _opened_file(given)
@@ -126,8 +128,18 @@ def _opened_file(given: Any) -> Opened:
         return Opened(name, data=_read_file(given, name))
     raise InvalidValueError(
         f"expected a path, bytes, a binary file, an array or a Pillow picture, got {type(given).__name__}",
-        remedy="convert it, e.g. with numpy.asarray",
+        remedy=_remedy_for(given),
     )
+
+
+def _remedy_for(given: object) -> str:
+    if given is None:
+        return "check where it comes from: cv2.imread, for one, returns None for a file that it cannot read"
+    if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)):
+        return "give one picture at a time, in a loop over them"
+    if hasattr(given, "__array__") or hasattr(given, "__array_interface__"):
+        return "convert it with numpy.asarray(...)"
+    return "give the path of a file, or the picture itself"
 
 
 def hash_of_pixels(pixels: NDArray[np.uint8]) -> str:
@@ -168,6 +180,8 @@ def _read_path(name: str) -> bytes:
                     source=name,
                 )
             return file.read()
+    except MemoryError as error:
+        raise _too_much_to_hold(name) from error
     except FileNotFoundError:
         remedy = "download it first, nothing is fetched" if "://" in name else "check the path"
         raise PictureNotFoundError("there is no such file", remedy=remedy, source=name) from None
@@ -184,10 +198,21 @@ def _read_file(file: Any, name: str) -> bytes:
     if not isinstance(file, io.TextIOBase):
         try:
             data = file.read()
+            at_end = not data and file.seekable() and file.tell() > 0
+        except AttributeError:  # not all that can be read can say where it stands
+            at_end = False
+        except MemoryError as error:
+            raise _too_much_to_hold(name) from error
         except (OSError, ValueError) as error:  # ValueError: the file is closed
             raise PictureNotFoundError(
                 f"cannot be read ({error})", remedy="open the file for reading, and keep it open", source=name
             ) from error
+        if at_end:
+            raise NotAPictureError(
+                "gives no bytes, because the file object stands at its end",
+                remedy="call seek(0) on it first",
+                source=name,
+            )
         if isinstance(data, (bytes, bytearray, memoryview)):
             return bytes(data)
     raise InvalidValueError(
@@ -195,13 +220,9 @@ def _read_file(file: Any, name: str) -> bytes:
     )
 
 
-def _checked_array(array: NDArray[Any]) -> NDArray[np.uint8]:
-    shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
-    if not shaped or array.dtype != np.uint8 or array.size == 0:
-        raise UnsupportedPictureError(
-            "expected an array (height, width, 3) of uint8, RGB, at least 1 x 1, "
-            f"got shape {array.shape} of {array.dtype}",
-            remedy="for values in 0..1 use (array * 255).astype('uint8'); colours go last",
-            source="<array>",
-        )
-    return array
+def _too_much_to_hold(name: str) -> NotEnoughMemoryError:
+    return NotEnoughMemoryError(
+        "cannot be read, because the process has no memory left for the file",
+        remedy="work on fewer pictures at once",
+        source=name,
+    )
