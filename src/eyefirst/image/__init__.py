@@ -2,14 +2,17 @@
 
 The files, in the order in which a picture passes through them; each imports only from those above it:
 
-    picture.py      what comes out: `Image`
-    source.py       what goes in: `Opened` holds the bytes or the pixels, the name and the hash
-    formats.py      which formats are read, the limits, and the one border to Pillow
-    orientation.py  upright
-    colour.py       any mode and profile to sRGB with 8 bits a channel; alpha
-    jpeg.py         a JPEG without its end marker
-    decoding.py     `decode`: one decode for analysis and cutting
-    animation.py    all frames, their times, how often they play
+    picture.py        what comes out: `Image`
+    arrays.py         an array as a picture, or what makes it one
+    source.py         what goes in: `Opened` holds the bytes or the pixels, the name and the hash
+    formats.py        which formats are read, the limits, and the one border to Pillow
+    orientation.py    upright
+    containers.py     the named parts of a file
+    colour_spaces.py  what a file says of its colours by numbers
+    colour.py         any mode and profile to sRGB with 8 bits a channel; alpha
+    jpeg.py           a JPEG without its end marker
+    decoding.py       `decode`: one decode for analysis and cutting
+    animation.py      all frames, their times, how often they play
 
 Nothing is fetched from the network.
 """
@@ -68,21 +71,22 @@ def load_image(
     orientation: int | None = None,
     at_least: Need | None = None,
     pixel_limit: int = DEFAULT_PIXEL_LIMIT,
-    background: str = "white",
+    background: str | None = None,
 ) -> Image:
-    """Decodes a picture: upright, in sRGB, alpha laid on `background`, the first frame of an animation.
+    """Decodes a picture for analysis: upright, in sRGB, without alpha, the first frame of an animation.
 
     `source` is a path, a file's bytes, a binary file object (read from where it stands), a Pillow
     picture (its current frame), an array (height, width, 3) uint8 RGB (grey and RGBA are understood
     too), an `Opened` source, or an `Image`, which is returned as it is. Callers' objects are neither
     changed nor closed. `orientation`, 1 to 8 as in EXIF, is used instead of the file's own. `at_least`
     says how many pixels the caller needs on each side of the upright picture: files may then be decoded
-    smaller, never below it. `background` is any CSS colour.
+    smaller, never below it. `background`, any CSS colour, is laid behind what is transparent; by default
+    it is white, or black where the edges of the picture would be lost on white.
 
     Raises a PictureError when the picture cannot be used, InvalidValueError for the other arguments,
     and MissingExtraError for HEIC without the extra `heif`.
     """
-    paper = parse_colour(background)
+    paper = None if background is None else parse_colour(background)
     if isinstance(source, Image) and orientation in (None, 1):
         return source
     opened = open_source(source)

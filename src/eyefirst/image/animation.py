@@ -69,7 +69,7 @@ def load_animation(
             with pillow_border(opened.name, kind):
                 picture.seek(first + number)
             frame, _ = decoding.decode_frame(
-                picture, kind, opened.name, orientation=orientation, at_least=None, pixel_limit=pixel_limit
+                picture, kind, opened.name, opened.data, orientation=orientation, at_least=None, pixel_limit=pixel_limit
             )
             frames.append(_plain(frame))
             durations.append(_shown_ms(picture.info))

@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import PIL.Image
-from PIL import ImageCms
+from PIL import ImageCms, ImageFilter
+
+from eyefirst.image.colour_spaces import ColourSpace
 
 PROFILE_LIMIT_BYTES = 4 << 20
 """A longer colour profile counts as broken; the largest printers' profiles have about 3 MB."""
@@ -67,23 +69,57 @@ def _to_8_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
     return plain
 
 
-def to_srgb(picture: PIL.Image.Image, profile: object) -> PIL.Image.Image:
-    """From a plain mode to sRGB: RGB, or RGBA where there is alpha."""
+def to_srgb(picture: PIL.Image.Image, stated: ColourSpace | bytes | None) -> PIL.Image.Image:
+    """From a plain mode to sRGB: RGB, or RGBA where there is alpha. stated: the picture's colour space or profile."""
     alpha = None
     if picture.mode in ("LA", "RGBA"):
         alpha = picture.getchannel("A")
         picture = picture.getchannel("L") if picture.mode == "LA" else picture.convert("RGB")
-    if isinstance(profile, bytes) and 0 < len(profile) <= PROFILE_LIMIT_BYTES:
-        if picture.mode == "L" and profile[16:20] == b"RGB ":
-            picture = picture.convert("RGB")
-        transform = _transform(profile, picture.mode)
-        if transform is not None:
-            picture = transform.apply(picture)
+    if isinstance(stated, ColourSpace) and stated.is_hdr and picture.mode != "CMYK":
+        picture = stated.tone_mapped(picture.convert("RGB"))
+    elif stated is not None:
+        picture = _by_profile(picture, stated.profile() if isinstance(stated, ColourSpace) else stated)
     picture = picture if picture.mode == "RGB" else picture.convert("RGB")
     if alpha is None:
         return picture
     picture.putalpha(alpha)
     return picture
+
+
+def _by_profile(picture: PIL.Image.Image, profile: bytes) -> PIL.Image.Image:
+    if not 0 < len(profile) <= PROFILE_LIMIT_BYTES:
+        return picture
+    if picture.mode == "L" and profile[16:20] == b"RGB ":
+        picture = picture.convert("RGB")
+    transform = _transform(profile, picture.mode)
+    return picture if transform is None else transform.apply(picture)
+
+
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+EDGE_SIDE = 256
+"""The edges of transparency are looked at in a picture of this side."""
+LOST_ON_WHITE = 64
+"""Mean difference from white, of 255, below which the edges of a picture are lost on it."""
+
+
+def ground_for(picture: PIL.Image.Image) -> _RGB:
+    """What to lay behind a transparent picture, so that a network sees it: white, or black where white hides it.
+
+    What counts is the brightness of the visible pixels beside transparent ones: that is where the outline is.
+    """
+    if picture.mode != "RGBA":
+        return WHITE
+    small = picture.reduce(max(max(picture.size) // EDGE_SIDE, 1))
+    alpha = np.asarray(small.getchannel("A"), np.float32) / 255
+    if alpha.min() > 0.9:
+        return WHITE
+    most = PIL.Image.fromarray((alpha * 255).astype(np.uint8)).filter(ImageFilter.MinFilter(5))
+    beside = alpha * (1 - np.asarray(most, np.float32) / 255)
+    if beside.sum() <= 0:
+        return WHITE
+    brightness = np.asarray(small.convert("RGB").convert("L"), np.float32)
+    from_white = float((beside * (255 - brightness)).sum() / beside.sum())
+    return BLACK if from_white < LOST_ON_WHITE else WHITE
 
 
 def on_paper(picture: PIL.Image.Image, paper: _RGB) -> PIL.Image.Image:

@@ -11,10 +11,12 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
+from PIL.ImageFile import ImageFile
 
-from eyefirst.errors import InvalidValueError, TruncatedPictureError
+from eyefirst.errors import EyefirstError, InvalidValueError, TruncatedPictureError
 from eyefirst.geometry import Size
-from eyefirst.image.colour import on_paper, to_plain_mode, to_srgb
+from eyefirst.image.colour import ground_for, on_paper, to_plain_mode, to_srgb
+from eyefirst.image.colour_spaces import stated_space
 from eyefirst.image.formats import (
     DEFAULT_PIXEL_LIMIT,
     checked_size,
@@ -68,8 +70,10 @@ class Decoded:
         """Whether `picture` has fewer pixels than the source."""
         return self.picture.size != (self.size.width, self.size.height)
 
-    def image(self, paper: tuple[int, int, int] = (255, 255, 255)) -> Image:
-        """For analysis: alpha laid on a colour."""
+    def image(self, paper: tuple[int, int, int] | None = None) -> Image:
+        """For analysis: alpha laid on a colour, by default on one that the picture stands out from."""
+        if paper is None:
+            paper = ground_for(self.picture)
         pixels = locked(np.asarray(on_paper(self.picture, paper)))
         return Image(pixels, self.size, self.name, self.sha256, self.format, self.frame_count, self.warnings)
 
@@ -126,7 +130,7 @@ def decode(
         picture, count = open_picture(data, kind, opened.name)
         try:
             plain, size = decode_frame(
-                picture, kind, opened.name, orientation=orientation, at_least=at_least, pixel_limit=pixel_limit
+                picture, kind, opened.name, data, orientation=orientation, at_least=at_least, pixel_limit=pixel_limit
             )
         except TruncatedPictureError:
             if kind != "JPEG" or warnings or not (data := with_end_marker(opened.data)):
@@ -160,12 +164,16 @@ def decode_frame(
     picture: PIL.Image.Image,
     kind: str,
     name: str,
+    data: bytes,
     *,
     orientation: int | None,
     at_least: Need | None,
     pixel_limit: int,
 ) -> tuple[PIL.Image.Image, Size]:
-    """The current frame as an upright RGB or RGBA picture in sRGB, perhaps reduced, and its whole upright size."""
+    """The current frame as an upright RGB or RGBA picture in sRGB, perhaps reduced, and its whole upright size.
+
+    kind: the format, "" for a picture that came in memory. data: the bytes that the picture was opened from.
+    """
     size = checked_size(*picture.size, name, pixel_limit)
     needed = None
     if kind == "JPEG":
@@ -193,7 +201,28 @@ def decode_frame(
         plain = reduced(plain, needed)
         for turn in turns:
             plain = turned(plain, turn)
-        return to_srgb(plain, picture.info.get("icc_profile")), size
+        return to_srgb(plain, stated_space(kind or (picture.format or ""), data, picture.info)), size
+
+
+def _bytes_behind(picture: PIL.Image.Image) -> bytes:
+    """The file of a Pillow picture, where it may say more about colours than Pillow does, and is still there."""
+    if picture.format not in ("PNG", "AVIF", "HEIF") or not isinstance(picture, ImageFile):
+        return b""
+    path = getattr(picture, "filename", "")
+    try:
+        if isinstance(path, (str, os.PathLike)) and path:
+            return open_source(path).data
+        file = getattr(picture, "_fp", None) or picture.fp
+        if file is None:
+            return b""
+        place = file.tell()
+        try:
+            file.seek(0)
+            return bytes(file.read())
+        finally:
+            file.seek(place)
+    except (EyefirstError, OSError, ValueError, AttributeError):
+        return b""
 
 
 def _asked(at_least: Need, size: Size) -> Size:
@@ -275,6 +304,12 @@ def _decode_held(opened: Opened, orientation: int | None, pixel_limit: int) -> D
         picture.load()
         own = orientation_of(picture)
     plain, size = decode_frame(
-        picture, "", opened.name, orientation=orientation, at_least=None, pixel_limit=pixel_limit
+        picture,
+        "",
+        opened.name,
+        _bytes_behind(picture),
+        orientation=orientation,
+        at_least=None,
+        pixel_limit=pixel_limit,
     )
     return Decoded(plain, size, opened, picture.format or "", 1, is_as_stored=orientation in (None, own))

@@ -174,7 +174,7 @@ def test_a_hash_of_any_form_matches_any_form(kind: str, tmp_path: Path) -> None:
         forms: list[Any] = [path, path.read_bytes(), lazy, loaded, load_picture(path), load_image(path)]
         hashes = {fingerprint(form) for form in forms}
         assert len(hashes) == 2  # of the file, and of the pixels
-        named = [path, path.read_bytes(), lazy, loaded]
+        named: list[Any] = [path, path.read_bytes(), lazy, loaded]
         for form in named:
             assert all(matches(form, h) for h in hashes)
             assert not any(matches(form, fingerprint(o)) for o in (other, load_picture(other)))

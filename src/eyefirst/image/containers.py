@@ -1,0 +1,109 @@
+"""Containers: the named parts of a file, found without decoding it.
+
+Each function goes through bytes that nobody vouches for: it ends where the structure does and raises nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of every chunk of a PNG; those of IDAT and fdAT without their content."""
+    place = 8
+    while place + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, place)
+        pixels = name in (b"IDAT", b"fdAT")
+        yield name, b"" if pixels else data[place + 8 : place + 8 + length]
+        place += 12 + length
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and content of every segment of a JPEG before its pixels."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF:  # padding
+            place += 1
+            continue
+        if marker in (0xDA, 0xD9):
+            return
+        length = struct.unpack_from(">H", data, place + 2)[0]
+        yield marker, data[place + 4 : place + 2 + length]
+        place += 2 + max(length, 2)
+
+
+def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of every chunk of a WebP."""
+    place = 12
+    while place + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, place)
+        yield name, data[place + 8 : place + 8 + length]
+        place += 8 + length + (length & 1)
+
+
+class Box(NamedTuple):
+    """A box of an ISO base media file: its name, and where its content begins and ends."""
+
+    name: bytes
+    start: int
+    end: int
+
+
+def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
+    """The boxes of an AVIF or HEIC file, or those inside a box."""
+    end = len(data) if end is None else min(end, len(data))
+    while start + 8 <= end:
+        length, name = struct.unpack_from(">I4s", data, start)
+        head = 8
+        if length == 1 and start + 16 <= end:
+            length = struct.unpack_from(">Q", data, start + 8)[0]
+            head = 16
+        stop = end if length == 0 else start + length
+        if stop < start + head:
+            return
+        yield Box(name, start + head, min(stop, end))
+        start = stop
+
+
+def primary_properties(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Name and content of the properties of the main picture of an AVIF or HEIC file."""
+    try:
+        return _primary_properties(data)
+    except (struct.error, LookupError, StopIteration):
+        return []
+
+
+def _primary_properties(data: bytes) -> list[tuple[bytes, bytes]]:
+    meta = next(box for box in boxes(data) if box.name == b"meta")
+    inside = {box.name: box for box in boxes(data, meta.start + 4, meta.end)}
+    pitm, iprp = inside[b"pitm"], inside[b"iprp"]
+    primary = struct.unpack_from(">I" if data[pitm.start] else ">H", data, pitm.start + 4)[0]
+    parts = list(boxes(data, iprp.start, iprp.end))
+    ipco = next(box for box in parts if box.name == b"ipco")
+    properties = [(box.name, data[box.start : box.end]) for box in boxes(data, ipco.start, ipco.end)]
+    for ipma in (box for box in parts if box.name == b"ipma"):
+        numbers = _associations(data, ipma).get(primary)
+        if numbers is not None:
+            return [properties[number - 1] for number in numbers if 0 < number <= len(properties)]
+    return []
+
+
+def _associations(data: bytes, ipma: Box) -> dict[int, list[int]]:
+    """The numbers of the properties of each item, from 1."""
+    version, wide = data[ipma.start], data[ipma.start + 3] & 1
+    count = struct.unpack_from(">I", data, ipma.start + 4)[0]
+    place, found = ipma.start + 8, {}
+    for _ in range(count):
+        if place >= ipma.end:
+            break
+        item = struct.unpack_from(">H" if version < 1 else ">I", data, place)[0]
+        place += 2 if version < 1 else 4
+        size = data[place]
+        place += 1
+        numbers = struct.unpack_from(f">{size}{'H' if wide else 'B'}", data, place)
+        found[item] = [number & (0x7FFF if wide else 0x7F) for number in numbers]
+        place += size * (2 if wide else 1)
+    return found
