@@ -1,6 +1,7 @@
 """Makes a tiny ONNX network with the real interface, so that the real runtime is tested in milliseconds.
 
-Attention is the brightness of each 4 x 4 cell as a distribution, scaled; objectness is how red it is.
+Attention is the brightness of each 4 x 4 cell as a distribution, scaled; objectness is how red it is. The faces that
+it finds, if wanted, are the reddest cells, each with edges as far away as it is red.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 SIDE = 272
 
 
-def make_tiny_network(path: Path, revision: str = "tiny_v1") -> Path:
+def make_tiny_network(path: Path, revision: str = "tiny_v1", *, faces: bool = False) -> Path:
     """Writes the network and returns its path."""
     grey = np.full((1, 3, 1, 1), 1 / 3 / 255, np.float32)
     red = np.array([1, -0.5, -0.5], np.float32).reshape(1, 3, 1, 1) / 255
@@ -28,6 +29,10 @@ def make_tiny_network(path: Path, revision: str = "tiny_v1") -> Path:
         helper.make_node("Clip", ["red4", "zero", "one"], ["clipped"]),
         helper.make_node("Squeeze", ["clipped", "axis"], ["objectness"]),
     ]
+    outputs = {"attention": ["n", 68, 68], "objectness": ["n", 68, 68]}
+    if faces:
+        nodes.append(helper.make_node("Concat", ["clipped"] * 5, ["faces"], axis=1))
+        outputs["faces"] = ["n", 5, 68, 68]
     constants: dict[str, np.ndarray] = {
         "grey": grey,
         "red": red,
@@ -39,7 +44,7 @@ def make_tiny_network(path: Path, revision: str = "tiny_v1") -> Path:
         nodes,
         "tiny",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", SIDE, SIDE, 3])],
-        [helper.make_tensor_value_info(o, TensorProto.FLOAT, ["n", 68, 68]) for o in ("attention", "objectness")],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

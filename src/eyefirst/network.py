@@ -1,4 +1,4 @@
-"""Networks: pictures in, two heat maps out. The only place that knows onnxruntime.
+"""Networks: pictures in, heat maps out. The only place that knows onnxruntime.
 
 A network is anything with the shape of `Network`. The ones that ship are ONNX files that describe
 themselves in their metadata; `MappedOnnxNetwork` runs other people's files by a declared mapping;
@@ -31,10 +31,12 @@ class Prediction:
 
     attention: fixation density relative to an even spread, divided by the network's stated ceiling.
     objectness: probability that the cell belongs to a foreground subject.
+    faces: the maps that `eyefirst.faces.decode_faces` reads, (n, 5, 68, 68), or None where the network has none.
     """
 
     attention: NDArray[np.float32]
     objectness: NDArray[np.float32]
+    faces: NDArray[np.float32] | None = None
 
 
 class Network(Protocol):
@@ -58,6 +60,7 @@ class Network(Protocol):
 class OnnxNetwork:
     """A network in an ONNX file with input `image` uint8 (n, side, side, 3) and outputs `attention`, `objectness`.
 
+    A third output, `faces`, is optional.
     `threads` is the number of onnxruntime threads; one, the default, is best where many pictures are
     worked on side by side. `providers` are onnxruntime's execution providers, in order of preference;
     a provider that does not come into force is an error rather than a silent change to the CPU.
@@ -89,6 +92,7 @@ class OnnxNetwork:
                 source=path,
             )
         self._side = side
+        self._outputs = ["attention", "objectness", *(["faces"] if "faces" in outputs else [])]
 
     @property
     def revision(self) -> str:
@@ -103,8 +107,7 @@ class OnnxNetwork:
     def predict(self, pictures: NDArray[np.uint8]) -> Prediction:
         """Both maps for (n, side, side, 3) uint8 sRGB pictures."""
         _check_pictures(pictures, self._side)
-        attention, objectness = self._session.run(["attention", "objectness"], {"image": pictures})
-        return Prediction(attention, objectness)
+        return Prediction(*self._session.run(self._outputs, {"image": pictures}))
 
 
 class MappedOnnxNetwork:

@@ -23,6 +23,18 @@ def test_the_tiny_network_answers_in_range(tiny_network: OnnxNetwork) -> None:
     assert tiny_network.providers[0] == "CPUExecutionProvider"
 
 
+def test_a_network_with_faces_gives_their_maps(tiny_network: OnnxNetwork, tmp_path: Path) -> None:
+    from tests.make_tiny_network import make_tiny_network
+
+    picture = np.zeros((1, 272, 272, 3), np.uint8)
+    picture[0, :100, :100, 0] = 255
+    faces = OnnxNetwork(make_tiny_network(tmp_path / "f.onnx", faces=True)).predict(picture).faces
+    assert faces is not None
+    assert faces.shape == (1, 5, 68, 68)
+    assert faces[0, 0, 10, 10] == 1
+    assert tiny_network.predict(picture).faces is None
+
+
 @pytest.mark.parametrize(
     "bad", [np.zeros((272, 272, 3), np.uint8), np.zeros((1, 3, 272, 272), np.uint8), np.zeros((1, 272, 272, 3))]
 )

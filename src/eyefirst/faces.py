@@ -1,0 +1,77 @@
+"""Faces: from a network's face maps to boxes.
+
+The maps of one picture have the shape (5, height, width), float32 in 0..1. Channel 0 is the confidence that the
+centre of a face lies in the cell. Channels 1 to 4 are the distances from the middle of the cell to the left, top,
+right and bottom edge of that face, as shares of the picture's width (left, right) and height (top, bottom).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_CONFIDENCE = 0.4
+LARGEST_OVERLAP = 0.4
+"""Intersection over union from which two boxes are taken for one face."""
+MOST_FACES = 200
+"""Peaks per picture that are looked at, the most confident first."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceBox:
+    """A face: edges in 0..1 of the picture with a top-left origin, and a confidence in 0..1."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    confidence: float
+
+
+def decode_faces(
+    faces: NDArray[np.floating], *, least_confidence: float = LEAST_CONFIDENCE, largest_overlap: float = LARGEST_OVERLAP
+) -> tuple[FaceBox, ...]:
+    """Return the faces in the maps of one picture, (5, height, width), the most confident first.
+
+    A face is a local maximum of the confidence among its eight neighbours. Where boxes overlap by more than
+    `largest_overlap` (intersection over union), only the most confident one stays.
+    """
+    if faces.ndim != 3 or faces.shape[0] != 5:
+        raise ValueError(f"expected the face maps of one picture, (5, height, width); got an array of {faces.shape}")
+    boxes = face_boxes(faces, least_confidence)
+    kept: list[NDArray[np.float64]] = []
+    for box in boxes:
+        if not kept or overlaps(box, np.array(kept)).max() <= largest_overlap:
+            kept.append(box)
+    return tuple(FaceBox(*map(float, box)) for box in kept)
+
+
+def face_boxes(faces: NDArray[np.floating], least_confidence: float) -> NDArray[np.float64]:
+    """Return left, top, right, bottom and confidence of every peak, (n, 5), the most confident first."""
+    height, width = faces.shape[1:]
+    confidence = np.asarray(faces[0], np.float64)
+    rows, columns = np.nonzero((confidence >= least_confidence) & (confidence >= _highest_around(confidence)))
+    order = np.argsort(-confidence[rows, columns], kind="stable")[:MOST_FACES]
+    rows, columns = rows[order], columns[order]
+    x, y = (columns + 0.5) / width, (rows + 0.5) / height
+    left, top, right, bottom = np.asarray(faces[1:, rows, columns], np.float64)
+    edges = np.stack([x - left, y - top, x + right, y + bottom], axis=1).clip(0, 1)
+    return np.concatenate([edges, confidence[rows, columns][:, None]], axis=1)
+
+
+def overlaps(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return intersection over union of one box with each of n others; left, top, right, bottom come first."""
+    sides = np.minimum(box[2:4], others[:, 2:4]) - np.maximum(box[:2], others[:, :2])
+    shared = sides.clip(0).prod(axis=1)
+    areas = (box[2:4] - box[:2]).prod() + (others[:, 2:4] - others[:, :2]).prod(axis=1) - shared
+    return np.asarray(shared / np.maximum(areas, 1e-12), np.float64)
+
+
+def _highest_around(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The highest value among each cell's eight neighbours."""
+    height, width = values.shape
+    padded = np.pad(values, 1, constant_values=-1.0)
+    shifts = [(dy, dx) for dy in range(3) for dx in range(3) if (dy, dx) != (1, 1)]
+    return np.max([padded[dy : dy + height, dx : dx + width] for dy, dx in shifts], axis=0)
