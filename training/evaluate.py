@@ -1,18 +1,32 @@
-"""Quick figures on the held-back side while training runs; `benchmarks/quality` prints the full table."""
+"""Quick figures on the held-back side: `python -m training.evaluate STORE WEIGHTS...`, and while training runs.
+
+WEIGHTS is a check-point (.pt), averaged weights (.safetensors) or an exported network (.onnx). All held-back pictures
+are asked, in one run for all the files. `benchmarks/quality` prints the full table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training.datasets.store import Store
-from training.metrics import CROP_RATIOS, MaskScores, best_corner, cc, fixed_ratio_kept, nss
+from eyefirst.faces import decode_faces
+from eyefirst.network import OnnxNetwork
+from training.datasets.store import Store, open_store
+from training.metrics import CROP_RATIOS, FaceScores, MaskScores, best_corner, cc, fixed_ratio_kept, nss
 from training.networks.saliency_net import SaliencyNet
+from training.weights import load_weights
 
 MEASURED_SETS = ("osie", "mit1003", "eyecrowd", "scene500")
+MASKED_SETS = ("DUTS-TR", "ECSSD")
+PEOPLE_SETS = ("human290", "CCP", "FCDB", "taskview492")
+"""Where faces are looked for too."""
 PRIOR_SETS = ("osie", "mit1003")
 """The shipped prior is the mean of these sets' priors."""
 
@@ -40,37 +54,80 @@ def parts_of(indices: list[int]) -> list[list[int]]:
 
 
 @torch.no_grad()
-def predict(net: SaliencyNet, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 272, 272, 3) uint8 -> attention densities and objectness, both (n, 68, 68) float32."""
+def predict(net: SaliencyNet, pictures: np.ndarray) -> Maps:
+    """What a network says of (n, 272, 272, 3) uint8 pictures."""
     net.eval()
-    attention, objectness = (maps.float() for maps in net(as_input(net, pictures)))
+    attention, objectness, faces = net(as_input(net, pictures))
     attention, objectness = net.calibrated(attention + shipped_prior(net, attention.shape[-1]), objectness)
     density = attention.flatten(1).softmax(1).view_as(attention)
-    return density.cpu().numpy(), objectness.sigmoid().cpu().numpy()
+    faces = None if faces is None else faces.sigmoid().cpu().numpy()
+    return Maps(density.cpu().numpy(), objectness.sigmoid().cpu().numpy(), faces)
 
 
-def evaluate(net: SaliencyNet, store: Store, most_per_set: int = 200) -> dict[str, float]:
-    """Names like `osie.nss`, `osie.gap`, `DUTS-TR.max_f`, `nothing.peak` to figures."""
+class Maps(NamedTuple):
+    """Attention densities and objectness, (n, 68, 68) float32, and faces (n, 5, 68, 68) where a network has them."""
+
+    attention: np.ndarray
+    objectness: np.ndarray
+    faces: np.ndarray | None
+
+
+Predictor = Callable[[np.ndarray], Maps]
+"""(n, 272, 272, 3) uint8 -> maps."""
+
+
+def evaluate(net: SaliencyNet, store: Store, most_per_set: int = 150) -> dict[str, float]:
+    """Names like `osie.nss`, `osie.gap`, `DUTS-TR.max_f`, `nothing.lit`, `faces.recall` to figures."""
+    return figures_of(partial(predict, net), store, most_per_set)
+
+
+def figures_of(predictor: Predictor, store: Store, most_per_set: int | None) -> dict[str, float]:
+    """`evaluate` for whatever gives maps. `ECSSD`, where the store has it, is for looking, not for choosing."""
     figures: dict[str, float] = {}
-    for name in MEASURED_SETS:
+    scores = FaceScores()
+
+    def asked(name: str) -> tuple[list[int], Maps]:
         chosen = store.select(name, held_back=True)[:most_per_set]
+        maps = _predict_all(predictor, store, chosen)
+        if maps.faces is not None and store.faces is not None:
+            for i, faces in zip(chosen, maps.faces, strict=True):
+                truth = np.asarray(store.faces[i])
+                if not np.isnan(truth[0, 0]):
+                    scores.add(_boxes(faces), truth[truth[:, 4] > 0], store.rows[i].aspect)
+        return chosen, maps
+
+    for name in MEASURED_SETS:
+        chosen, maps = asked(name)
         if chosen:
-            figures |= attention_figures(store, name, chosen, _predict_all(net, store, chosen)[0])
+            figures |= attention_figures(store, name, chosen, maps.attention)
     gaps = [value for name, value in figures.items() if name.endswith(".gap")]
     if gaps:
         figures["mean.gap"] = float(np.mean(gaps))
-    chosen = store.select("DUTS-TR", held_back=True)[: 2 * most_per_set]
-    scores = MaskScores.empty()
-    for i, o in zip(chosen, _predict_all(net, store, chosen)[1], strict=True):
-        mask = np.asarray(store.labels[i, 0]) > 0.5
-        scores.add(o.repeat(2, 0).repeat(2, 1), mask)
+    for name in MASKED_SETS:
+        chosen, maps = asked(name)
+        masks = MaskScores.empty()
+        for i, o in zip(chosen, maps.objectness, strict=True):
+            masks.add(o.repeat(2, 0).repeat(2, 1), np.asarray(store.labels[i, 0]) > 0.5)
+        if chosen:
+            figures[f"{name}.max_f"], figures[f"{name}.mae"] = masks.max_f, masks.mae
+    chosen, maps = asked("nothing")
     if chosen:
-        figures["DUTS-TR.max_f"], figures["DUTS-TR.mae"] = scores.max_f, scores.mae
-    chosen = store.select("nothing", held_back=True)[:most_per_set]
-    if chosen:
-        peaks = np.sort(_predict_all(net, store, chosen)[1].reshape(len(chosen), -1), axis=1)[:, -46]
+        peaks = np.sort(maps.objectness.reshape(len(chosen), -1), axis=1)[:, -46]
         figures["nothing.lit"] = float((peaks > 0.5).mean())
+        if maps.faces is not None:
+            figures["nothing.faces"] = float(np.mean([len(_boxes(faces)) > 0 for faces in maps.faces]))
+    for name in PEOPLE_SETS:
+        asked(name)
+    if scores.there:
+        figures["faces.recall"], figures["faces.precision"] = scores.recall, scores.precision
+        figures["faces.there"] = scores.there
     return figures
+
+
+def _boxes(faces: np.ndarray) -> np.ndarray:
+    """(n, 5)."""
+    found = decode_faces(faces)
+    return np.array([(f.left, f.top, f.right, f.bottom, f.confidence) for f in found]).reshape(-1, 5)
 
 
 def attention_figures(store: Store, name: str, chosen: list[int], attention: np.ndarray) -> dict[str, float]:
@@ -89,8 +146,34 @@ def attention_figures(store: Store, name: str, chosen: list[int], attention: np.
     }
 
 
-def _predict_all(net: SaliencyNet, store: Store, indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    parts = [predict(net, store.pictures[part]) for part in parts_of(indices)]
+def _predict_all(predictor: Predictor, store: Store, indices: list[int]) -> Maps:
+    parts = [predictor(store.pictures[part]) for part in parts_of(indices)]
     if not parts:
-        return np.empty((0, 0, 0)), np.empty((0, 0, 0))
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        return Maps(np.empty((0, 68, 68)), np.empty((0, 68, 68)), None)
+    attention, objectness, faces = zip(*parts, strict=True)
+    return Maps(
+        np.concatenate(attention), np.concatenate(objectness), None if faces[0] is None else np.concatenate(faces)
+    )
+
+
+def _exported(network: OnnxNetwork, pictures: np.ndarray) -> Maps:
+    said = network.predict(np.ascontiguousarray(pictures))
+    return Maps(said.attention, said.objectness, said.faces)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("weights", type=Path, nargs="+")
+    parser.add_argument("--most", type=int, help="At most so many pictures of every set (default: all)")
+    arguments = parser.parse_args()
+    store = open_store(arguments.store)
+    for path in arguments.weights:
+        exported = path.suffix == ".onnx"
+        predictor = partial(_exported, OnnxNetwork(path)) if exported else partial(predict, load_weights(path))
+        figures = figures_of(predictor, store, arguments.most)
+        print(path, "  ".join(f"{name} {value:.4g}" for name, value in figures.items()), sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

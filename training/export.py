@@ -28,11 +28,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from training.datasets.store import PICTURE_SIDE, Store, open_store
 from training.evaluate import shipped_prior
-from training.networks.saliency_net import SaliencyNet
+from training.networks.lite import ScaledConv
+from training.networks.saliency_net import FACE_CHANNELS, SaliencyNet
 from training.weights import load_weights, save_weights
 
 ATTENTION_CEILING = 64.0
 """An attention of 1.0 means this many times the fixations of an even spread."""
+FACES_METADATA = (
+    "float32 (n, 5, 68, 68): [0] confidence that the centre of a face lies in the cell; [1] to [4] distance from the "
+    "middle of the cell to the face's left, top, right and bottom edge, as shares of the picture's width or height"
+)
 CALIBRATION_PICTURES = 192
 LARGEST_FLOAT_DIFFERENCE = 1e-3
 ZERO_LEVEL = 116
@@ -40,7 +45,7 @@ ZERO_LEVEL = 116
 
 
 class Shipped(nn.Module):
-    """uint8 (n, 272, 272, 3) RGB in; attention and objectness (n, 68, 68) in 0..1 out."""
+    """uint8 (n, 272, 272, 3) RGB in; out, in 0..1: attention and objectness (n, 68, 68), faces (n, 5, 68, 68)."""
 
     def __init__(self, net: SaliencyNet) -> None:
         super().__init__()
@@ -49,19 +54,28 @@ class Shipped(nn.Module):
         read_fours(self.net)
         self.register_buffer("prior", shipped_prior(net, PICTURE_SIDE // 4).detach())
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def outputs(self) -> list[str]:
+        """The names of what it gives."""
+        return ["attention", "objectness", *(["faces"] if self.net.config.faces else [])]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         fours = image.reshape(-1, PICTURE_SIDE, PICTURE_SIDE // 4, 12)
-        attention, objectness = self.net.heads(fours.permute(0, 3, 1, 2).float() - ZERO_LEVEL)
+        attention, objectness, faces = self.net.heads(fours.permute(0, 3, 1, 2).float() - ZERO_LEVEL)
         attention, objectness = self.net.calibrated(attention + self.prior, objectness)
         density = F.softmax(attention.flatten(1), dim=1)
         relative = density * (density.shape[1] / ATTENTION_CEILING)
-        return relative.clamp(max=1).view_as(attention), objectness.sigmoid()
+        maps = (relative.clamp(max=1).view_as(attention), objectness.sigmoid())
+        return maps if faces is None else (*maps, faces.sigmoid())
 
 
 def fused(net: SaliencyNet) -> SaliencyNet:
-    """A copy in evaluation mode whose batch norms have gone into the convolutions before them."""
+    """A copy in evaluation mode whose batch norms and scales have gone into the convolutions before them."""
     net = copy.deepcopy(net).eval()
-    for module in net.modules():
+    for module in list(net.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, ScaledConv):
+                setattr(module, name, child.plain())
         if isinstance(module, nn.Sequential):
             for i in range(len(module) - 1):
                 if isinstance(module[i], nn.Conv2d) and isinstance(module[i + 1], nn.BatchNorm2d):
@@ -135,15 +149,16 @@ def fix_resizes(model: onnx.ModelProto) -> None:
 
 def write_float(net: SaliencyNet, path: Path) -> None:
     """The network in float32, any batch size."""
+    shipped = Shipped(net)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            Shipped(net),
+            shipped,
             (torch.zeros(1, PICTURE_SIDE, PICTURE_SIDE, 3, dtype=torch.uint8),),
             str(path),
             input_names=["image"],
-            output_names=["attention", "objectness"],
-            dynamic_axes={name: {0: "n"} for name in ("image", "attention", "objectness")},
+            output_names=shipped.outputs,
+            dynamic_axes={name: {0: "n"} for name in ("image", *shipped.outputs)},
             opset_version=18,
             dynamo=False,
         )
@@ -158,7 +173,7 @@ def write_int8(float_path: Path, path: Path, pictures: np.ndarray, reduce_range:
     prepared = path.with_suffix(".prepared.onnx")
     quant_pre_process(str(float_path), str(prepared), skip_symbolic_shape=True)
     graph = onnx.load(str(prepared)).graph
-    last = [n.name for n in graph.node if n.op_type == "Conv" and graph_width(graph, n) == 1]
+    last = [n.name for n in graph.node if n.op_type == "Conv" and graph_width(graph, n) in {1, FACE_CHANNELS}]
     quantize_static(
         str(prepared),
         str(path),
@@ -168,7 +183,7 @@ def write_int8(float_path: Path, path: Path, pictures: np.ndarray, reduce_range:
         reduce_range=reduce_range,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        op_types_to_quantize=["Conv", "Add", "Relu", "Resize"],
+        op_types_to_quantize=["Conv", "Add", "Relu", "Clip", "Resize"],
         nodes_to_exclude=last,
     )
     prepared.unlink()
@@ -225,11 +240,12 @@ def describe(path: Path, metadata: dict[str, str]) -> None:
     onnx.save(model, str(path))
 
 
-def run_onnx(path: Path, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both outputs for (n, 272, 272, 3) uint8, one picture at a time as in use."""
+def run_onnx(path: Path, pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """All outputs for (n, 272, 272, 3) uint8, one picture at a time as in use."""
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    outputs = [session.run(["attention", "objectness"], {"image": p[None]}) for p in pictures]
-    return np.concatenate([o[0] for o in outputs]), np.concatenate([o[1] for o in outputs])
+    names = [output.name for output in session.get_outputs()]
+    outputs = [session.run(names, {"image": p[None]}) for p in pictures]
+    return {name: np.concatenate(maps) for name, maps in zip(names, zip(*outputs, strict=True), strict=True)}
 
 
 def main() -> None:
@@ -262,10 +278,8 @@ def export(net: SaliencyNet, store: Store, revision: str, out: Path, *, int8: bo
     write_float(net, float_path)
     with torch.no_grad():
         expected = [t.numpy() for t in Shipped(net)(torch.from_numpy(np.array(pictures[:16])))]
-    differences = {
-        name: float(np.abs(a - b).max())
-        for name, a, b in zip(("attention", "objectness"), expected, run_onnx(float_path, pictures[:16]), strict=True)
-    }
+    found = run_onnx(float_path, pictures[:16])
+    differences = {name: float(np.abs(a - found[name]).max()) for name, a in zip(found, expected, strict=True)}
     print("largest difference of onnxruntime float32 from torch:", differences)
     if max(differences.values()) > LARGEST_FLOAT_DIFFERENCE:
         raise SystemExit(f"expected at most {LARGEST_FLOAT_DIFFERENCE}; the export is wrong, nothing was shipped")
@@ -274,9 +288,7 @@ def export(net: SaliencyNet, store: Store, revision: str, out: Path, *, int8: bo
         write_int8(float_path, path, pictures, reduce_range)
         quantised = run_onnx(path, pictures[:64])
         floats = run_onnx(float_path, pictures[:64])
-        report["int8_against_float_mean"] = {
-            name: float(np.abs(a - b).mean()) for name, a, b in zip(differences, quantised, floats, strict=True)
-        }
+        report["int8_against_float_mean"] = {n: float(np.abs(quantised[n] - floats[n]).mean()) for n in floats}
         print("mean difference of int8 from float32:", report["int8_against_float_mean"])
     else:
         path.write_bytes(float_path.read_bytes())
@@ -287,6 +299,7 @@ def export(net: SaliencyNet, store: Store, revision: str, out: Path, *, int8: bo
             "input": f"image: uint8 (n, {PICTURE_SIDE}, {PICTURE_SIDE}, 3), sRGB, whole picture squashed to the square",
             "attention": f"float32 (n, 68, 68): fixation density relative to an even spread, / {ATTENTION_CEILING:g}",
             "objectness": "float32 (n, 68, 68): probability that the cell is foreground subject",
+            **({"faces": FACES_METADATA} if net.config.faces else {}),
             "precision": "int8" if int8 else "float32",
             "licence": "Apache-2.0; trained on research data sets; see the card for their terms",
         },

@@ -48,15 +48,32 @@ def fixation_loss(logits: Tensor, shares: Tensor) -> Tensor:
     return -(shares * logits.log_softmax(1)).sum(1)
 
 
-def hint_loss(logits: Tensor, target: Tensor, known: Tensor) -> Tensor:
-    """Binary cross-entropy of the kinds of hints that are known of a picture.
+def face_loss(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Loss of where faces are, and of their edges, each one number for the batch.
 
-    logits, target: (n, kinds, h, w); target in 0..1; known: (n, kinds), 0 or 1.
+    logits: (n, 5, h, w); target: (n, 6, h, w), the labels of `training.datasets.batches.face_target`. The first is
+    the focal loss of CenterNet (Zhou et al., "Objects as points", 2019), by number of faces; the second
+    1 - generalised intersection over union (Rezatofighi et al., CVPR 2019), a mean over cells near faces' centres.
     """
-    cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean((2, 3))
-    return (cross_entropy * known).sum(1)
+    heat, counts, edges = target[:, 0], target[:, 1], target[:, 2:]
+    centre = heat >= 1
+    log_p, log_not = F.logsigmoid(logits[:, 0]), F.logsigmoid(-logits[:, 0])
+    p = logits[:, 0].sigmoid()
+    found = torch.where(centre, (1 - p) ** 2 * log_p, (1 - heat) ** 4 * p**2 * log_not) * counts
+    where = -found.sum() / (centre * counts).sum().clamp(min=1)
+    near = (edges.sum(1) > 0) & (counts > 0)
+    if not near.any():
+        return where, logits.sum() * 0
+    said, true = (maps.movedim(1, -1)[near] for maps in (logits[:, 1:].sigmoid(), edges))
+    return where, (1 - _generalised_overlap(said, true)).mean()
 
 
-def feature_loss(features: Tensor, target: Tensor) -> Tensor:
-    """Squared distance of (n, channels, h, w) features, whose targets have a variance of 1 over all channels."""
-    return ((features - target) ** 2).sum(1).mean((1, 2))
+def _generalised_overlap(a: Tensor, b: Tensor) -> Tensor:
+    """Of boxes given as (n, 4) distances of left, top, right and bottom edge from one point: (n,)."""
+
+    def area(edges: Tensor) -> Tensor:
+        return (edges[:, 0] + edges[:, 2]).clamp(min=1e-6) * (edges[:, 1] + edges[:, 3]).clamp(min=1e-6)
+
+    shared, around = area(torch.minimum(a, b)), area(torch.maximum(a, b))
+    together = area(a) + area(b) - shared
+    return shared / together - (around - together) / around

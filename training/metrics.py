@@ -5,6 +5,7 @@ Attention: NSS, CC, SIM, KL, AUC-Judd, shuffled AUC, information gain (definitio
 gap between the centre crop and the best window that a map closes. Objectness: maximal F-measure, MAE,
 S-measure (Fan et al., ICCV 2017) and E-measure (Fan et al., IJCAI 2018). The tests compare these with
 pysaliency and pysodmetrics. Both: whether values mean what they say, by bins of what was predicted.
+Faces: recall and precision.
 Fixations are (n, 2) x, y fractions with a top-left origin; maps are (h, w) arrays.
 """
 
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from eyefirst.faces import overlaps
 
 Map = NDArray[np.floating]
 Points = NDArray[np.floating]
@@ -323,3 +326,53 @@ class Reliability:
         shares = np.array([b.weight * b.observed for b in rated])
         distances = np.array([abs(np.log(b.observed / b.predicted)) for b in rated])
         return float(np.exp(shares @ distances / shares.sum())) if rated else float("nan")
+
+
+LEAST_FACE = 0.06
+"""Smaller side of the smallest faces that count, as a share of the picture's shorter side."""
+SURE_FACE = 0.5
+SAME_FACE = 0.5
+"""Least intersection over union of a face with a face that is the same."""
+
+
+@dataclass
+class FaceScores:
+    """Collects faces found and faces there are; counts those of at least `LEAST_FACE`.
+
+    Faces there are come from a detector. Those it doubts, and those that are too small, may be found or not.
+    """
+
+    there: int = 0
+    found_of_those: int = 0
+    found: int = 0
+    right: int = 0
+
+    def add(self, found: NDArray[np.floating], truth: NDArray[np.floating], aspect: float) -> None:
+        """Both (n, 5): edges in 0..1, confidence; `found` is the most confident first. Aspect is width / height."""
+        taken = np.zeros(len(truth), bool)
+        counts = (truth[:, 4] >= SURE_FACE) & (face_sizes(truth, aspect) >= LEAST_FACE)
+        self.there += int(counts.sum())
+        for box, size in zip(found, face_sizes(found, aspect), strict=True):
+            free = np.where(taken, 0.0, overlaps(box, truth)) if len(truth) else np.zeros(1)
+            best = int(free.argmax())
+            same = bool(free[best] >= SAME_FACE)
+            if same:
+                taken[best] = True
+                self.found_of_those += int(counts[best])
+            if size >= LEAST_FACE and (not same or counts[best]):
+                self.found += 1
+                self.right += int(same)
+
+    @property
+    def recall(self) -> float:
+        return self.found_of_those / self.there if self.there else float("nan")
+
+    @property
+    def precision(self) -> float:
+        return self.right / self.found if self.found else float("nan")
+
+
+def face_sizes(faces: NDArray[np.floating], aspect: float) -> NDArray[np.float64]:
+    """Smaller sides of faces (n, 5) as shares of the picture's shorter side, (n,)."""
+    sides = (faces[:, 2:4] - faces[:, :2]) * np.array([aspect, 1.0]) / min(aspect, 1.0)
+    return np.asarray(sides.min(axis=1), np.float64)

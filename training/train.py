@@ -28,11 +28,15 @@ from torch import Tensor
 from training.datasets.batches import SMALLEST_WINDOW, Batch, BatchConfig, Batches
 from training.datasets.store import open_store
 from training.evaluate import evaluate
-from training.losses import attention_loss, feature_loss, hint_loss, objectness_loss
-from training.muon import Muon
-from training.networks.saliency_net import NetConfig, SaliencyNet, cut, with_attention_decoder
+from training.losses import attention_loss, face_loss, objectness_loss
+from training.networks.saliency_net import NetConfig, SaliencyNet, with_attention_decoder
 from training.schedule import cosine
 from training.weights import load_weights, save_weights
+
+TRUNK = ("stages.1.", "stages.2.", "stages.3.")
+LOSSES = ("objectness", "attention", "centres", "edges")
+FACE_CENTRES = 0.1
+"""Weight of the loss of faces' centres beside that of their edges, as in CenterNet the other way round."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,11 @@ class TrainConfig:
     budget_minutes: float
     sides: tuple[tuple[float, int, float], ...]
     learning_rate: float = 2e-3
-    muon: bool = False
+    trunk_learning_rate: float | None = None
+    """Of the stages below the first, if it is another."""
     weight_decay: float = 0.03
     attention_weight: float = 0.35
-    hint_weight: float = 1.0
-    feature_weight: float = 0.5
+    face_weight: float = 1.0
     average_decay: float = 0.9985
     warm_up_steps: int = 200
     checkpoint_minutes: float = 3.0
@@ -78,7 +82,8 @@ class Run:
         self.config, self.device = config, device
         self.net = SaliencyNet(net_config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.net).requires_grad_(False)
-        self.optimisers = _optimisers(self.net, config)
+        self.optimiser = torch.optim.AdamW(_groups(self.net, config), lr=config.learning_rate)
+        self.bfloat16 = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
         self.minutes = 0.0
         self.steps = 0
 
@@ -91,31 +96,29 @@ class Run:
         """The sides of the pictures, and of the smallest windows."""
         return [(side, window) for share, side, window in self.config.sides if share <= self.progress][-1]
 
-    def step(self, batch: Batch) -> tuple[float, float]:
-        """One update; returns the two losses."""
+    def step(self, batch: Batch) -> list[float]:
+        """One update; returns the losses of objectness, attention, and faces' centres and edges."""
         rate = self.config.learning_rate * min(1.0, (self.steps + 1) / self.config.warm_up_steps)
         rate *= cosine(self.progress, floor=0.01)
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["share"]
         self.net.train()
         pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            attention, objectness, hints, features = self.net.with_helpers(pictures)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            attention, objectness, faces = self.net(pictures)
         attention = attention.float() + self.net.prior(batch.prior_weights, attention.shape[-1], batch.windows)
         loss_objectness = _mean(objectness_loss(objectness.float(), batch.masks), batch.mask_weights)
         loss_attention = _mean(attention_loss(attention, batch.densities), batch.density_weights)
         loss = loss_objectness + self.config.attention_weight * loss_attention
-        if hints is not None:
-            loss = loss + self.config.hint_weight * hint_loss(hints.float(), batch.hints, batch.hints_known).mean()
-        if features is not None:
-            told = cut(batch.features, batch.windows, features.shape[-1])
-            loss = loss + self.config.feature_weight * _mean(feature_loss(features.float(), told), batch.features_known)
+        parts = [loss_objectness, loss_attention]
+        if faces is not None:
+            where, edges = face_loss(faces.float(), batch.faces)
+            loss = loss + self.config.face_weight * (FACE_CENTRES * where + edges)
+            parts += [where, edges]
         self.net.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
-        for optimiser in self.optimisers:
-            optimiser.step()
+        self.optimiser.step()
         self.steps += 1
         decay = min(self.config.average_decay, self.steps / (self.steps + 10))
         with torch.no_grad():
@@ -124,7 +127,7 @@ class Run:
                     kept.lerp_(new, 1 - decay)
                 else:
                     kept.copy_(new)
-        return float(loss_objectness.detach()), float(loss_attention.detach())
+        return [float(part.detach()) for part in parts]
 
     def start_from(self, net: SaliencyNet) -> None:
         """Takes over the weights; where a layer is wider or narrower here, as far as it fits, which is told."""
@@ -152,7 +155,7 @@ class Run:
             "train_config": asdict(self.config),
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "optimisers": [self.optimiser.state_dict()],
             "minutes": self.minutes,
             "steps": self.steps,
         }
@@ -164,22 +167,20 @@ class Run:
         state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=False)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
-        for optimiser, known in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(known)
+        self.optimiser.load_state_dict(state["optimisers"][0])
         self.minutes, self.steps = state["minutes"], state["steps"]
 
 
-def _optimisers(net: SaliencyNet, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """AdamW, under which vectors and single numbers do not decay; Muon for filters between many channels, if wanted."""
-    filters = [p for p in net.parameters() if config.muon and p.ndim == 4 and min(p.shape[:2]) >= 16]
-    taken = set(map(id, filters))
-    others = [p for p in net.parameters() if id(p) not in taken]
-    decayed, kept = [p for p in others if p.ndim > 1], [p for p in others if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=config.learning_rate)]
-    if filters:
-        optimisers.append(Muon(filters, config.learning_rate, config.weight_decay))
-    return optimisers
+def _groups(net: SaliencyNet, config: TrainConfig) -> list[dict[str, Any]]:
+    """Parameters by learning rate, and by whether they decay: vectors and single numbers do not."""
+    groups = []
+    for in_trunk in (False, True):
+        share = (config.trunk_learning_rate or config.learning_rate) / config.learning_rate if in_trunk else 1.0
+        own = [p for n, p in net.named_parameters() if n.startswith(TRUNK) == in_trunk]
+        for decay, wanted in ((config.weight_decay, True), (0.0, False)):
+            members = [p for p in own if (p.ndim > 1) == wanted]
+            groups.append({"params": members, "weight_decay": decay, "share": share})
+    return groups
 
 
 def _mean(losses: Tensor, weights: Tensor) -> Tensor:
@@ -218,7 +219,7 @@ def main() -> None:
 def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -> None:
     """Steps until the budget is spent, saving and measuring on the way."""
     saved = measured = run.minutes
-    losses: list[tuple[float, float]] = []
+    losses: list[list[float]] = []
     while run.progress < 1:
         stage = run.stage
         with closing(batches.stream(run.steps, *stage)) as stream:
@@ -229,10 +230,10 @@ def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -
                 if run.minutes - saved >= run.config.checkpoint_minutes:
                     saved = run.minutes
                     run.save(checkpoint)
-                    objectness, attention = np.mean(losses[-200:], axis=0)
+                    recent = zip(LOSSES, np.mean(losses[-200:], axis=0), strict=False)
                     print(
-                        f"minute {run.minutes:6.1f}  step {run.steps:6d}  side {stage[0]}"
-                        f"  objectness {objectness:.4f}  attention {attention:.4f}",
+                        f"minute {run.minutes:6.1f}  step {run.steps:6d}  side {stage[0]}  ",
+                        "  ".join(f"{name} {value:.4f}" for name, value in recent),
                         flush=True,
                     )
                 if run.minutes - measured >= run.config.evaluate_minutes or run.progress >= 1:

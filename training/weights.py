@@ -8,7 +8,7 @@ statistics reach thousands) in float32. The network's config travels in the meta
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -16,6 +16,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from training.networks.saliency_net import NetConfig, SaliencyNet
+
+FORMER_HEADS = ("hint_head.", "feature_heads.")
+"""Heads that helped to train networks up to saliency_v8 and were never exported."""
 
 
 def save_weights(net: SaliencyNet, path: Path, **about: str) -> None:
@@ -36,7 +39,9 @@ def load_weights(path: Path) -> SaliencyNet:
         with safe_open(path, "pt") as file:
             config = json.loads(file.metadata()["net_config"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    config = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+    known = {field.name for field in fields(NetConfig)}
+    config = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k in known}
     net = SaliencyNet(NetConfig(**config))
+    state = {n: v for n, v in state.items() if not n.startswith(FORMER_HEADS)}
     net.load_state_dict({n: v.float() if v.dtype == torch.float16 else v for n, v in state.items()})
     return net.eval()

@@ -17,23 +17,23 @@ torch = pytest.importorskip("torch", reason="torch comes with the dependency gro
 from torch.nn import functional as F  # noqa: E402
 from training import mix  # noqa: E402
 from training.calibrate import attention_numbers, calibration_error, fitted, objectness_line, with_config  # noqa: E402
-from training.datasets.batches import BatchConfig, Batches  # noqa: E402
+from training.datasets.batches import BatchConfig, Batches, face_target  # noqa: E402
 from training.datasets.records import Fixations, Record, is_held_back  # noqa: E402
-from training.datasets.store import UNKNOWN_HINT, Store, build_store, open_store  # noqa: E402
+from training.datasets.store import Store, build_store, open_store  # noqa: E402
 from training.evaluate import evaluate, predict, shipped_prior  # noqa: E402
 from training.export import ATTENTION_CEILING, export  # noqa: E402
 from training.fixate import fixate  # noqa: E402
-from training.muon import Muon, orthogonal  # noqa: E402
+from training.losses import face_loss  # noqa: E402
+from training.networks.lite import ScaledConv  # noqa: E402
 from training.networks.saliency_net import NetConfig, SaliencyNet, with_attention_decoder  # noqa: E402
-from training.readout import ReadoutConfig  # noqa: E402
-from training.teach import Teacher, teach  # noqa: E402
 from training.train import Run, TrainConfig, read_config, train  # noqa: E402
 from training.weights import load_weights, save_weights  # noqa: E402
 
+from eyefirst.faces import decode_faces  # noqa: E402
 from eyefirst.network import OnnxNetwork  # noqa: E402
-from eyefirst.weight_store import find_weights  # noqa: E402
 
 NET = NetConfig(channels=(8, 8, 16, 16), blocks=(1, 1, 1, 1), stem=8, decoder=8, prior_sets=("osie",))
+LITE = replace(NET, channels=(8, 40, 112, 192), lite=True, faces=True)
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 
 
@@ -104,23 +104,59 @@ def test_a_batch_is_the_same_whenever_it_is_made(batches: Batches) -> None:
     assert not torch.equal(batches.batch(5, 64).pictures, batches.batch(6, 64).pictures)
 
 
-def test_a_teacher_and_hints_fill_the_gaps(store: Store, batches: Batches) -> None:
+def test_a_teacher_fills_the_gaps(store: Store, batches: Batches) -> None:
     taught = np.zeros((len(store.rows), 2, 68, 68), np.float16)
     taught[:, 0, :, 34:] = 1  # attention on the right, a subject below
     taught[:, 1, 34:] = 1
-    hints = np.zeros((len(store.rows), 2, 68, 68), np.uint8)
-    hints[:, 0, :34] = 254  # faces above, text not known
-    hints[:, 1] = UNKNOWN_HINT
-    batch = Batches(replace(store, teacher=taught, hints=hints), batches.config, NET.prior_sets, seed=1).batch(0, 64)
+    batch = Batches(replace(store, teacher=taught), batches.config, NET.prior_sets, seed=1).batch(0, 64)
     assert batch.mask_weights.tolist() == [1.0] * 6 + [0.5] * 4
     assert batch.density_weights.tolist() == [1.0] * 10
-    assert batch.hints_known.tolist() == [[1.0, 0.0]] * 10
     for i in range(6, 10):
         assert batch.masks[i, -1].min() > 0.9
     for i in range(6):
         right_edge = 0 if batch.windows[i, 0] > batch.windows[i, 2] else -1
         assert batch.densities[i, :, right_edge].min() > batch.densities[i, :, -1 - right_edge].max()
-    assert batch.hints[:, 0, 0].min() > 0.9
+
+
+FACES = np.zeros((4, 5), np.float32)
+FACES[:3] = [0.1, 0.2, 0.3, 0.5, 0.9], [0.6, 0.6, 0.7, 0.72, 0.3], [0.8, 0.1, 0.81, 0.12, 0.9]
+"""One that is taught, a doubtful one, one that is too small, and room for another."""
+
+
+@pytest.mark.parametrize("window", [(0.0, 0.0, 1.0, 1.0), (1.0, 0.0, 0.0, 1.0), (0.05, 0.1, 0.85, 0.9)])
+def test_a_target_of_faces_decodes_to_the_faces(window: tuple[float, float, float, float]) -> None:
+    target = face_target(FACES, window, 56)
+    (face,) = decode_faces(np.concatenate([target[:1], target[2:]]))
+    left, top, right, bottom = window
+    x = sorted((edge - left) / (right - left) for edge in (0.1, 0.3))
+    y = [(edge - top) / (bottom - top) for edge in (0.2, 0.5)]
+    assert (face.left, face.right) == pytest.approx(x, abs=1e-3)
+    assert (face.top, face.bottom) == pytest.approx(y, abs=1e-3)
+    assert target[1].min() == 0, "nothing is learned where a face is doubtful"
+    assert target[1].mean() > 0.95
+
+
+def test_faces_that_nobody_looked_for_teach_nothing(store: Store, batches: Batches) -> None:
+    assert not face_target(None, (0.0, 0.0, 1.0, 1.0), 16).any()
+    faces = np.zeros((len(store.rows), 4, 5), np.float32)
+    faces[:] = FACES
+    looked_at = store.select("osie", held_back=False)
+    faces[looked_at[::2], 0, 0] = np.nan
+    batch = Batches(replace(store, faces=faces), batches.config, NET.prior_sets, seed=1).batch(0, 64)
+    assert batch.faces.shape == (10, 6, 16, 16)
+    assert set(batch.faces[6:, 1].amax((1, 2)).tolist()) <= {0.0, 1.0}
+
+
+def test_the_loss_of_faces_is_least_where_they_are() -> None:
+    target = torch.from_numpy(face_target(FACES, (0.0, 0.0, 1.0, 1.0), 34))[None]
+    inside = target[:, [0, 2, 3, 4, 5]].clamp(1e-4, 1 - 1e-4)
+    right = torch.logit(inside)
+    wrong = right.roll(5, dims=3)
+    for a, b in zip(face_loss(right, target), face_loss(wrong, target), strict=True):
+        assert a < b
+    where, edges = face_loss(right, torch.zeros_like(target))
+    assert where == 0
+    assert edges == 0
 
 
 def test_a_set_without_a_prior_learns_from_the_teacher(store: Store, batches: Batches) -> None:
@@ -130,40 +166,6 @@ def test_a_set_without_a_prior_learns_from_the_teacher(store: Store, batches: Ba
     for i in range(6, 10):  # these have fixations
         right_edge = 0 if seen.windows[i, 0] > seen.windows[i, 2] else -1
         assert seen.densities[i, :, right_edge].min() > seen.densities[i, :, -1 - right_edge].max()
-
-
-def test_a_teacher_reads_attention_from_features_and_hands_them_on(store: Store, tmp_path: Path) -> None:
-    def eyes(pictures: np.ndarray) -> list[np.ndarray]:  # brightness and colour, at two strides
-        x = pictures.transpose(0, 3, 1, 2).astype(np.float32) / 255
-        n, c, side, _ = x.shape
-        return [x.reshape(n, c, side // k, k, side // k, k).mean((3, 5)) for k in (8, 16)]
-
-    network = OnnxNetwork(find_weights("saliency_v8"))
-    config = ReadoutConfig(width=24, dropout=0.0, steps=120, batch=16)
-    figures = teach(store, eyes, network, tmp_path, config)
-    assert figures["osie.nss"] > 2, "a bright disc on a dark ground is easy"
-
-    taught = np.load(tmp_path / "teacher.npy")
-    features = np.load(tmp_path / "features.npy")
-    assert taught.shape == (len(store.rows), 2, 68, 68)
-    assert taught[:, 0].max((1, 2)) == pytest.approx(1, abs=1e-3)
-    assert features.shape[0] == len(store.rows)
-    looked_at = features[store.select("osie", held_back=False)].astype(np.float32)
-    assert looked_at.var((0, 2, 3)).sum() == pytest.approx(1, rel=0.15)
-
-    batches = Batches(
-        replace(store, teacher=taught, features=features),
-        BatchConfig({"DUTS-TR": 1.0, "nothing": 1.0}, {"osie": 1.0}, objects=6, attention=4, paste_share=1.0),
-        NET.prior_sets,
-        seed=1,
-    )
-    batch = batches.batch(0, 64)
-    assert batch.features_known.tolist()[6:] == [1.0] * 4
-    assert 0.0 in batch.features_known.tolist()[:6], "a pasted picture has features that nobody computed"
-    run = Run(replace(NET, features=features.shape[1]), TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
-    before = [p.clone() for p in run.net.feature_heads.parameters()]
-    assert np.isfinite(run.step(batch)).all()
-    assert not all(torch.equal(a, b) for a, b in zip(before, run.net.feature_heads.parameters(), strict=True))
 
 
 def test_a_prior_is_cut_as_the_picture_is() -> None:
@@ -179,25 +181,8 @@ def test_a_prior_is_cut_as_the_picture_is() -> None:
         assert torch.allclose(priors[2][::2, ::2].mean(), plain[:17, :17].mean(), atol=0.15)
 
 
-def test_muons_steps_have_even_singular_values() -> None:
-    random = torch.Generator().manual_seed(0)
-    for shape in ((48, 200), (200, 48)):
-        matrix = torch.randn(shape, generator=random) @ torch.diag(torch.logspace(0, -1, shape[1]))
-        values = torch.linalg.svdvals(orthogonal(matrix, rounds=5))
-        assert values.min() > 0.3
-        assert values.max() < 1.3
-
-    filters = torch.nn.Parameter(torch.zeros(32, 16, 3, 3))
-    filters.grad = torch.randn(filters.shape, generator=random)
-    Muon([filters], lr=0.01, weight_decay=0.0).step()
-    step = filters.detach()
-    assert float(step.square().mean().sqrt()) == pytest.approx(0.01 * 0.2, rel=0.2)
-    assert float((step * filters.grad).sum()) < 0
-
-
-@pytest.mark.parametrize("muon", [False, True])
-def test_training_learns_stops_resumes_and_exports(batches: Batches, store: Store, tmp_path: Path, muon: bool) -> None:
-    config = TrainConfig(budget_minutes=60.0, sides=((0.0, 64, 0.6),), warm_up_steps=5, average_decay=0.9, muon=muon)
+def test_training_learns_stops_resumes_and_exports(batches: Batches, store: Store, tmp_path: Path) -> None:
+    config = TrainConfig(budget_minutes=60.0, sides=((0.0, 64, 0.6),), warm_up_steps=5, average_decay=0.9)
     run = Run(NET, config, torch.device("cpu"))
     losses = [run.step(batches.batch(i, 64)) for i in range(40)]
     first, last = np.mean(losses[:5], axis=0), np.mean(losses[-5:], axis=0)
@@ -224,7 +209,7 @@ def test_training_learns_stops_resumes_and_exports(batches: Batches, store: Stor
         shipped = OnnxNetwork(out / "model.onnx")
         assert shipped.revision == "smoke_v1"
         pictures = np.asarray(store.pictures[:4])
-        density, objectness = predict(net, pictures)
+        density, objectness, _ = predict(net, pictures)
         answer = shipped.predict(pictures)
         expected = np.clip(density * 68 * 68 / ATTENTION_CEILING, 0, 1)
         inner = slice(8, -8)  # what padding stands for differs, and reaches some cells inwards: see normalise_inside
@@ -237,11 +222,11 @@ def test_weights_travel_alone(store: Store, tmp_path: Path) -> None:
     net = SaliencyNet(NET).eval()
     save_weights(net, tmp_path / "w.safetensors", revision="smoke_v1")
     again = load_weights(tmp_path / "w.safetensors")
-    for a, b in zip(predict(net, store.pictures[:2]), predict(again, store.pictures[:2]), strict=True):
+    for a, b in zip(predict(net, store.pictures[:2])[:2], predict(again, store.pictures[:2])[:2], strict=True):
         np.testing.assert_allclose(a, b, atol=2e-3)
     run = Run(NET, TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
     run.start_from(again)
-    slimmer = Run(replace(NET, finest=4, hints=2), TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
+    slimmer = Run(replace(NET, finest=4), TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
     slimmer.start_from(again)
     assert torch.equal(slimmer.average.stem[0].weight, again.stem[0].weight)
     other = Run(NetConfig(stem=16), TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
@@ -255,7 +240,7 @@ def test_a_decoder_of_attentions_own_begins_as_the_shared_one() -> None:
     run = Run(config, TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
     run.start_from(shared)
     picture = torch.rand((1, 3, 64, 64), generator=torch.Generator().manual_seed(0)) * 255
-    for a, b in zip(shared(picture), run.average.eval()(picture), strict=True):
+    for a, b in zip(shared(picture)[:2], run.average.eval()(picture)[:2], strict=True):
         torch.testing.assert_close(a, b)
     assert len(list(run.net.parameters())) > len(list(shared.parameters()))
 
@@ -316,21 +301,10 @@ def test_objectness_is_as_sharp_as_it_is_calibrated(monkeypatch: pytest.MonkeyPa
     assert errors[1] <= errors[0] + 0.002
 
 
-def test_a_teacher_finds_the_powers_that_fixations_were_drawn_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    logs = np.random.default_rng(0).normal(size=(2, 120, 68, 68)).astype(np.float32)
-    drawn = torch.from_numpy(0.7 * logs[0] + 0.4 * logs[1]).flatten(1).softmax(1).view(-1, 68, 68).numpy()
-    monkeypatch.setattr(Teacher, "ask", lambda self, store, indices: (logs[:, indices], None, None))
-    rows = [SimpleNamespace(id=f"p{i}") for i in range(120)]
-    store = SimpleNamespace(
-        rows=rows, select=lambda *names, held_back: list(range(120)), fixation_shares=lambda chosen, side: drawn[chosen]
-    )
-    teacher = Teacher(None, None, [], {}, None)  # type: ignore[arg-type]
-    assert teacher.powers(store) == pytest.approx((0.7, 0.4), abs=0.01)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("own_decoder", [False, True])
 def test_attention_learns_from_fixations_and_nothing_else_changes(store: Store, own_decoder: bool) -> None:
-    bare = load_weights(CONFIGS.parent / "weights" / "saliency_v8.safetensors")
+    torch.manual_seed(0)
+    bare = SaliencyNet(NET).eval()
     if own_decoder:
         bare = with_attention_decoder(bare)
     chosen = [i for i, row in enumerate(store.rows) if row.fixations and not row.held_back]
@@ -338,9 +312,44 @@ def test_attention_learns_from_fixations_and_nothing_else_changes(store: Store, 
     np.testing.assert_allclose(shares.sum((1, 2)), 1, rtol=1e-5)
     learned = fixate(bare, store, epochs=3)
     before, after = (predict(n, store.pictures[chosen]) for n in (bare, learned))
-    likelihoods = [(shares * np.log(np.maximum(density, 1e-30))).sum((1, 2)).mean() for density, _ in (before, after)]
+    likelihoods = [(shares * np.log(np.maximum(density, 1e-30))).sum((1, 2)).mean() for density, *_ in (before, after)]
     assert likelihoods[1] > likelihoods[0]
     np.testing.assert_array_equal(before[1], after[1])
+
+
+def test_three_maps_and_published_blocks_ship(store: Store, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = SaliencyNet(LITE).eval()
+    for module in net.modules():
+        if isinstance(module, ScaledConv):
+            torch.nn.init.uniform_(module.scale, 0.5, 1.5)
+    run = Run(LITE, TrainConfig(1.0, ((0.0, 64, 0.6),), trunk_learning_rate=1e-4), torch.device("cpu"))
+    run.start_from(net)
+    batch = Batches(store, BatchConfig({"DUTS-TR": 1.0}, {"osie": 1.0}, objects=2, attention=2), ("osie",), 1).batch(
+        0, 64
+    )
+    assert np.isfinite(run.step(batch)).all()
+    export(net, store, "smoke_v3", tmp_path, int8=True, reduce_range=True)
+    shipped = OnnxNetwork(tmp_path / "model.onnx")
+    assert shipped.metadata["faces"].startswith("float32 (n, 5, 68, 68)")
+    pictures = np.asarray(store.pictures[:2])
+    answer, expected = shipped.predict(pictures), predict(net, pictures)
+    assert answer.faces is not None
+    assert expected.faces is not None
+    np.testing.assert_allclose(answer.faces, expected.faces, atol=0.1)
+    np.testing.assert_allclose(answer.objectness, expected.objectness, atol=0.12)
+
+
+def test_a_scaled_convolution_is_a_convolution_and_a_frozen_norm() -> None:
+    random = torch.Generator().manual_seed(0)
+    weight, x = torch.randn((6, 1, 5, 5), generator=random), torch.randn((2, 6, 9, 9), generator=random)
+    norm = {name: torch.rand(6, generator=random) + 0.5 for name in ("weight", "bias", "running_mean", "running_var")}
+    conv = ScaledConv(6, 6, 5, 2, groups=6)
+    conv.take(weight, norm)
+    found = F.conv2d(x, weight, stride=2, padding=2, groups=6)
+    found = F.batch_norm(found, norm["running_mean"], norm["running_var"], norm["weight"], norm["bias"], eps=1e-3)
+    torch.testing.assert_close(conv(x), found, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(conv.plain()(x), found, atol=1e-4, rtol=1e-4)
 
 
 def test_what_calibration_fits_is_part_of_what_ships(store: Store, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from training.metrics import (
     CROP_RATIOS,
+    FaceScores,
     FixedRatioKept,
     Map,
     MaskScores,
@@ -16,6 +17,7 @@ from training.metrics import (
     auc_shuffled,
     best_corner,
     cc,
+    face_sizes,
     fixed_ratio_kept,
     information_gain,
     kl,
@@ -285,3 +287,21 @@ class TestAgainstPysodmetrics:
         assert scores.mae == pytest.approx(mae.get_results()["mae"])
         assert scores.s_measure == pytest.approx(s.get_results()["sm"])
         assert scores.max_e == pytest.approx(e.get_results()["em"]["curve"].max())
+
+
+def test_faces_count_when_large_and_sure() -> None:
+    scores = FaceScores()
+    sure, doubtful = [[0.1, 0.1, 0.3, 0.4, 0.9], [0.5, 0.5, 0.7, 0.8, 0.8]], [0.8, 0.1, 0.9, 0.2, 0.3]
+    truth = np.array([*sure, doubtful, [0, 0, 0.02, 0.03, 0.9]])
+    found = np.array([[0.1, 0.1, 0.3, 0.38, 0.9], [0.8, 0.1, 0.9, 0.2, 0.6], [0.3, 0.7, 0.5, 0.9, 0.5]])
+    scores.add(found, truth, 1.0)
+    assert (scores.there, scores.recall, scores.precision) == (2, 0.5, 0.5)
+    scores.add(found[:1], truth[:0], 1.0)
+    assert (scores.there, scores.found, scores.right) == (2, 3, 1)
+    assert FaceScores().recall != FaceScores().recall  # nan
+
+
+def test_a_face_is_as_large_as_its_smaller_side_beside_the_pictures() -> None:
+    face = np.array([[0.1, 0.1, 0.2, 0.3, 0.9]])
+    assert face_sizes(face, 2.0) == pytest.approx([0.2])
+    assert face_sizes(face, 0.5) == pytest.approx([0.1])

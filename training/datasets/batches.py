@@ -16,13 +16,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from training.datasets.store import UNKNOWN_HINT, Row, Store
+from training.datasets.store import Row, Store
 from training.evaluate import shipped_prior_weights
 
 GREY = np.array([0.299, 0.587, 0.114])
 AHEAD = 4
 """Batches prepared in advance."""
 SMALLEST_WINDOW = 0.6
+SURE_FACE = 0.5
+"""Confidence from which the detector's faces are taught as faces."""
+SMALLEST_FACE = 0.03
+"""Smaller side of the smallest faces that are taught, as a share of what the network sees."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,7 @@ class Batch:
     densities (n, side / 4, side / 4), each summing to 1; how much either counts, mask_weights and
     density_weights (n,): 1 where a person gave it, 0 where there is none.
     prior_weights (n, sets) and windows (n, 4): see `SaliencyNet.prior`.
-    hints (n, 2, side / 8, side / 8) in 0..1; hints_known (n, 2), 0 or 1.
-    features (n, 64, 18, 18) of the whole pictures; features_known (n,), 0 or 1.
+    faces (n, 6, side / 4, side / 4): see `face_target`.
     """
 
     pictures: Tensor
@@ -44,10 +47,7 @@ class Batch:
     density_weights: Tensor
     prior_weights: Tensor
     windows: Tensor
-    hints: Tensor
-    hints_known: Tensor
-    features: Tensor
-    features_known: Tensor
+    faces: Tensor
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
@@ -94,7 +94,7 @@ class Batches:
         objects = random.choice(self._objects[0], self.config.objects, p=self._objects[1])
         looked_at = random.choice(self._looked_at[0], self.config.attention, p=self._looked_at[1])
         chosen = np.concatenate([objects, looked_at])
-        pictures, windows, masks, densities, hints = [], [], [], [], []
+        pictures, windows, masks, densities, faces = [], [], [], [], []
         pasted = np.zeros(len(chosen), bool)
         for k, i in enumerate(chosen):
             mask, density, picture = *self._labels(i), self.store.pictures[i]
@@ -107,16 +107,13 @@ class Batches:
             windows.append((right, top, left, bottom) if mirrored else window)
             masks.append(_cut_label(mask, window, mirrored, side // 4))
             densities.append(_cut_label(density, window, mirrored, side // 4))
-            hints.append([_cut_label(h, window, mirrored, side // 8) for h in self._hints(i)])
+            faces.append(face_target(None if pasted[k] else self._faces(i), windows[-1], side // 4))
         density = np.clip(np.stack(densities), 0, None) + 1e-9
         rows = [self.store.rows[i] for i in chosen]
         config, taught = self.config, self.store.teacher is not None
         mask_weight, density_weight = (
             (config.taught_mask_weight, config.taught_density_weight) if taught else (0.0, 0.0)
         )
-        known = np.zeros((len(chosen), 2))
-        if self.store.hints is not None:
-            known = (self.store.hints[chosen][:, :, 0, 0] != UNKNOWN_HINT) & ~pasted[:, None]
         stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
         return Batch(
             _tint(stacked, random),
@@ -127,12 +124,7 @@ class Batches:
             * torch.from_numpy(~pasted),
             torch.stack([self._prior_weights(row.set_name) for row in rows]),
             torch.tensor(windows, dtype=torch.float32),
-            torch.from_numpy(np.clip(np.array(hints), 0, 1)),
-            torch.from_numpy(known).float(),
-            torch.zeros(len(chosen), 1, 1, 1)
-            if self.store.features is None
-            else torch.from_numpy(self.store.features[chosen].astype(np.float32)),
-            torch.from_numpy(~pasted & (self.store.features is not None)).float(),
+            torch.from_numpy(np.stack(faces)),
         )
 
     def _labels(self, i: int) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
@@ -151,11 +143,11 @@ class Batches:
         """Whether people's density counts: with a teacher, only in sets that have a prior of their own."""
         return row.has_density and (self.store.teacher is None or row.set_name in self.prior_sets)
 
-    def _hints(self, i: int) -> NDArray[np.float16]:
-        """(2, 68, 68): where faces and text are."""
-        if self.store.hints is None:
-            return np.zeros((2, 8, 8), np.float16)
-        return np.asarray(self.store.hints[i] / 254, np.float16)
+    def _faces(self, i: int) -> NDArray[np.float32] | None:
+        """(faces, 5) as in the store, or None where nobody looked for them."""
+        if self.store.faces is None or np.isnan(self.store.faces[i, 0, 0]):
+            return None
+        return np.asarray(self.store.faces[i])
 
     def _prior_weights(self, set_name: str) -> Tensor:
         """The prior of a set of fixations; for other sets the shipped one, which the teacher's maps carry."""
@@ -176,6 +168,52 @@ class Batches:
                 yield waiting.pop(0).result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def face_target(
+    faces: NDArray[np.float32] | None, window: tuple[float, float, float, float], side: int
+) -> NDArray[np.float32]:
+    """(6, side, side): heat, whether the cell counts, and distances to a face's left, top, right and bottom edge.
+
+    `faces` (n, 5) are edges in 0..1 of the whole picture and confidence; None where nobody knows them. `window` is
+    what the network sees, left beyond right where it is mirrored. Heat is 1 at a face's centre and falls off as a
+    Gaussian. Distances are shares of the window's sides, and 0 everywhere but near a centre. The area of a face that
+    is doubtful or too small does not count.
+    """
+    target = np.zeros((6, side, side), np.float32)
+    if faces is None:
+        return target
+    target[1] = 1
+    left, top, right, bottom = window
+    faces = faces[faces[:, 4] > 0]
+    x = (faces[:, [0, 2]] - left) / (right - left)
+    y = (faces[:, [1, 3]] - top) / (bottom - top)
+    x.sort(axis=1)
+    middles = (np.arange(side, dtype=np.float32) + 0.5) / side
+    for (x0, x1), (y0, y1), confidence in zip(x, y, faces[:, 4], strict=True):  # larger ones first
+        centre_x, centre_y, width, height = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+        seen = 0 <= centre_x < 1 and 0 <= centre_y < 1
+        if not seen or confidence < SURE_FACE or min(width, height) < SMALLEST_FACE:
+            inside_x, inside_y = (middles > x0) & (middles < x1), (middles > y0) & (middles < y1)
+            target[1][np.ix_(inside_y, inside_x)] = 0
+            continue
+        column, row = int(centre_x * side), int(centre_y * side)
+        spread_x, spread_y = (max(0.12 * size, 0.6 / side) for size in (width, height))
+        heat = (
+            np.exp(-(((middles - middles[column]) / spread_x) ** 2) / 2)[None]
+            * (np.exp(-(((middles - middles[row]) / spread_y) ** 2) / 2)[:, None])
+        )
+        target[0] = np.maximum(target[0], heat)
+        target[:2, row, column] = 1
+        near_x = np.abs(middles - middles[column]) <= max(0.15 * width, 0.5 / side)
+        near_y = np.abs(middles - middles[row]) <= max(0.15 * height, 0.5 / side)
+        near = np.ix_(near_y, near_x)
+        distances = np.broadcast_arrays(
+            middles[None] - x0, middles[:, None] - y0, x1 - middles[None], y1 - middles[:, None]
+        )
+        for channel, distance in enumerate(distances, 2):
+            target[channel][near] = np.maximum(distance[near], 1e-3)
+    return target
 
 
 def _weighted(store: Store, sets: dict[str, float]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -15,15 +15,20 @@ from PIL import Image
 from training.datasets.records import Fixations, Record
 
 START_FIXATION_ALREADY_REMOVED = {"mit1003"}
+LARGER = "-large-"
+"""In the name of a shard that holds larger pictures of another shard's records, and no labels."""
 
 
 def read_shards(folder: Path) -> Iterator[Record]:
-    """Yields every labelled picture of the `object-*` and `attention-*` shards, and FCDB's pictures."""
+    """Yields every labelled picture of the shards; the pixels come from `*-large-*` where a picture is there too."""
     shards = sorted(folder.glob("*.zip"))
     if not shards:
         raise FileNotFoundError(f"expected shards (*.zip) in {folder}, found none; pass the folder that holds them")
-    for shard in shards:
-        archive = zipfile.ZipFile(shard)  # stays open: the records read from it later
+    archives = {shard: zipfile.ZipFile(shard) for shard in shards}  # stay open: the records read from them later
+    larger = {name: a for shard, a in archives.items() if LARGER in shard.name for name in a.namelist()}
+    for shard, archive in archives.items():
+        if LARGER in shard.name:
+            continue
         names = set(archive.namelist())
         fixations = {
             PurePosixPath(name).parts[0]: json.loads(archive.read(name))
@@ -39,7 +44,7 @@ def read_shards(folder: Path) -> Iterator[Record]:
             yield Record(
                 set_name=set_name,
                 id=picture_id,
-                picture=partial(_read_picture, archive, name),
+                picture=partial(_read_picture, larger.get(name, archive), name),
                 mask=partial(_read_picture, archive, mask) if mask in names else None,
                 nothing_salient=set_name == "nothing",
                 fixations=_fixations(set_name, looked_at) if looked_at else None,

@@ -27,9 +27,8 @@ from training.datasets.shards import read_shards
 
 PICTURE_SIDE = 272
 LABEL_SIDE = 136
-TEACHER_FILE, HINTS_FILE, FEATURES_FILE = "teacher.npy", "hints.npy", "features.npy"
-"""Added to a store by `training.teach` and `training.datasets.hints`."""
-UNKNOWN_HINT = 255
+TEACHER_FILE, FACES_FILE = "teacher.npy", "faces.npy"
+"""Added to a store by `training.label` and `training.datasets.faces`."""
 FIXATION_SIGMA = 0.028
 """Standard deviation of the blur that makes a density of fixations, as a share of the side."""
 NEAR_DUPLICATE_BITS = 38
@@ -55,8 +54,7 @@ class Store:
     labels: NDArray[np.float16]
     rows: list[Row]
     teacher: NDArray[np.float16] | None = None
-    hints: NDArray[np.uint8] | None = None
-    features: NDArray[np.float16] | None = None
+    faces: NDArray[np.float32] | None = None
 
     def densities(self, indices: Sequence[int]) -> NDArray[np.float32]:
         """Fixation densities on the grid of the maps, (n, 68, 68)."""
@@ -84,7 +82,7 @@ def open_store(folder: Path) -> Store:
         for r in json.loads((folder / "index.json").read_text())
     ]
     pictures, labels = (np.load(folder / name, mmap_mode="r") for name in ("pictures.npy", "labels.npy"))
-    added = (folder / name for name in (TEACHER_FILE, HINTS_FILE, FEATURES_FILE))
+    added = (folder / name for name in (TEACHER_FILE, FACES_FILE))
     return Store(pictures, labels, rows, *(np.load(path, mmap_mode="r") if path.exists() else None for path in added))
 
 

@@ -1,8 +1,8 @@
-"""One trunk, two heads: attention and objectness from one picture.
+"""One trunk, three heads: attention, objectness and faces from one picture.
 
-Plain 3 x 3 convolutions throughout: on a CPU in bfloat16 they train two to four times faster than
-depthwise ones, and after int8 quantisation they run as fast. The trunk is a small residual network
-(He et al., CVPR 2016); the decoder is a feature pyramid (Lin et al., CVPR 2017) that ends at
+The trunk starts with plain 3 x 3 convolutions (a small residual network, He et al., CVPR 2016), which run fast on
+few channels at fine strides; from stride 8 on it has the blocks of EfficientNet-Lite0, which know ImageNet
+(`training.networks.lite`). The decoder is a feature pyramid (Lin et al., CVPR 2017) that ends at
 stride 4; every data set of fixations has a centre prior of its own, as in UNISAL
 (Droste et al., ECCV 2020).
 """
@@ -17,9 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.networks import lite
+
 PRIOR_SIDE = 17
 SURROUND = 11
 """Cells at 1/8 of the side, a third of the picture each way: how much there is round about."""
+FACE_CHANNELS = 5
+"""Confidence that a face's centre is here, and how far its left, top, right and bottom edges are from here."""
+
+Logits = tuple[Tensor, Tensor, Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,8 @@ class NetConfig:
     times (logits, less `attention_surround` times their mean over `SURROUND` cells each way, plus the prior times
     `prior_gain`): labels are blurred, people's fixations are not, and what stands out among much else that does
     draws more of them. Objectness is logits times gain plus bias.
-    `hints` maps of where faces and text are, and `features` maps of what a published network sees, help to train
-    the trunk; they are never exported.
+    `lite` takes the stages below the first from EfficientNet-Lite0; `channels` names their widths, `blocks` only
+    those of the first. `faces` adds the third map.
     """
 
     channels: tuple[int, ...] = (32, 64, 112, 192)
@@ -44,8 +50,8 @@ class NetConfig:
     finest: int = 0
     attention_decoder: bool = False
     readout: int = 3
-    hints: int = 0
-    features: int = 0
+    lite: bool = False
+    faces: bool = False
     prior_sets: tuple[str, ...] = ()
     attention_gain: float = 1.0
     attention_surround: float = 0.0
@@ -119,8 +125,11 @@ class SaliencyNet(nn.Module):
         widths = (config.stem, *c)
         self.stages = nn.ModuleList(
             nn.Sequential(conv(widths[i], c[i], stride=2), *(Block(c[i]) for _ in range(config.blocks[i])))
-            for i in range(len(c))
+            for i in range(1 if config.lite else len(c))
         )
+        self.entry = nn.Conv2d(c[0], lite.ENTRY_CHANNELS, 1) if config.lite else None
+        if config.lite:
+            self.stages.extend(lite.stage(first, end) for first, end in lite.STAGES)
         self.context = nn.Linear(c[-1], c[-1])
         finest, r = config.finest or d, config.readout
         self.lateral = nn.ModuleList(nn.Conv2d(c[i], d if i else finest, 1) for i in range(len(c)))
@@ -129,17 +138,17 @@ class SaliencyNet(nn.Module):
         self.attention_decoder = Pyramid(self.lateral[1:], self.smooth[:-1]) if config.attention_decoder else None
         self.objectness_head = nn.Sequential(conv(finest, d // 2), nn.Conv2d(d // 2, 1, r, 1, r // 2))
         self.attention_head = nn.Sequential(conv(d, d), nn.Conv2d(d, 1, r, 1, r // 2))
-        self.hint_head = nn.Conv2d(d, config.hints, 1) if config.hints else None
-        if self.hint_head is not None:
-            nn.init.constant_(self.hint_head.bias, -4.0)  # nearly everywhere there is neither
-        self.feature_heads = nn.ModuleList(nn.Conv2d(width, config.features, 1) for width in c[-2:] if config.features)
+        self.face_head = None
+        if config.faces:
+            self.face_head = nn.Sequential(conv(finest, d // 2), nn.Conv2d(d // 2, FACE_CHANNELS, 1))
+            nn.init.constant_(self.face_head[-1].bias, -3.0)  # faces are few, and small
         self.priors = nn.Parameter(centre_prior().repeat(max(len(config.prior_sets), 1), 1, 1))
 
     def trunk(self, x: Tensor) -> list[Tensor]:
         """The stages' maps of a normalised picture, at strides 4, 8, 16 and 32."""
-        x = self.stem(x)
-        levels = []
-        for stage in self.stages:
+        levels = [self.stages[0](self.stem(x))]
+        x = levels[0] if self.entry is None else self.entry(levels[0])
+        for stage in self.stages[1:]:
             x = stage(x)
             levels.append(x)
         return levels
@@ -150,38 +159,25 @@ class SaliencyNet(nn.Module):
         return [*levels[:-1], levels[-1] * gate]
 
     def decoded(self, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """What the heads read of the trunk's maps: at 1/4 for objectness, at 1/8 for attention and hints."""
+        """What the heads read of the trunk's maps: at 1/4 for objectness, at 1/8 for attention."""
         finest, *coarser = self.gated(levels)
         eighth = pyramid(coarser, self.lateral[1:], self.smooth[:-1])
         quarter = self.smooth[-1](self.lateral[0](finest) + enlarged(self.narrow(eighth), finest))
         return quarter, eighth if self.attention_decoder is None else self.attention_decoder(coarser)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention logits without any centre prior, and objectness logits."""
+    def forward(self, x: Tensor) -> Logits:
+        """Logits of attention without any centre prior, of objectness, and of faces (n, 5, ...) where it has them."""
         return self.heads(self.normalised(x))
 
     def normalised(self, x: Tensor) -> Tensor:
         """0..255 to what the trunk takes."""
         return (x - self.mean) / self.std
 
-    def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def heads(self, x: Tensor) -> Logits:
         """`forward` on a picture that is normalised already."""
         quarter, eighth = self.decoded(self.trunk(x))
-        return self._read(quarter, eighth)
-
-    def with_helpers(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """`forward`, and for training: logits of the hints (n, hints, side / 8, side / 8), features at side / 16."""
-        levels = self.trunk(self.normalised(x))
-        quarter, eighth = self.decoded(levels)
-        hints = None if self.hint_head is None else self.hint_head(eighth)
-        features = None
-        if self.config.features:
-            fine, coarse = (head(level) for head, level in zip(self.feature_heads, levels[-2:], strict=True))
-            features = fine + enlarged(coarse, fine)
-        return *self._read(quarter, eighth), hints, features
-
-    def _read(self, quarter: Tensor, eighth: Tensor) -> tuple[Tensor, Tensor]:
-        return self.attention(eighth, quarter.shape[-1])[:, 0], self.objectness_head(quarter)[:, 0]
+        faces = None if self.face_head is None else self.face_head(quarter)
+        return self.attention(eighth, quarter.shape[-1])[:, 0], self.objectness_head(quarter)[:, 0], faces
 
     def attention(self, eighth: Tensor, side: int) -> Tensor:
         """The decoder's map at 1/8 -> attention logits (n, 1, side, side) without any centre prior."""
