@@ -15,7 +15,7 @@ from PIL import ImageDraw
 torch = pytest.importorskip("torch", reason="torch comes with the dependency group 'train'")
 
 from torch.nn import functional as F  # noqa: E402
-from training import mix  # noqa: E402
+from training import mix, pack  # noqa: E402
 from training.calibrate import attention_numbers, calibration_error, fitted, objectness_line, with_config  # noqa: E402
 from training.datasets.batches import BatchConfig, Batches, face_target  # noqa: E402
 from training.datasets.records import Fixations, Record, is_held_back  # noqa: E402
@@ -102,6 +102,31 @@ def test_labels_follow_the_picture_through_cuts_and_mirrors(batches: Batches) ->
 def test_a_batch_is_the_same_whenever_it_is_made(batches: Batches) -> None:
     assert torch.equal(batches.batch(5, 64).pictures, batches.batch(5, 64).pictures)
     assert not torch.equal(batches.batch(5, 64).pictures, batches.batch(6, 64).pictures)
+
+
+def test_a_pack_carries_a_store(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "source"
+    build_store(records(), source)
+    taught = np.random.default_rng(0).random((len(store.rows), 2, 68, 68)).astype(np.float16)
+    np.save(source / "teacher.npy", taught)
+    faces = np.zeros((len(store.rows), 4, 5), np.float32)
+    faces[:] = FACES
+    np.save(source / "faces.npy", faces)
+    monkeypatch.setattr("training.pack.LARGEST_FILE", 300_000)
+    paths = pack.pack(source, tmp_path / "pack")
+    assert len(paths) > 1
+    assert max(path.stat().st_size for path in paths) <= 300_000
+    assert pack.unpack(tmp_path / "pack", tmp_path / "store") == len(store.rows)
+    again = open_store(tmp_path / "store")
+    assert again.rows[5].id == store.rows[5].id
+    assert np.abs(again.pictures[:8].astype(int) - store.pictures[:8]).mean() < 4
+    np.testing.assert_allclose(again.labels, store.labels, atol=0.005)
+    assert again.teacher is not None
+    assert again.faces is not None
+    np.testing.assert_allclose(again.teacher, taught, atol=0.005)
+    np.testing.assert_array_equal(again.faces, faces)
+    with pytest.raises(SystemExit, match=r"expected pack-\*.zip"):
+        pack.unpack(tmp_path, tmp_path / "none")
 
 
 def test_a_teacher_fills_the_gaps(store: Store, batches: Batches) -> None:

@@ -27,6 +27,7 @@ from training.datasets.shards import read_shards
 
 PICTURE_SIDE = 272
 LABEL_SIDE = 136
+PICTURES_FILE, LABELS_FILE, INDEX_FILE = "pictures.npy", "labels.npy", "index.json"
 TEACHER_FILE, FACES_FILE = "teacher.npy", "faces.npy"
 """Added to a store by `training.label` and `training.datasets.faces`."""
 FIXATION_SIGMA = 0.028
@@ -79,9 +80,9 @@ def open_store(folder: Path) -> Store:
             if r["fixations"]
             else None,
         )
-        for r in json.loads((folder / "index.json").read_text())
+        for r in json.loads((folder / INDEX_FILE).read_text())
     ]
-    pictures, labels = (np.load(folder / name, mmap_mode="r") for name in ("pictures.npy", "labels.npy"))
+    pictures, labels = (np.load(folder / name, mmap_mode="r") for name in (PICTURES_FILE, LABELS_FILE))
     added = (folder / name for name in (TEACHER_FILE, FACES_FILE))
     return Store(pictures, labels, rows, *(np.load(path, mmap_mode="r") if path.exists() else None for path in added))
 
@@ -91,9 +92,9 @@ def build_store(records: Iterable[Record], folder: Path, workers: int = 2) -> No
     todo = list(records)
     folder.mkdir(parents=True, exist_ok=True)
     pictures = np.lib.format.open_memmap(
-        folder / "pictures.npy", "w+", np.uint8, (len(todo), PICTURE_SIDE, PICTURE_SIDE, 3)
+        folder / PICTURES_FILE, "w+", np.uint8, (len(todo), PICTURE_SIDE, PICTURE_SIDE, 3)
     )
-    labels = np.lib.format.open_memmap(folder / "labels.npy", "w+", np.float16, (len(todo), 2, LABEL_SIDE, LABEL_SIDE))
+    labels = np.lib.format.open_memmap(folder / LABELS_FILE, "w+", np.float16, (len(todo), 2, LABEL_SIDE, LABEL_SIDE))
     hashes = np.zeros((len(todo), 4), np.uint64)
     aspects = np.zeros(len(todo))
 
@@ -123,7 +124,7 @@ def build_store(records: Iterable[Record], folder: Path, workers: int = 2) -> No
     ]
     pictures.flush()
     labels.flush()
-    (folder / "index.json").write_text(json.dumps(rows))
+    (folder / INDEX_FILE).write_text(json.dumps(rows))
 
 
 def fixation_density(points_xy: NDArray[np.float32], side: int, sigma: float = FIXATION_SIGMA) -> NDArray[np.float32]:
