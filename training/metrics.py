@@ -337,11 +337,12 @@ SAME_FACE = 0.5
 
 @dataclass
 class FaceScores:
-    """Collects faces found and faces there are; counts those of at least `LEAST_FACE`.
+    """Collects faces found and faces there are; counts those of at least `least_size`, see `face_sizes`.
 
     Faces there are come from a detector. Those it doubts, and those that are too small, may be found or not.
     """
 
+    least_size: float = LEAST_FACE
     there: int = 0
     found_of_those: int = 0
     found: int = 0
@@ -350,7 +351,7 @@ class FaceScores:
     def add(self, found: NDArray[np.floating], truth: NDArray[np.floating], aspect: float) -> None:
         """Both (n, 5): edges in 0..1, confidence; `found` is the most confident first. Aspect is width / height."""
         taken = np.zeros(len(truth), bool)
-        counts = (truth[:, 4] >= SURE_FACE) & (face_sizes(truth, aspect) >= LEAST_FACE)
+        counts = (truth[:, 4] >= SURE_FACE) & (face_sizes(truth, aspect) >= self.least_size)
         self.there += int(counts.sum())
         for box, size in zip(found, face_sizes(found, aspect), strict=True):
             free = np.where(taken, 0.0, overlaps(box, truth)) if len(truth) else np.zeros(1)
@@ -359,7 +360,7 @@ class FaceScores:
             if same:
                 taken[best] = True
                 self.found_of_those += int(counts[best])
-            if size >= LEAST_FACE and (not same or counts[best]):
+            if size >= self.least_size and (not same or counts[best]):
                 self.found += 1
                 self.right += int(same)
 

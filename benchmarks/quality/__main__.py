@@ -19,7 +19,8 @@ from benchmarks.quality.ours import Loaded, load_ours
 from benchmarks.quality.tables import Table, show
 
 EYE_SETS = ("osie", "mit1003", "eyecrowd", "scene500")
-OBJECT_SETS = ("DUTS-TR", "nothing")
+MASK_SETS = ("DUTS-TR", "ECSSD")
+OBJECT_SETS = (*MASK_SETS, "nothing")
 ALL_SETS = (*EYE_SETS, *OBJECT_SETS, "FCDB")
 
 
@@ -33,9 +34,10 @@ def measure(
         yield attention_table(data, name, with_maps, most)
     if eye_sets:
         yield gap_table(data, eye_sets, methods, most)
-    if "DUTS-TR" in set_names:
-        yield mask_table(data, "DUTS-TR", ours, most)
-        yield box_table(data, "DUTS-TR", ours, most)
+    for name in MASK_SETS:
+        if name in set_names:
+            yield mask_table(data, name, ours, most)
+            yield box_table(data, name, ours, most)
     if "nothing" in set_names:
         yield nothing_table(data, ours, most)
     if "FCDB" in set_names:

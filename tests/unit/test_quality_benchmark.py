@@ -234,7 +234,7 @@ def test_the_command(
     printed = capsys.readouterr().out
     assert "Gap closed" in printed
     tables = json.loads(out.read_text())["tables"]
-    assert len(tables) == 9  # four eye sets (three of them empty), gaps, masks, boxes, nothing, human crops
+    assert len(tables) == 11  # four eye sets, gaps, masks and boxes twice, nothing, human crops; some are empty
     assert {m["method"] for m in tables[0]["methods"]} == {"fake", "even spread"}
     with pytest.raises(SystemExit):
         main([*given, "--sets", "osie,nowhere"], OURS)
