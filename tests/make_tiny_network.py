@@ -29,7 +29,7 @@ def make_tiny_network(path: Path, revision: str = "tiny_v1", *, faces: bool = Fa
         helper.make_node("Clip", ["red4", "zero", "one"], ["clipped"]),
         helper.make_node("Squeeze", ["clipped", "axis"], ["objectness"]),
     ]
-    outputs = {"attention": ["n", 68, 68], "objectness": ["n", 68, 68]}
+    outputs: dict[str, list[str | int | None]] = {"attention": ["n", 68, 68], "objectness": ["n", 68, 68]}
     if faces:
         nodes.append(helper.make_node("Concat", ["clipped"] * 5, ["faces"], axis=1))
         outputs["faces"] = ["n", 5, 68, 68]

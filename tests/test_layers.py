@@ -20,6 +20,7 @@ LAYERS = [
     "network",
     "heat_map",
     "boxes",
+    "face_maps",
     "detectors",
     "reading",
     "framing",

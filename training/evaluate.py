@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from eyefirst.faces import decode_faces
+from eyefirst.face_maps import decode_faces
 from eyefirst.network import OnnxNetwork
 from training.datasets.store import Store, open_store
 from training.metrics import CROP_RATIOS, FaceScores, MaskScores, best_corner, cc, fixed_ratio_kept, nss
@@ -127,7 +127,7 @@ def figures_of(predictor: Predictor, store: Store, most_per_set: int | None) -> 
 def _boxes(faces: np.ndarray) -> np.ndarray:
     """(n, 5)."""
     found = decode_faces(faces)
-    return np.array([(f.left, f.top, f.right, f.bottom, f.confidence) for f in found]).reshape(-1, 5)
+    return np.array([(*f.box, f.confidence) for f in found]).reshape(-1, 5)
 
 
 def attention_figures(store: Store, name: str, chosen: list[int], attention: np.ndarray) -> dict[str, float]:

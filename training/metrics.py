@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eyefirst.faces import overlaps
+from eyefirst.face_maps import overlaps
 
 Map = NDArray[np.floating]
 Points = NDArray[np.floating]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 from training.datasets.store import Store, open_store
-from training.metrics import LEAST_FACE, SURE_FACE, FaceScores, overlaps
+from training.metrics import LEAST_FACE, SURE_FACE, FaceScores
 
 from benchmarks.quality.even_handed import (
     CANVAS,
@@ -33,7 +33,7 @@ from benchmarks.quality.even_handed import (
     texture_backgrounds,
 )
 from benchmarks.quality.tables import Line, Table, show
-from eyefirst.faces import decode_faces
+from eyefirst.face_maps import decode_faces, overlaps
 from eyefirst.network import Network, load_network
 
 SIZES = (LEAST_FACE, 0.1, 0.2)
@@ -48,7 +48,7 @@ def found_faces(network: Network, squashed: Pixels) -> NDArray[np.float64]:
     faces = network.predict(squashed[None]).faces
     if faces is None:
         raise SystemExit(f"expected a network with a map of faces; {network.revision} has none")
-    boxes = [(f.left, f.top, f.right, f.bottom, f.confidence) for f in decode_faces(faces[0])]
+    boxes = [(*f.box, f.confidence) for f in decode_faces(faces[0])]
     return np.array(boxes, np.float64).reshape(-1, 5)
 
 
@@ -118,7 +118,9 @@ def _face_of(store: Store, key: str) -> NDArray[np.float64] | None:
     edges = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]) / mask.shape[0]
     corner, size = np.tile(edges[:2], 2), np.tile(edges[2:] - edges[:2], 2)
     inside = (faces[:, :4] - corner) / size
-    kept = np.flatnonzero(((inside > -0.05) & (inside < 1.05)).all(axis=1)) if len(faces) else []
+    kept: NDArray[np.intp] = (
+        np.flatnonzero(((inside > -0.05) & (inside < 1.05)).all(axis=1)) if len(faces) else np.zeros(0, np.intp)
+    )
     if not len(kept):
         return None
     return np.asarray(inside[kept[np.argmax(faces[kept, 4])]], np.float64)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from eyefirst.boxes import SalientObject
     from eyefirst.detectors import Detection, Detector, known_detectors, load_detector, register_detector
     from eyefirst.errors import EyefirstError
+    from eyefirst.face_maps import DetectedFace
     from eyefirst.films.reframe import plan_reframe, reframe
     from eyefirst.films.reframe_plan import MustKeep, ReframePlan
     from eyefirst.framing import Frame, FramingOptions, Padding
@@ -26,10 +27,15 @@ if TYPE_CHECKING:
     from eyefirst.heat_map import HeatMap
     from eyefirst.image import Image, load_image
     from eyefirst.network import Network, OnnxNetwork, Prediction, known_revisions, load_network, register_network
-    from eyefirst.observations import RecognizedText, SaliencyObservation, TextObservation
+    from eyefirst.observations import FaceObservation, RecognizedText, SaliencyObservation, TextObservation
     from eyefirst.plan import CropPlan
-    from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
-    from eyefirst.tools.crop import attention, crop, crop_to, objects, plan_crops, render_plan, thumbnail
+    from eyefirst.requests import (
+        AttentionSaliencyRequest,
+        FaceRectanglesRequest,
+        ObjectnessSaliencyRequest,
+        TextRecognitionRequest,
+    )
+    from eyefirst.tools.crop import attention, crop, crop_to, faces, objects, plan_crops, render_plan, thumbnail
 
 __version__ = "0.1.0"
 
@@ -38,9 +44,12 @@ _HOME = {
     "AttentionSaliencyRequest": "requests",
     "Box": "geometry",
     "CropPlan": "plan",
+    "DetectedFace": "face_maps",
     "Detection": "detectors",
     "Detector": "detectors",
     "EyefirstError": "errors",
+    "FaceObservation": "observations",
+    "FaceRectanglesRequest": "requests",
     "Frame": "framing",
     "FramingOptions": "framing",
     "HeatMap": "heat_map",
@@ -65,6 +74,7 @@ _HOME = {
     "attention": "tools.crop",
     "crop": "tools.crop",
     "crop_to": "tools.crop",
+    "faces": "tools.crop",
     "known_detectors": "detectors",
     "known_revisions": "network",
     "load_detector": "detectors",
@@ -85,9 +95,12 @@ __all__ = [
     "AttentionSaliencyRequest",
     "Box",
     "CropPlan",
+    "DetectedFace",
     "Detection",
     "Detector",
     "EyefirstError",
+    "FaceObservation",
+    "FaceRectanglesRequest",
     "Frame",
     "FramingOptions",
     "HeatMap",
@@ -112,6 +125,7 @@ __all__ = [
     "attention",
     "crop",
     "crop_to",
+    "faces",
     "known_detectors",
     "known_revisions",
     "load_detector",

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eyefirst.detectors import load_detector
-from eyefirst.errors import CancelledError, EyefirstError, InvalidValueError
+from eyefirst.errors import CancelledError, EyefirstError, InvalidValueError, NetworkMismatchError
+from eyefirst.face_maps import DetectedFace, decode_faces
 from eyefirst.geometry import Box, Size
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import (
@@ -32,10 +34,12 @@ from eyefirst.image import (
     open_source,
 )
 from eyefirst.network import Network, check_revision, load_network
-from eyefirst.observations import Observation, RecognizedText, SaliencyObservation, TextObservation
+from eyefirst.observations import FaceObservation, Observation, RecognizedText, SaliencyObservation, TextObservation
 from eyefirst.reading import read, salient_regions
 from eyefirst.requests import (
+    KINDS,
     AttentionSaliencyRequest,
+    FaceRectanglesRequest,
     ObjectnessSaliencyRequest,
     Request,
     SaliencyRequest,
@@ -49,12 +53,22 @@ Completion = Callable[[Any, Any, EyefirstError | None], None]
 """Called as each request ends, with its observation or with the error that came instead."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """What a network says of a region: two heat maps and, where it has them, its face maps (5, rows, columns)."""
+
+    attention: HeatMap
+    objectness: HeatMap
+    faces: NDArray[np.float32] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """All that one run of the network says of a picture."""
+    """All that one run of the network says of a picture. Without face maps in the network there are no faces."""
 
     attention: SaliencyObservation
     objects: SaliencyObservation
+    faces: tuple[DetectedFace, ...] = ()
 
     @property
     def revision(self) -> str:
@@ -88,7 +102,7 @@ class ImageRequestHandler:
         self._decoded: Decoded | None = None
         self._full: Decoded | None = None
         self._image: Image | None = None
-        self._maps: dict[tuple[str, Box], tuple[HeatMap, HeatMap]] = {}
+        self._maps: dict[tuple[str, Box], Maps] = {}
         self._lock = threading.RLock()
         self._cancelled = threading.Event()
 
@@ -139,7 +153,7 @@ class ImageRequestHandler:
         attention, objects = self.perform(
             [AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)]
         )
-        return Look(attention, objects)
+        return Look(attention, objects, self._faces_of(attention.revision, Box.whole())[0])
 
     @overload
     def perform(
@@ -149,6 +163,14 @@ class ImageRequestHandler:
         prefer_background: bool = False,
         on_completion: Completion | None = None,
     ) -> list[SaliencyObservation]: ...
+    @overload
+    def perform(
+        self,
+        requests: Sequence[FaceRectanglesRequest],
+        *,
+        prefer_background: bool = False,
+        on_completion: Completion | None = None,
+    ) -> list[FaceObservation]: ...
     @overload
     def perform(
         self,
@@ -172,7 +194,7 @@ class ImageRequestHandler:
         prefer_background: bool = False,
         on_completion: Completion | None = None,
     ) -> list[Any]:
-        """One observation per request, in order: a SaliencyObservation, or a TextObservation for text.
+        """Return one observation per request, in order: a SaliencyObservation, FaceObservation or TextObservation.
 
         prefer_background: works in one thread of low priority, so that the rest of the program stays
         brisk. on_completion: called as each request ends, in the thread that works. Raises PictureError
@@ -217,11 +239,17 @@ class ImageRequestHandler:
     def _observe(self, request: Request) -> Observation:
         self._go_on()
         revision = self._network.revision if self._network else check_revision(request.revision)
-        attention, objectness = self._maps_of(revision, request.region)
+        maps = self._maps_of(revision, request.region)
         if isinstance(request, TextRecognitionRequest):
-            return self._read(request, attention, revision)
+            return self._read(request, maps.attention, revision)
+        if isinstance(request, FaceRectanglesRequest):
+            if maps.faces is None:
+                raise NetworkMismatchError(
+                    f"the network {revision} has no face maps", remedy="leave out the revision, for the newest"
+                )
+            return FaceObservation(request, *self._faces_of(revision, request.region), revision)
         assert isinstance(request, SaliencyRequest)
-        heat_map = attention if isinstance(request, AttentionSaliencyRequest) else objectness
+        heat_map = maps.attention if isinstance(request, AttentionSaliencyRequest) else maps.objectness
         return SaliencyObservation(request, heat_map, revision)
 
     def _read(self, request: TextRecognitionRequest, attention: HeatMap, revision: str) -> TextObservation:
@@ -247,7 +275,15 @@ class ImageRequestHandler:
         texts.sort(key=lambda t: t.saliency, reverse=True)
         return TextObservation(request, tuple(texts), tuple(r.within(request.region) for r in regions), revision)
 
-    def _maps_of(self, revision: str, region: Box) -> tuple[HeatMap, HeatMap]:
+    def _faces_of(self, revision: str, region: Box) -> tuple[tuple[DetectedFace, ...], HeatMap]:
+        """Faces in coordinates of the whole picture, and where their middles are in the region."""
+        maps = self._maps_of(revision, region).faces
+        if maps is None:
+            return (), HeatMap(np.zeros((1, 1), np.float32))
+        found = decode_faces(maps)
+        return tuple(DetectedFace(f.box.within(region), f.confidence) for f in found), HeatMap(maps[0])
+
+    def _maps_of(self, revision: str, region: Box) -> Maps:
         with self._lock:
             if (revision, region) not in self._maps:
                 network = self._network or load_network(revision)
@@ -257,7 +293,10 @@ class ImageRequestHandler:
                 pixels = part.squashed(network.input_side)
                 self._go_on()
                 prediction = network.predict(pixels[np.newaxis])
-                self._maps[revision, region] = (HeatMap(prediction.attention[0]), HeatMap(prediction.objectness[0]))
+                faces = prediction.faces[0] if prediction.faces is not None else None
+                self._maps[revision, region] = Maps(
+                    HeatMap(prediction.attention[0]), HeatMap(prediction.objectness[0]), faces
+                )
             return self._maps[revision, region]
 
     def _for_analysis(self, region: Box, side: int) -> Image:
@@ -340,9 +379,9 @@ def _holds(have: Decoded, needed: Size, image: Image | None = None) -> bool:
 
 def _check_requests(requests: Sequence[Request]) -> None:
     for request in requests:
-        if not isinstance(request, (AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest)):
+        if not isinstance(request, tuple(KINDS.values())):
             raise InvalidValueError(
-                f"expected requests for saliency or text, got {type(request).__name__}",
+                f"expected requests for saliency, faces or text, got {type(request).__name__}",
                 remedy="e.g. perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])",
             )
 

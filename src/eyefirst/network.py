@@ -31,7 +31,7 @@ class Prediction:
 
     attention: fixation density relative to an even spread, divided by the network's stated ceiling.
     objectness: probability that the cell belongs to a foreground subject.
-    faces: the maps that `eyefirst.faces.decode_faces` reads, (n, 5, 68, 68), or None where the network has none.
+    faces: the maps that `eyefirst.face_maps.decode_faces` reads, (n, 5, 68, 68), or None where the network has none.
     """
 
     attention: NDArray[np.float32]

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from eyefirst.boxes import SalientObject, attention_box, subject_boxes
+from eyefirst.face_maps import DetectedFace
 from eyefirst.geometry import Box, Point
 from eyefirst.heat_map import HeatMap
 from eyefirst.requests import (
     KINDS,
     AttentionSaliencyRequest,
+    FaceRectanglesRequest,
     Request,
     SaliencyRequest,
     TextRecognitionRequest,
@@ -71,6 +73,41 @@ class SaliencyObservation:
         request = _request_from(values)
         assert isinstance(request, SaliencyRequest)
         return cls(request, HeatMap(np.asarray(values["heat_map"], np.float32)), str(values["revision"]))
+
+    def _repr_png_(self) -> bytes:
+        """Return the heat map in colour as a PNG, for the end of a notebook's cell."""
+        return self.heat_map._repr_png_()
+
+
+@dataclass(frozen=True)
+class FaceObservation:
+    """The faces of a picture (or of the request's region of it), highest confidence first.
+
+    heat_map: where the middles of faces are, over the region of interest. revision: of the network.
+    """
+
+    request: FaceRectanglesRequest
+    faces: tuple[DetectedFace, ...]
+    heat_map: HeatMap
+    revision: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the observation as JSON values."""
+        return {
+            "kind": kind_of(self.request),
+            "revision": self.revision,
+            "region_of_interest": self.request.region.to_dict(),
+            "faces": [f.to_dict() for f in self.faces],
+            "heat_map": self.heat_map.to_list(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> FaceObservation:
+        """Read what `to_dict` wrote. The request then pins no revision."""
+        request = _request_from(values)
+        assert isinstance(request, FaceRectanglesRequest)
+        faces = tuple(DetectedFace.from_dict(f) for f in values["faces"])
+        return cls(request, faces, HeatMap(np.asarray(values["heat_map"], np.float32)), str(values["revision"]))
 
     def _repr_png_(self) -> bytes:
         """Return the heat map in colour as a PNG, for the end of a notebook's cell."""
@@ -148,4 +185,4 @@ def _request_from(values: Mapping[str, Any]) -> Request:
     return KINDS[values["kind"]](region_of_interest=None if region == Box.whole() else region)
 
 
-Observation = SaliencyObservation | TextObservation
+Observation = SaliencyObservation | FaceObservation | TextObservation

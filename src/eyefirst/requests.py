@@ -47,6 +47,11 @@ class ObjectnessSaliencyRequest(SaliencyRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaceRectanglesRequest(Request):
+    """Where are faces? The counterpart of Vision's VNDetectFaceRectanglesRequest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextRecognitionRequest(Request):
     """What is written where people look?
 
@@ -59,6 +64,7 @@ class TextRecognitionRequest(Request):
 KINDS: dict[str, type[Request]] = {
     "attention": AttentionSaliencyRequest,
     "objectness": ObjectnessSaliencyRequest,
+    "faces": FaceRectanglesRequest,
     "text": TextRecognitionRequest,
 }
 """The name of each kind of request in JSON."""

@@ -29,7 +29,7 @@ from training.networks.saliency_net import NetConfig, SaliencyNet, with_attentio
 from training.train import Run, TrainConfig, read_config, train  # noqa: E402
 from training.weights import load_weights, save_weights  # noqa: E402
 
-from eyefirst.faces import decode_faces  # noqa: E402
+from eyefirst.face_maps import decode_faces  # noqa: E402
 from eyefirst.network import OnnxNetwork  # noqa: E402
 
 NET = NetConfig(channels=(8, 8, 16, 16), blocks=(1, 1, 1, 1), stem=8, decoder=8, prior_sets=("osie",))
@@ -155,8 +155,8 @@ def test_a_target_of_faces_decodes_to_the_faces(window: tuple[float, float, floa
     left, top, right, bottom = window
     x = sorted((edge - left) / (right - left) for edge in (0.1, 0.3))
     y = [(edge - top) / (bottom - top) for edge in (0.2, 0.5)]
-    assert (face.left, face.right) == pytest.approx(x, abs=1e-3)
-    assert (face.top, face.bottom) == pytest.approx(y, abs=1e-3)
+    assert (face.box.left, face.box.right) == pytest.approx(x, abs=1e-3)
+    assert (face.box.top, face.box.bottom) == pytest.approx(y, abs=1e-3)
     assert target[1].min() == 0, "nothing is learned where a face is doubtful"
     assert target[1].mean() > 0.95
 

@@ -173,7 +173,7 @@ def test_many_threads_one_handler_one_run(red_square: NDArray[np.uint8], network
 
 
 def test_what_is_no_request_is_refused(red_square: NDArray[np.uint8], network: Counting) -> None:
-    with pytest.raises(InvalidValueError, match="expected requests for saliency or text"):
+    with pytest.raises(InvalidValueError, match="expected requests for saliency, faces or text"):
         ImageRequestHandler(red_square, network=network).perform(["attention"])  # type: ignore[list-item]
 
 

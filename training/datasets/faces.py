@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from eyefirst.faces import overlaps
+from eyefirst.face_maps import overlaps
 from training.datasets.shards import read_shards
 from training.datasets.store import FACES_FILE, open_store
 

@@ -19,9 +19,14 @@ from eyefirst.geometry import AspectRatio, Box, BoxLike, Point, RatioLike, Size,
 from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
 from eyefirst.image import DEFAULT_PIXEL_LIMIT, IN_MEMORY, Animation, Source, fingerprint, hash_of_pixels
 from eyefirst.network import Network, check_revision
-from eyefirst.observations import SaliencyObservation
+from eyefirst.observations import FaceObservation, SaliencyObservation
 from eyefirst.plan import ByRatio, CropPlan
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
+from eyefirst.requests import (
+    AttentionSaliencyRequest,
+    FaceRectanglesRequest,
+    ObjectnessSaliencyRequest,
+    TextRecognitionRequest,
+)
 
 CropTarget = Literal["attention", "best", "union"]
 Kept: TypeAlias = BoxLike | str | Sequence[BoxLike | str]
@@ -37,6 +42,11 @@ def attention(source: Source | ImageRequestHandler) -> SaliencyObservation:
 def objects(source: Source | ImageRequestHandler) -> SaliencyObservation:
     """Return the foreground subjects."""
     return handler_of(source).perform([ObjectnessSaliencyRequest()])[0]
+
+
+def faces(source: Source | ImageRequestHandler) -> FaceObservation:
+    """Return where faces are."""
+    return handler_of(source).perform([FaceRectanglesRequest()])[0]
 
 
 def plan_crops(
@@ -111,6 +121,8 @@ def boxes_to_keep(handler: ImageRequestHandler, detector: str) -> tuple[Box, ...
     if detector == "text":
         seen = handler.perform([TextRecognitionRequest()])[0]
         return tuple(t.box for t in seen.texts if t.saliency >= 1)
+    if detector == "faces":
+        return tuple(f.box for f in handler.perform([FaceRectanglesRequest()])[0].faces)
     found = load_detector(detector).detect(handler.picture().image().pixels, Box.whole())
     return tuple(d.box for d in found)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eyefirst.faces import decode_faces
+from eyefirst.face_maps import decode_faces
 
 Box = tuple[float, float, float, float]
 
@@ -29,12 +29,12 @@ def test_boxes_come_back_and_the_most_confident_is_first() -> None:
     found = decode_faces(drawn((small, 0.7), (large, 0.9)))
     assert [f.confidence for f in found] == pytest.approx([0.9, 0.7])
     for face, expected in zip(found, (large, small), strict=True):
-        assert (face.left, face.top, face.right, face.bottom) == pytest.approx(expected, abs=1e-6)
+        assert tuple(face.box) == pytest.approx(expected, abs=1e-6)
 
 
 def test_maps_need_not_be_square() -> None:
     (face,) = decode_faces(drawn(((0.5, 0.25, 0.75, 0.5), 0.8), height=20, width=68))
-    assert (face.left, face.top, face.right, face.bottom) == pytest.approx((0.5, 0.25, 0.75, 0.5), abs=1e-6)
+    assert tuple(face.box) == pytest.approx((0.5, 0.25, 0.75, 0.5), abs=1e-6)
 
 
 def test_of_two_boxes_round_one_face_the_more_confident_stays() -> None:
@@ -57,8 +57,8 @@ def test_faces_below_the_least_confidence_are_left_out() -> None:
 
 def test_boxes_end_at_the_edges_of_the_picture() -> None:
     (face,) = decode_faces(drawn(((-0.1, 0.8, 0.2, 1.2), 0.9)))
-    assert (face.left, face.bottom) == (0.0, 1.0)
-    assert face.right == pytest.approx(0.2)
+    assert (face.box.left, face.box.bottom) == (0.0, 1.0)
+    assert face.box.right == pytest.approx(0.2)
 
 
 def test_a_batch_of_maps_is_refused() -> None:

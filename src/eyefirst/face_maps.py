@@ -7,10 +7,14 @@ right and bottom edge of that face, as shares of the picture's width (left, righ
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from eyefirst.geometry import Box
 
 LEAST_CONFIDENCE = 0.4
 LARGEST_OVERLAP = 0.4
@@ -20,19 +24,25 @@ MOST_FACES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class FaceBox:
-    """A face: edges in 0..1 of the picture with a top-left origin, and a confidence in 0..1."""
+class DetectedFace:
+    """A face: its box in 0..1 of the picture, and a confidence in 0..1."""
 
-    left: float
-    top: float
-    right: float
-    bottom: float
+    box: Box
     confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return box and confidence by name, for JSON."""
+        return {"box": self.box.to_dict(), "confidence": self.confidence}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DetectedFace:
+        """Read what `to_dict` wrote."""
+        return cls(Box.from_dict(values["box"]), float(values["confidence"]))
 
 
 def decode_faces(
     faces: NDArray[np.floating], *, least_confidence: float = LEAST_CONFIDENCE, largest_overlap: float = LARGEST_OVERLAP
-) -> tuple[FaceBox, ...]:
+) -> tuple[DetectedFace, ...]:
     """Return the faces in the maps of one picture, (5, height, width), the most confident first.
 
     A face is a local maximum of the confidence among its eight neighbours. Where boxes overlap by more than
@@ -45,7 +55,11 @@ def decode_faces(
     for box in boxes:
         if not kept or overlaps(box, np.array(kept)).max() <= largest_overlap:
             kept.append(box)
-    return tuple(FaceBox(*map(float, box)) for box in kept)
+    return tuple(
+        DetectedFace(Box(left, top, right, bottom), confidence)
+        for left, top, right, bottom, confidence in (map(float, box) for box in kept)
+        if left < right and top < bottom
+    )
 
 
 def face_boxes(faces: NDArray[np.floating], least_confidence: float) -> NDArray[np.float64]:
