@@ -11,6 +11,7 @@ import PIL.Image
 from PIL import ImageCms, ImageFilter
 
 from eyefirst.image.colour_spaces import ColourSpace
+from eyefirst.image.tiff import to_bytes_by_range
 
 PROFILE_LIMIT_BYTES = 4 << 20
 """A longer colour profile counts as broken; the largest printers' profiles have about 3 MB."""
@@ -52,15 +53,9 @@ def _to_8_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
         bits = tags.get(258, (16,))[0]  # TIFF keeps 12 bits in 16
         grey = (values >> max(bits - 8, 0)).astype(np.uint8)
     else:
-        values = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
-        low, high = float(values.min()), float(values.max())
-        tops = (1, 255, 65535) if picture.mode == "F" else (255, 65535)
-        top = next((float(top) for top in tops if low >= 0 and high <= top), 0.0)
-        if not top:
-            values -= low
-            top = (high - low) or 1.0
-        values *= 255 / top
-        grey = (values + 0.5).astype(np.uint8)
+        grey = to_bytes_by_range(values, (1, 255, 65535) if picture.mode == "F" else (255, 65535))
+    if getattr(picture, "tag_v2", {}).get(262) == 0:  # white is zero, which Pillow heeds for 8 bits alone
+        grey = 255 - grey
     plain = PIL.Image.fromarray(grey)
     key = picture.info.get("transparency")
     if isinstance(key, int):

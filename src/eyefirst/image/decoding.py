@@ -31,6 +31,7 @@ from eyefirst.image.jpeg import with_end_marker
 from eyefirst.image.orientation import INVERSE, ORIENTATION_TAG, orientation_of, turned, turned_size, valid_orientation
 from eyefirst.image.picture import Image
 from eyefirst.image.source import Opened, Source, hash_of_pixels, opened_from
+from eyefirst.image.tiff import Chosen, Page, choose, first_orientation, read_wide, wide_page
 
 Need: TypeAlias = Size | Callable[[Size], Size]
 """How many pixels a caller needs of the upright picture; or a function that tells it from the full size."""
@@ -123,21 +124,27 @@ def decode(
         return Decoded(PIL.Image.fromarray(image.pixels), image.size, opened, image.format, image.frame_count)
     if opened.held is not None:
         return _decode_held(opened, orientation, pixel_limit)
-    kind = kind_of(opened.data, opened.name)
-    warnings: tuple[str, ...] = ()
-    data = opened.data
+    stated = kind_of(opened.data, opened.name)
+    chosen = choose(opened.data, opened.name) if stated == "TIFF" else Chosen(opened.data, stated)
+    data, kind, warnings = chosen.data, chosen.kind, chosen.warnings
+    if kind == "TIFF" and (page := wide_page(data, opened.name)) is not None:
+        plain, size = _decode_wide(data, page, opened.name, orientation or chosen.orientation, at_least, pixel_limit)
+        return Decoded(plain, size, opened, kind, 1, warnings, orientation is None)
     while True:
         picture, count = open_picture(data, kind, opened.name)
+        turn = orientation
+        if not turn and chosen.orientation and _own_orientation(picture, kind) == 1:
+            turn = chosen.orientation
         try:
             plain, size = decode_frame(
-                picture, kind, opened.name, data, orientation=orientation, at_least=at_least, pixel_limit=pixel_limit
+                picture, kind, opened.name, data, orientation=turn, at_least=at_least, pixel_limit=pixel_limit
             )
         except TruncatedPictureError:
-            if kind != "JPEG" or warnings or not (data := with_end_marker(opened.data)):
+            if kind != "JPEG" or data is not chosen.data or not (data := with_end_marker(chosen.data)):
                 raise
-            warnings = (f"{opened.name}: ends without the end marker of a JPEG; its pixels are all there",)
+            warnings += (f"{opened.name}: ends without the end marker of a JPEG; its pixels are all there",)
         else:
-            return Decoded(plain, size, opened, kind, count, warnings, orientation is None)
+            return Decoded(plain, size, opened, stated, count, warnings, orientation is None)
 
 
 def open_picture(data: bytes, kind: str, name: str) -> tuple[PIL.Image.Image, int]:
@@ -183,7 +190,7 @@ def decode_frame(
         _decode_pixels(picture, kind, name, needed)
     elif kind == "TIFF":
         # Pillow turns a TIFF upright by itself while loading, so another orientation begins with undoing that.
-        own = valid_orientation(cast("Any", picture).tag_v2.get(ORIENTATION_TAG))
+        own = _own_orientation(picture, kind)
         _decode_pixels(picture, kind, name)
         turns = [INVERSE.get(own, own), orientation] if orientation else []
     else:
@@ -205,8 +212,10 @@ def decode_frame(
 
 
 def _bytes_behind(picture: PIL.Image.Image) -> bytes:
-    """The file of a Pillow picture, where it may say more about colours than Pillow does, and is still there."""
-    if picture.format not in ("PNG", "AVIF", "HEIF") or not isinstance(picture, ImageFile):
+    """The file of a Pillow picture, where it says more than Pillow reads, and is still there."""
+    if picture.format not in ("PNG", "AVIF", "HEIF", "TIFF") or not isinstance(picture, ImageFile):
+        return b""
+    if picture.format == "TIFF" and (not picture.tile or picture.tell()):  # loaded, and perhaps changed since
         return b""
     path = getattr(picture, "filename", "")
     try:
@@ -223,6 +232,27 @@ def _bytes_behind(picture: PIL.Image.Image) -> bytes:
             file.seek(place)
     except (EyefirstError, OSError, ValueError, AttributeError):
         return b""
+
+
+def _own_orientation(picture: PIL.Image.Image, kind: str) -> int:
+    """What the file says; of a TIFF that is not loaded yet."""
+    if kind == "TIFF":
+        return valid_orientation(cast("Any", picture).tag_v2.get(ORIENTATION_TAG))
+    with pillow_border("", kind):
+        return orientation_of(picture)
+
+
+def _decode_wide(
+    data: bytes, page: Page, name: str, orientation: int | None, at_least: Need | None, pixel_limit: int
+) -> tuple[PIL.Image.Image, Size]:
+    """`decode_frame` for a page of a TIFF that Pillow does not read right."""
+    checked_size(page.width, page.height, name, pixel_limit)
+    with memory_border(name):
+        picture = read_wide(data, page, name)
+    own = valid_orientation(page.first(ORIENTATION_TAG, 1))
+    return decode_frame(
+        picture, "", name, b"", orientation=orientation or own, at_least=at_least, pixel_limit=pixel_limit
+    )
 
 
 def _asked(at_least: Need, size: Size) -> Size:
@@ -255,13 +285,15 @@ def stored_orientation(source: Source) -> int:
     if opened.held is not None:
         return 1
     kind = kind_of(opened.data, opened.name)
+    chosen = choose(opened.data, opened.name) if kind == "TIFF" else Chosen(opened.data, kind)
+    if chosen.kind == "TIFF":
+        return valid_orientation(chosen.orientation or first_orientation(chosen.data))
     with pillow_border(opened.name, kind):
-        picture = reader_of(kind, opened.name)(io.BytesIO(opened.data), "")
-        if kind == "TIFF":  # loading would turn it
-            return valid_orientation(picture.tag_v2.get(ORIENTATION_TAG))
-        if kind != "JPEG":  # a PNG may carry it behind its pixels
+        picture = reader_of(chosen.kind, opened.name)(io.BytesIO(chosen.data), "")
+        if kind == "PNG":  # it may carry it behind its pixels
             picture.load()
-        return orientation_of(picture)
+    own = _own_orientation(picture, chosen.kind)
+    return chosen.orientation if own == 1 and chosen.orientation else own
 
 
 def check_arguments(orientation: int | None, pixel_limit: int) -> None:
@@ -300,16 +332,15 @@ def _decode_held(opened: Opened, orientation: int | None, pixel_limit: int) -> D
     assert not isinstance(held, Image)
     picture = held if isinstance(held, PIL.Image.Image) else PIL.Image.fromarray(np.ascontiguousarray(held))
     checked_size(*picture.size, opened.name, pixel_limit)
-    with pillow_border(opened.name, ""):
-        picture.load()
-        own = orientation_of(picture)
-    plain, size = decode_frame(
-        picture,
-        "",
-        opened.name,
-        _bytes_behind(picture),
-        orientation=orientation,
-        at_least=None,
-        pixel_limit=pixel_limit,
-    )
+    data = _bytes_behind(picture)
+    if picture.format == "TIFF" and data and (page := wide_page(data, opened.name)) is not None:
+        own = valid_orientation(page.first(ORIENTATION_TAG, 1))
+        plain, size = _decode_wide(data, page, opened.name, orientation, None, pixel_limit)
+    else:
+        with pillow_border(opened.name, ""):
+            picture.load()
+            own = orientation_of(picture)
+        plain, size = decode_frame(
+            picture, "", opened.name, data, orientation=orientation, at_least=None, pixel_limit=pixel_limit
+        )
     return Decoded(plain, size, opened, picture.format or "", 1, is_as_stored=orientation in (None, own))

@@ -41,6 +41,8 @@ REDUCED_TO = 1.5
 DEFAULT_PIXEL_LIMIT = 250_000_000
 """Width times height that is still decoded: 750 MB as RGB."""
 
+RAW_REMEDY = "develop it to JPEG or TIFF first, or extract its preview"
+
 _READERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -76,6 +78,12 @@ _SIGNATURES = [
     ("PDF", rb"%PDF"),
     ("PostScript", rb"%!PS|\xc5\xd0\xd3\xc6"),
     ("SVG", rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg"),
+    ("a raw file of a Canon camera", rb"....ftypcrx |II\x1a\0\0\0HEAPCCDR"),
+    ("a raw file of an Olympus camera", rb"II(RO|RS)|MMOR"),
+    ("a raw file of a Panasonic camera", rb"IIU\0"),
+    ("a raw file of a Fujifilm camera", rb"FUJIFILMCCD-RAW"),
+    ("a raw file of a Minolta camera", rb"\0MRM"),
+    ("a raw file of a Sigma camera", rb"FOVb"),
     ("video", rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI "),
 ]
 _SIGNATURE = re.compile(b"|".join(b"(?P<k%d>%s)" % (i, p) for i, (_, p) in enumerate(_SIGNATURES)), re.DOTALL)
@@ -92,9 +100,8 @@ def kind_of(data: bytes, name: str) -> str:
         )
     kind = next(_SIGNATURES[int(key[1:])][0] for key, text in match.groupdict().items() if text is not None)
     if kind not in _READERS:
-        raise UnsupportedPictureError(
-            f"is {kind}, which is not read", remedy="save it as JPEG or PNG first", source=name
-        )
+        remedy = RAW_REMEDY if kind.startswith("a raw") else "save it as JPEG or PNG first"
+        raise UnsupportedPictureError(f"is {kind}, which is not read", remedy=remedy, source=name)
     return kind
 
 
