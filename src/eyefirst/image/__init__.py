@@ -8,11 +8,14 @@ The files, in the order in which a picture passes through them; each imports onl
     formats.py        which formats are read, the limits, and the one border to Pillow
     orientation.py    upright
     containers.py     the named parts of a file
+    tiff.py           the page of a TIFF that is its picture; raw files; samples that Pillow misreads
     colour_spaces.py  what a file says of its colours by numbers
     colour.py         any mode and profile to sRGB with 8 bits a channel; alpha
     jpeg.py           a JPEG without its end marker
     decoding.py       `decode`: one decode for analysis and cutting
     animation.py      all frames, their times, how often they play
+    exif.py           EXIF blocks, taken apart and written
+    metadata.py       who made the picture, when and where, and what of that goes along
 
 Nothing is fetched from the network.
 """
@@ -36,6 +39,7 @@ from eyefirst.image.decoding import (
     stored_orientation,
 )
 from eyefirst.image.formats import DEFAULT_PIXEL_LIMIT, checked_size, jpeg_size, kind_of
+from eyefirst.image.metadata import Keep, Metadata, read_metadata, save_options
 from eyefirst.image.picture import Image
 from eyefirst.image.source import FILE_LIMIT_BYTES, IN_MEMORY, Opened, Source, hash_of_pixels
 
@@ -46,6 +50,8 @@ __all__ = [
     "Animation",
     "Decoded",
     "Image",
+    "Keep",
+    "Metadata",
     "Need",
     "Opened",
     "Source",
@@ -60,7 +66,9 @@ __all__ = [
     "loop_option",
     "matches",
     "open_source",
+    "read_metadata",
     "read_once",
+    "save_options",
     "stored_orientation",
 ]
 

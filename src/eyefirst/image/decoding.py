@@ -17,6 +17,7 @@ from eyefirst.errors import EyefirstError, InvalidValueError, TruncatedPictureEr
 from eyefirst.geometry import Size
 from eyefirst.image.colour import ground_for, on_paper, to_plain_mode, to_srgb
 from eyefirst.image.colour_spaces import stated_space
+from eyefirst.image.containers import png_chunks
 from eyefirst.image.formats import (
     DEFAULT_PIXEL_LIMIT,
     checked_size,
@@ -290,10 +291,20 @@ def stored_orientation(source: Source) -> int:
         return valid_orientation(chosen.orientation or first_orientation(chosen.data))
     with pillow_border(opened.name, kind):
         picture = reader_of(chosen.kind, opened.name)(io.BytesIO(chosen.data), "")
-        if kind == "PNG":  # it may carry it behind its pixels
+        if kind == "PNG" and _says_more_behind(opened.data):
             picture.load()
     own = _own_orientation(picture, chosen.kind)
     return chosen.orientation if own == 1 and chosen.orientation else own
+
+
+def _says_more_behind(data: bytes) -> bool:
+    """Whether a PNG has metadata behind its pixels, so that Pillow must decode it to read them."""
+    seen = False
+    for name, _ in png_chunks(data):
+        seen = seen or name == b"IDAT"
+        if seen and name in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
+            return True
+    return False
 
 
 def check_arguments(orientation: int | None, pixel_limit: int) -> None:
