@@ -1,0 +1,251 @@
+"""Maps, boxes, a ratio and options in; ranked frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, reduce
+from typing import Literal
+
+import numpy as np
+
+from eyefirst.boxes import SalientObject, attention_box
+from eyefirst.framing.content import Array, Content, FaceLike, content_of
+from eyefirst.framing.judge import findings, reason_for, severity_of, shares_inside
+from eyefirst.framing.options import Frame, FramingOptions, Padding
+from eyefirst.framing.portrait import portrait_places
+from eyefirst.framing.score import WEIGHTS, Axis, Spans, Weights, score_along
+from eyefirst.framing.search import (
+    ANCHOR_LENGTHS,
+    BREATHING_COST,
+    BREATHING_GAIN,
+    BREATHING_SCALES,
+    Places,
+    all_places,
+    best_place,
+    fits_of,
+    of_width,
+)
+from eyefirst.geometry import AspectRatio, Box, PixelBox, Point, Size, round_half_up
+from eyefirst.heat_map import HeatMap, masses_between, summed_area_table
+
+Placement = Literal["share", "centre"]
+"""What a tool makes of a point: see `Framer.anchor`."""
+ALTERNATIVE_SCALES = (1.0, 0.85, 0.7)
+"""Sizes of alternatives beside the first frame's."""
+NEAR_COPY_IOU = 0.8
+"""Frames that overlap by more than this are copies of one another."""
+ANCHOR_PLACES = 51
+"""Points tried along each axis."""
+DIFFERENT_CHOICES = 12
+"""How many of the best places of one size are looked at for an alternative that keeps something else."""
+
+
+class Framer:
+    """Finds frames for one picture; what does not depend on the ratio is prepared once.
+
+    size: of the upright picture. attention, objectness: its heat maps. objects: its subjects. faces: what a detector
+    found, each with a box in 0..1 and a confidence. words: boxes of lines of text that should be whole or left out.
+    """
+
+    def __init__(
+        self,
+        size: Size,
+        attention: HeatMap,
+        objectness: HeatMap,
+        objects: Sequence[SalientObject],
+        options: FramingOptions | None = None,
+        *,
+        faces: Sequence[FaceLike] = (),
+        words: Sequence[Box] = (),
+        weights: Weights = WEIGHTS,
+    ) -> None:
+        self.size = size
+        self.options = options or FramingOptions()
+        self.objects = tuple(objects)
+        self.faces = tuple(faces)
+        self.weights = weights
+        self._attention = attention
+        self._content = content_of(attention, objectness, self.objects, self.options, self.faces, words)
+
+    @property
+    def content(self) -> Content:
+        """What the score sees, for callers that score windows of their own."""
+        return self._content
+
+    def frames(self, ratio: AspectRatio, alternatives: int = 1) -> tuple[Frame, ...]:
+        """Up to `alternatives` frames, best first: each keeps something else, and none is a near-copy of another."""
+        size = self._frame_size(ratio, ratio.largest_in(self.size))
+        if size.width > self.size.width or size.height > self.size.height:
+            return (self._padded(size),)
+        if self.options.portrait and self.faces:
+            first, places = self._portrait(ratio, size)
+        else:
+            first, places = self._best(ratio, size)
+        if alternatives == 1:
+            return (first,)
+        return (first, *self._others(ratio, size, first, places, alternatives - 1))
+
+    def frame(self, box: PixelBox, *, score: float = 0.0, padding: Padding | None = None) -> Frame:
+        """A frame at a given place, with what it keeps and what an editor would say of it."""
+        share = box.normalized(self.size)
+        kept, *kept_objects = (round(float(v), 6) for v in self._inside(share))
+        found = findings(self._content, share, kept, kept_objects, self.options)
+        return Frame(
+            box,
+            kept,
+            tuple(kept_objects),
+            round(score, 6),
+            padding,
+            tuple(f.words for f in found),
+            round(severity_of(found), 6),
+            reason_for(self._content, share, kept, kept_objects),
+        )
+
+    def score(self, axis: Axis, spans: Spans) -> Array:
+        """Score of windows that slide along one axis and fill the other, (m,)."""
+        return score_along(self._content, axis, spans, self.weights)
+
+    def anchor(self, placement: Placement) -> Point:
+        """The one point that serves the largest frames of all ratios best, for tools that take a point and no frame.
+
+        placement: what such a tool makes of it. "share", as CSS `object-position` and Wagtail: a point at 30 % of
+        the width leaves 30 % of what is cut off on the left. "centre", as Thumbor: the point is the frame's middle,
+        as far as the picture reaches. A largest frame moves along one axis only, so x and y are searched apart.
+        """
+        return Point(self._anchor(0, placement), self._anchor(1, placement))
+
+    def salient_box(self) -> Box:
+        """What a tight frame has to hold: must-keep boxes, else the subjects, else the attention box; with margin."""
+        boxes = list(self.options.must_keep) or [o.box for o in self.objects] or [attention_box(self._attention)]
+        return reduce(Box.union, boxes).expanded(self.options.margin)
+
+    @cached_property
+    def _tables(self) -> Array:
+        """Summed-area tables of the attention and of each subject."""
+        masks = self._content.masks
+        subjects = [] if masks is None else [summed_area_table(m) for m in masks]
+        return np.stack([self._attention.table, *subjects])
+
+    def _inside(self, share: Box) -> Array:
+        """Shares of the attention and of each subject inside a box."""
+        edges = np.array([[share.left], [share.right], [share.top], [share.bottom]])
+        return np.clip(masses_between(self._tables, *edges).ravel(), 0, 1)  # sums are rounded
+
+    def _frame_size(self, ratio: AspectRatio, largest: Size) -> Size:
+        """Between the largest frame and the one just round the salient box; beyond the picture only with padding."""
+        if self.options.pad is None and self.options.tightness == 0:
+            return largest
+        target = self.salient_box()
+        width = max(target.width * self.size.width, target.height * self.size.height * float(ratio))
+        if self.options.pad is not None and width > largest.width + 1:
+            return of_width(width, ratio)
+        tight = min(width, largest.width)
+        return of_width(largest.width + (tight - largest.width) * self.options.tightness, ratio, largest)
+
+    def _best(self, ratio: AspectRatio, size: Size) -> tuple[Frame, Places]:
+        """The best frame of a size, or a slightly smaller one where the best has to cut."""
+        fits = fits_of(self._content, self.size, size)
+        left, top, score, places = best_place(self._content, self.size, size, fits, self.options, self.weights)
+        first = self.frame(self._pixel_box(left, top, size), score=score)
+        if self.options.fit == "largest" or not first.warnings:
+            return first, places
+        for scale in BREATHING_SCALES:
+            smaller = of_width(size.width * scale, ratio, size)
+            if smaller == size or min(smaller.width, smaller.height) < 2:
+                continue
+            left, top, other, _ = best_place(self._content, self.size, smaller, fits, self.options, self.weights)
+            other -= BREATHING_COST * (1 - scale)
+            if other > score + BREATHING_GAIN:
+                frame = self.frame(self._pixel_box(left, top, smaller), score=other)
+                if frame.severity < first.severity:
+                    return frame, places
+        return first, places
+
+    def _others(self, ratio: AspectRatio, size: Size, first: Frame, places: Places, count: int) -> tuple[Frame, ...]:
+        """Frames that keep something else than those before them; then any that are no near-copies."""
+        chosen = [first]
+        spare: list[Frame] = []
+        kept = [self._keeps(first)]
+        fits = fits_of(self._content, self.size, size)
+        for scale in ALTERNATIVE_SCALES:
+            if scale != 1:
+                scaled = of_width(size.width * scale, ratio, size)
+                places = all_places(self._content, self.size, scaled, fits, self.options, self.weights)
+            for frame in self._distinct(places):
+                if any(_iou(frame.box, other.box) > NEAR_COPY_IOU for other in chosen):
+                    continue
+                keeps = self._keeps(frame)
+                if keeps in kept:
+                    spare.append(frame)
+                    continue
+                chosen.append(frame)
+                kept.append(keeps)
+                if len(chosen) > count:
+                    break
+            if len(chosen) > count:
+                break
+        for frame in spare:
+            if len(chosen) > count:
+                break
+            if all(_iou(frame.box, other.box) <= NEAR_COPY_IOU for other in chosen):
+                chosen.append(frame)
+        return tuple(sorted(chosen[1:], key=lambda f: -f.score))
+
+    def _distinct(self, places: Places) -> list[Frame]:
+        """The best frames of one size that are no near-copies, best first."""
+        left, top = (v.ravel() for v in np.meshgrid(places.left, places.top))
+        score = places.score.ravel()
+        order = np.argsort(-score, kind="stable")
+        found = []
+        while len(order) and len(found) < DIFFERENT_CHOICES:
+            best = order[0]
+            box = self._pixel_box(float(left[best]), float(top[best]), places.size)
+            found.append(self.frame(box, score=float(score[best])))
+            overlap_x = 1 - np.abs(left[order] - left[best]) / (places.size.width / self.size.width)
+            overlap_y = 1 - np.abs(top[order] - top[best]) / (places.size.height / self.size.height)
+            overlap = np.clip(overlap_x, 0, 1) * np.clip(overlap_y, 0, 1)
+            order = order[overlap / (2 - overlap) <= NEAR_COPY_IOU]
+        return found
+
+    def _keeps(self, frame: Frame) -> tuple[bool, ...]:
+        """Which things a frame keeps whole."""
+        share = frame.box.normalized(self.size)
+        return tuple(s > 0.9 for s in shares_inside(self._content, share, frame.kept_objects))
+
+    def _portrait(self, ratio: AspectRatio, largest: Size) -> tuple[Frame, Places]:
+        assert self.options.portrait
+        places = portrait_places(
+            self._content, self.size, ratio, largest, self.faces, self.options, self.options.portrait, self.weights
+        )
+        left, top, score = places.best()
+        return self.frame(self._pixel_box(left, top, places.size), score=score), places
+
+    def _pixel_box(self, left: float, top: float, size: Size) -> PixelBox:
+        x = min(round_half_up(left * self.size.width), self.size.width - size.width)
+        y = min(round_half_up(top * self.size.height), self.size.height - size.height)
+        return PixelBox(x, y, x + size.width, y + size.height)
+
+    def _padded(self, size: Size) -> Frame:
+        """A frame larger than the picture: as much of the picture as it can show, and padding round it."""
+        inner = Size(min(size.width, self.size.width), min(size.height, self.size.height))
+        fits = fits_of(self._content, self.size, inner)
+        left, top, score, _ = best_place(self._content, self.size, inner, fits, self.options, self.weights)
+        box = self._pixel_box(left, top, inner)
+        x, y = size.width - inner.width, size.height - inner.height
+        return self.frame(box, score=score, padding=Padding(x // 2, y // 2, x - x // 2, y - y // 2))
+
+    def _anchor(self, axis: Axis, placement: Placement) -> float:
+        """The best place on one axis, 0..1."""
+        places = np.linspace(0, 1, ANCHOR_PLACES)
+        lengths = np.array(ANCHOR_LENGTHS)[:, np.newaxis]
+        start = places * (1 - lengths) if placement == "share" else np.clip(places - lengths / 2, 0, 1 - lengths)
+        summed = self.score(axis, Spans(start.ravel(), (start + lengths).ravel())).reshape(start.shape).sum(0)
+        summed -= 1e-6 * np.abs(places - 0.5)
+        return float(places[summed.argmax()])
+
+
+def _iou(a: PixelBox, b: PixelBox) -> float:
+    width = min(a.right, b.right) - max(a.left, b.left)
+    height = min(a.bottom, b.bottom) - max(a.top, b.top)
+    both = max(width, 0) * max(height, 0)
+    return both / (a.width * a.height + b.width * b.height - both)

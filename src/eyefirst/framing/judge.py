@@ -1,0 +1,177 @@
+"""What an editor would say of a frame: where it cuts, how bad that is, and what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from eyefirst.framing.content import Content, Thing
+from eyefirst.framing.options import FramingOptions
+from eyefirst.framing.score import ON_BORDER
+from eyefirst.geometry import Box, round_half_up
+
+PASSES = 0.3
+"""Findings below this severity are not worth a warning."""
+OUTSIDE, INSIDE = 0.08, 0.93
+"""A thing with less than the first share inside is left out; with more than the second it is whole."""
+TOUCH = 0.008
+"""A thing this close to an edge, as a share of the picture, touches it."""
+LITTLE_KEPT = 0.45
+"""Below this share of the attention an editor asks what the crop is about."""
+LARGELY = 0.6
+"""A subject that is too large for its frame should show at least so much of itself."""
+MAIN_SHARE = 0.15
+"""A thing with this share of the attention is one that the picture is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that an editor would remark on. severity: 0 is not worth a word, 1 spoils the frame."""
+
+    words: str
+    severity: float
+
+
+def findings(
+    content: Content, frame: Box, kept: float, kept_objects: Sequence[float], options: FramingOptions
+) -> list[Finding]:
+    """Everything to remark on, worst first."""
+    found = [*_of_things(content, frame, kept_objects), *_of_constraints(frame, options)]
+    if kept < LITTLE_KEPT:
+        outside = round_half_up(100 * (1 - kept))
+        found.append(Finding(f"{outside} % of what people look at is outside", 0.3 + (LITTLE_KEPT - kept)))
+    return sorted((f for f in found if f.severity >= PASSES), key=lambda f: -f.severity)
+
+
+def severity_of(found: Sequence[Finding]) -> float:
+    """One number for all: 0 without findings; each more adds to the worst one, never beyond 1."""
+    passes = 1.0
+    for finding in found:
+        passes *= 1 - min(finding.severity, 1.0)
+    return 1 - passes
+
+
+def shares_inside(content: Content, frame: Box, kept_objects: Sequence[float]) -> list[float]:
+    """Share of every thing inside a frame."""
+    return [
+        kept_objects[t.number - 1] if t.kind == "subject" else frame.overlap(t.box) / t.box.area for t in content.things
+    ]
+
+
+def reason_for(content: Content, frame: Box, kept: float, kept_objects: Sequence[float]) -> str:
+    """What a frame keeps whole, in a few words."""
+    shares = shares_inside(content, frame, kept_objects)
+    words = []
+    for kind, one, many in (("head", "face", "faces"), ("subject", "subject", "subjects"), ("word", "line", "lines")):
+        of_kind = [(t, s) for t, s in zip(content.things, shares, strict=True) if t.kind == kind]
+        whole = [t for t, s in of_kind if s >= INSIDE]
+        if not of_kind or not whole or (kind == "subject" and words):
+            continue
+        more = " of text" if kind == "word" else ""
+        if len(of_kind) == 1:
+            words.append(f"the {one}{more}")
+        elif len(whole) == len(of_kind):
+            words.append(f"all {len(whole)} {many}{more}")
+        elif len(whole) == 1:
+            words.append(f"the {one}{more} {_place(whole[0], [t for t, _ in of_kind])}")
+        else:
+            words.append(f"{len(whole)} of {len(of_kind)} {many}{more}")
+    if not words:
+        return f"keeps {round_half_up(100 * kept)} % of what people look at"
+    return "keeps " + " and ".join(words)
+
+
+def _place(thing: Thing, others: Sequence[Thing]) -> str:
+    """Which of several things of a kind it is."""
+    middles = sorted(t.box.center.x for t in others)
+    x = thing.box.center.x
+    if x == middles[0] and x < middles[-1]:
+        return "on the left"
+    if x == middles[-1] and x > middles[0]:
+        return "on the right"
+    return "in the middle" if 0 < middles.index(x) < len(middles) - 1 else f"number {thing.number}"
+
+
+def _of_things(content: Content, frame: Box, kept_objects: Sequence[float]) -> Iterator[Finding]:
+    shares = shares_inside(content, frame, kept_objects)
+    subjects = [t for t in content.things if t.kind == "subject"]
+    heads = [t.box for t, s in zip(content.things, shares, strict=True) if t.kind == "head" and s > OUTSIDE]
+    best = max((s for t, s in zip(content.things, shares, strict=True) if t.attention >= MAIN_SHARE), default=0.0)
+    for thing, share in zip(content.things, shares, strict=True):
+        fits = thing.box.width <= frame.width and thing.box.height <= frame.height
+        if thing.kind == "subject":
+            name = "the subject" if len(subjects) == 1 else f"subject {thing.number}"
+            yield from _of_subject(thing, share, frame, name, fits, any(thing.box.overlap(h) > 0 for h in heads))
+        elif OUTSIDE < share < INSIDE:
+            name = "a face" if thing.kind == "head" else "text"
+            edge = _worst_edge(thing.box, frame)
+            if fits or edge != "bottom":
+                severity = 0.5 + min(2 * thing.attention, 0.4) if fits else 0.45
+                yield Finding(f"{name} is cut {_where(thing.box, frame)}", severity * min(1.0, 0.5 + thing.confidence))
+        if share <= OUTSIDE and thing.attention >= MAIN_SHARE and best < INSIDE:
+            name = {"head": "the main face", "subject": "the main subject", "word": "the main text"}[thing.kind]
+            yield Finding(f"{name} is outside", 0.6 + min(thing.attention, 0.4))
+
+
+def _of_subject(thing: Thing, share: float, frame: Box, name: str, fits: bool, head: bool) -> Iterator[Finding]:
+    weight = thing.confidence * (0.5 + min(2 * thing.attention, 0.5))
+    edge = _worst_edge(thing.box, frame)
+    lost = round_half_up(100 * (1 - share))
+    if OUTSIDE < share < INSIDE:
+        if fits:
+            severity = 0.25 + 0.75 * min(4 * min(share, 1 - share), 1.0)
+            yield Finding(f"{lost} % of {name} is outside, {_where(thing.box, frame)}", severity * weight)
+        elif edge == "top" and not head:
+            yield Finding(f"the top of {name} is cut", 0.6 * weight)
+        elif share < LARGELY:
+            yield Finding(f"{lost} % of {name} is outside, {_where(thing.box, frame)}", 0.5 * weight)
+    elif share >= INSIDE and fits:
+        touched = _touched(thing.box, frame)
+        if touched:
+            yield Finding(f"{name} touches the {touched} edge", 0.4 * weight)
+
+
+def _of_constraints(frame: Box, options: FramingOptions) -> Iterator[Finding]:
+    for i, box in enumerate(options.must_keep, 1):
+        lost = 1 - frame.overlap(box) / box.area
+        if lost > 0.005:
+            yield Finding(f"{round_half_up(100 * lost)} % of must-keep box {i} is outside", 0.9)
+    for i, box in enumerate(options.avoid, 1):
+        inside = frame.overlap(box) / box.area
+        if inside > 0.005:
+            yield Finding(f"{round_half_up(100 * inside)} % of avoid box {i} is inside", 0.7)
+
+
+def _beyond(box: Box, frame: Box) -> dict[str, float]:
+    """How far a box reaches beyond each edge of a frame, as a share of its own width or height."""
+    return {
+        "left": max(frame.left - box.left, 0.0) / box.width,
+        "top": max(frame.top - box.top, 0.0) / box.height,
+        "right": max(box.right - frame.right, 0.0) / box.width,
+        "bottom": max(box.bottom - frame.bottom, 0.0) / box.height,
+    }
+
+
+def _worst_edge(box: Box, frame: Box) -> str:
+    """The edge of the frame beyond which most of a box lies."""
+    beyond = _beyond(box, frame)
+    return max(beyond, key=lambda e: beyond[e])
+
+
+def _where(box: Box, frame: Box) -> str:
+    """The edges at which a box is cut, the less important ones left out."""
+    beyond = _beyond(box, frame)
+    most = max(beyond.values())
+    cut = [edge for edge, share in beyond.items() if share > most / 2]
+    return f"at the {' and the '.join(cut)} edge{'s' if len(cut) > 1 else ''}"
+
+
+def _touched(box: Box, frame: Box) -> str:
+    """The edge inside the picture that a box inside the frame touches, or nothing; the bottom may be touched."""
+    room = {
+        "top": (box.top - frame.top, frame.top > ON_BORDER),
+        "left": (box.left - frame.left, frame.left > ON_BORDER),
+        "right": (frame.right - box.right, frame.right < 1 - ON_BORDER),
+    }
+    near = {e: d for e, (d, inner) in room.items() if inner and d < TOUCH}
+    return min(near, key=lambda e: near[e]) if near else ""

@@ -1,0 +1,364 @@
+"""What a frame is worth: a sum of named terms, each a function of where its edges lie.
+
+A frame of the largest size slides along one axis, so each map becomes a profile along that axis and every term is a
+one-dimensional look-up. For frames that move both ways the picture is first cut into bands, one for each place on the
+shorter axis, and each band has profiles of its own. Sums of a map that is constant within a cell are exact.
+
+The weights are learned (`python -m benchmarks.quality.editor fit`); `docs/framing.md` shows each term and what is lost
+without it. Nothing here looks for the brightest point: cropping round a single maximum was shown to be biased
+and brittle (Yee, Tantipongpipat and Mishra, CSCW 2021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from eyefirst.framing.content import HEAD_ROOM, LEAST_MARGIN, Array, Content
+
+Axis = Literal[0, 1]
+"""0 is x, from left to right; 1 is y, from top to bottom."""
+
+TAPER = 0.04
+"""Attention counts from nothing to all within this share of the frame's length from an edge inside the picture."""
+NEARLY_WHOLE, WHOLE = 0.9, 0.97
+"""A thing kept to the latter share counts as whole: masks are soft at their edges."""
+TOUCHING = 0.5
+"""What a whole thing is worth that touches an edge, beside one that keeps its margin."""
+CUT_RISE = 0.06
+"""A thing counts as cut between this share inside and this share outside."""
+ON_BORDER = 1e-9
+"""A frame's edge this close to the picture's border is not an edge inside the picture."""
+UPPER = 0.44
+"""Where the middle of a frame lies best on the picture's height, other things being equal: people cut below."""
+LEAST_ATTENTION = 0.02
+"""A window with less of the attention counts as balanced: there is nothing in it to balance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each term counts beside the share of attention kept, which counts 1. Learned; the docs have a table.
+
+    subject_whole, head_whole, word_whole: for each thing that is whole, times the attention on it; half where it
+    touches an edge. subject_cut, head_cut, word_cut: for each thing that is cut though the frame could hold it.
+    top_kept: for the top of a thing that is too large for the frame, times the attention on it.
+    top_edge: against attention along a top edge inside the picture; 1 is the picture's mean.
+    objectness_cut: against subjects along the top and the sides inside the picture: mean probability along each edge.
+    balance: against the square of the distance from the frame's centre to the centre of what is seen in it, in
+    frame lengths. upper: against the square of the distance from a place a little above the picture's middle.
+    centre: settles ties.
+    """
+
+    kept: float = 1.0
+    subject_whole: float = 0.14
+    subject_cut: float = 0.04
+    head_whole: float = 0.1
+    head_cut: float = 0.07
+    word_whole: float = 0.1
+    word_cut: float = 0.07
+    top_kept: float = 0.15
+    top_edge: float = 0.005
+    objectness_cut: float = 0.05
+    balance: float = 0.7
+    upper: float = 0.6
+    centre: float = 1e-4
+
+
+WEIGHTS = Weights()
+TERMS = tuple(f.name for f in fields(Weights))
+
+
+@dataclass(frozen=True, eq=False)
+class Spans:
+    """Windows along one axis: starts and stops, (m,) float64 in 0..1."""
+
+    starts: Array
+    stops: Array
+
+    @classmethod
+    def whole(cls) -> Spans:
+        """The one window that holds the whole axis."""
+        return cls(np.zeros(1), np.ones(1))
+
+    @cached_property
+    def lengths(self) -> Array:
+        """(m,) in shares of the axis."""
+        return self.stops - self.starts
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is one window, and it holds the whole axis."""
+        return len(self.starts) == 1 and self.starts[0] <= ON_BORDER and self.stops[0] >= 1 - ON_BORDER
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """Parts of a picture side by side, each with profiles along an axis; one band is the whole picture.
+
+    profiles: (2 + subjects, n, cells): the share of the attention, tapered at the band's own edges; the same times the
+    place along the axis; the share of each subject. objectness: (n, cells) mean probability across a band.
+    inside, clear: (things, n), how much of each thing lies in the band, and whether it keeps its margin there, 0..1;
+    bodies: (heads, n), how much of what is below each head; None where a band holds everything.
+    """
+
+    axis: Axis
+    profiles: Array
+    objectness: Array
+    inside: Array | None = None
+    clear: Array | None = None
+    bodies: Array | None = None
+
+    @cached_property
+    def once(self) -> Array:
+        """Sums of the profiles up to each cell, (2 + subjects, n, cells + 1)."""
+        return _summed(self.profiles)
+
+    @cached_property
+    def twice(self) -> Array:
+        """Sums of the attention's sums up to each cell, in cells, (n, cells + 1)."""
+        return _summed(self.once[0, :, :-1] + self.profiles[0] / 2)
+
+
+def _summed(values: Array) -> Array:
+    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.cumsum(values, -1, out=sums[..., 1:])
+    return sums
+
+
+def whole_band(content: Content, axis: Axis) -> Bands:
+    """The picture as one band, for windows that slide along an axis and fill the other; prepared once."""
+    bands = content.prepared.get(axis)
+    if bands is None:
+        attention = content.attention.sum(axis=axis)[np.newaxis]
+        masks = () if content.masks is None else content.masks.sum(axis=1 + axis)[:, np.newaxis]
+        objectness = content.objectness.mean(axis=axis)[np.newaxis]
+        bands = content.prepared[axis] = _bands(axis, attention, objectness, masks)
+    return bands
+
+
+def bands_between(content: Content, axis: Axis, across: Spans) -> Bands:
+    """One band for each window on the axis across."""
+    other: Axis = 1 if axis == 0 else 0
+    attention, objectness, masks, boxes = content.attention, content.objectness, content.masks, content.boxes
+    if axis == 0:  # the axis that is cut into bands comes last
+        attention, objectness = attention.T, objectness.T
+        masks = None if masks is None else masks.swapaxes(1, 2)
+    tapered = tapered_mass(_bands(other, attention, objectness), across).T
+    covered = _mass(objectness, across).T / (objectness.shape[1] * across.lengths[:, np.newaxis])
+    return _bands(
+        axis,
+        tapered,
+        covered,
+        () if masks is None else _mass(masks, across).swapaxes(1, 2),
+        _inside(boxes[:, other, np.newaxis], boxes[:, other + 2, np.newaxis], across),
+        _clearance(content, other, across),
+        _inside(content.bodies[:, other, np.newaxis], content.bodies[:, other + 2, np.newaxis], across),
+    )
+
+
+def _mass(profiles: Array, spans: Spans) -> Array:
+    return _between(_summed(profiles), profiles, spans)
+
+
+def _bands(
+    axis: Axis,
+    attention: Array,
+    objectness: Array,
+    masks: Array | tuple[()] = (),
+    inside: Array | None = None,
+    clear: Array | None = None,
+    bodies: Array | None = None,
+) -> Bands:
+    cells = attention.shape[-1]
+    profiles = np.empty((2 + len(masks), *attention.shape))
+    profiles[0] = attention
+    profiles[1] = attention * ((np.arange(cells) + 0.5) / cells)
+    if len(masks):
+        profiles[2:] = masks
+    return Bands(axis, profiles, objectness, inside, clear, bodies)
+
+
+def score_along(content: Content, axis: Axis, spans: Spans, weights: Weights = WEIGHTS) -> Array:
+    """Score of windows that slide along one axis and fill the other, (m,); they may differ in length."""
+    wide, high = (spans.lengths, 1.0) if axis == 0 else (1.0, spans.lengths)
+    terms = terms_of(content, whole_band(content, axis), spans, room_for(content, wide, high), weights)
+    return total(terms, weights)[0]
+
+
+def score_grid(content: Content, across: Spans, down: Spans, fits: Array, weights: Weights = WEIGHTS) -> Array:
+    """Score of windows of one size at every place across with every place down, (down, across).
+
+    fits: whether each thing can be whole in a frame of the largest size, 0..1: see `room_for`.
+    """
+    return total(grid_terms(content, across, down, fits, weights), weights)
+
+
+def grid_terms(
+    content: Content, across: Spans, down: Spans, fits: Array, weights: Weights = WEIGHTS
+) -> dict[str, Array]:
+    """Every term before its weight, (down, across) each; see `score_grid`."""
+    if down.is_whole:
+        return terms_of(content, whole_band(content, 0), across, fits, weights)
+    if across.is_whole:
+        return {n: t.T for n, t in terms_of(content, whole_band(content, 1), down, fits, weights).items()}
+    if len(across.starts) >= len(down.starts):
+        terms = terms_of(content, bands_between(content, 0, down), across, fits, weights)
+        other = {n: t.T for n, t in _own_terms(bands_between(content, 1, across), down).items()}
+    else:
+        bands = bands_between(content, 1, across)
+        terms = {n: t.T for n, t in terms_of(content, bands, down, fits, weights).items()}
+        other = _own_terms(bands_between(content, 0, down), across)
+    return terms | {n: terms.get(n, 0.0) + t for n, t in other.items() if n != "kept"}
+
+
+def terms_of(content: Content, bands: Bands, spans: Spans, fits: Array, weights: Weights = WEIGHTS) -> dict[str, Array]:
+    """Every term of every band's windows along an axis, before its weight, (n, m) each."""
+    terms = _own_terms(bands, spans)
+    if content.things:
+        terms |= _thing_terms(content, bands, spans, fits, weights)
+    return terms
+
+
+def total(terms: dict[str, Array], weights: Weights = WEIGHTS) -> Array:
+    """The weighted sum, rounded so that the last bits of a sum do not decide between two places."""
+    score: Array | float = 0.0
+    for name, value in terms.items():
+        weight = getattr(weights, name)
+        if weight:
+            score = score + weight * value
+    return np.round(np.asarray(score), 9)
+
+
+def room_for(content: Content, wide: Array | float, high: Array | float) -> Array:
+    """For each thing whether frames of that size, in shares of the picture, can hold it: (things, 1 or m) 0..1."""
+    boxes = content.boxes
+    holds = np.minimum(np.asarray(wide) / (boxes[:, 2:3] - boxes[:, :1]), 1)
+    holds = holds * np.minimum(np.asarray(high) / (boxes[:, 3:] - boxes[:, 1:2]), 1)
+    return np.clip((holds - NEARLY_WHOLE) / (WHOLE - NEARLY_WHOLE), 0, 1)
+
+
+# --- terms of the maps
+
+
+def _own_terms(bands: Bands, spans: Spans) -> dict[str, Array]:
+    inside, moment = _between(bands.once[:2], bands.profiles[:2], spans)
+    middles = (spans.starts + spans.stops) / 2
+    off = (moment - inside * middles) / (np.maximum(inside, LEAST_ATTENTION) * spans.lengths)
+    terms = {
+        "kept": tapered_mass(bands, spans),
+        "balance": -off * off,
+        "centre": -np.abs(middles - 0.5)[np.newaxis],
+    }
+    if bands.axis == 1:
+        off = middles[np.newaxis] - UPPER
+        terms["upper"] = (0.5 - UPPER) ** 2 - off * off
+        terms["top_edge"] = -_at_edges(bands.profiles[0], spans.starts) * bands.profiles.shape[-1]
+        terms["objectness_cut"] = -_at_edges(bands.objectness, spans.starts)
+    else:
+        edges = _at_edges(bands.objectness, np.concatenate([spans.starts, spans.stops]))
+        terms["objectness_cut"] = -edges[:, : len(middles)] - edges[:, len(middles) :]
+    return terms
+
+
+def _between(sums: Array, profiles: Array, spans: Spans) -> Array:
+    """Sums within windows, (..., m); sums: (..., cells + 1) of profiles: (..., cells)."""
+    cells = profiles.shape[-1]
+    places = np.concatenate([spans.starts, spans.stops]) * cells
+    before = np.minimum(places.astype(np.intp), cells - 1)
+    values = sums[..., before] + profiles[..., before] * (places - before)
+    return values[..., len(spans.starts) :] - values[..., : len(spans.starts)]
+
+
+def tapered_mass(bands: Bands, spans: Spans) -> Array:
+    """The attention within windows in which content near an edge inside the picture counts less, (n, m).
+
+    The weight rises from 0 at the edge to 1 over `TAPER` of the window's length, or over the distance between the edge
+    and the picture's border where that is less, so that nothing jumps where an edge leaves the border.
+    """
+    cells = bands.profiles.shape[-1]
+    reach = TAPER * spans.lengths
+    rise = np.maximum(np.minimum(reach, spans.starts), 1e-6)
+    fall = np.maximum(np.minimum(reach, 1 - spans.stops), 1e-6)
+    places = np.concatenate([spans.starts, spans.starts + rise, spans.stops - fall, spans.stops]) * cells
+    before = np.minimum(places.astype(np.intp), cells - 1)
+    past = places - before
+    slope = bands.once[0][:, before] + past / 2 * bands.profiles[0][:, before]
+    values = bands.twice[:, before] + past * slope
+    count = len(spans.starts)
+    start, risen, falling, stop = (values[:, i * count : (i + 1) * count] for i in range(4))
+    return np.asarray((stop - falling) / (fall * cells) - (risen - start) / (rise * cells))
+
+
+def _at_edges(profiles: Array, edges: Array) -> Array:
+    """Profiles at the windows' edges, (n, edges), which fade out within a cell of the picture's border."""
+    cells = profiles.shape[-1]
+    places = np.clip(edges * cells - 0.5, 0, cells - 1)
+    before = np.minimum(places.astype(np.intp), max(cells - 2, 0))
+    past = places - before
+    values = profiles[:, before] * (1 - past) + profiles[:, np.minimum(before + 1, cells - 1)] * past
+    return np.asarray(values * np.clip(np.minimum(edges, 1 - edges) * cells, 0, 1))
+
+
+# --- terms of things: whole or out
+
+
+def _thing_terms(content: Content, bands: Bands, spans: Spans, fits: Array, weights: Weights) -> dict[str, Array]:
+    axis = bands.axis
+    shares = _inside(content.boxes[:, axis, np.newaxis], content.boxes[:, axis + 2, np.newaxis], spans)[:, np.newaxis]
+    clear = _clearance(content, axis, spans)[:, np.newaxis]
+    if bands.inside is not None and bands.clear is not None:
+        shares = shares * bands.inside[:, :, np.newaxis]
+        clear = np.minimum(clear, bands.clear[:, :, np.newaxis])
+    subjects = content.part["subject"]
+    if subjects.stop > subjects.start and len(bands.profiles) > 2:
+        shares[subjects] = np.clip(_between(bands.once[2:], bands.profiles[2:], spans), 0, 1)
+    whole = np.clip((shares - NEARLY_WHOLE) / (WHOLE - NEARLY_WHOLE), 0, 1) * (TOUCHING + (1 - TOUCHING) * clear)
+    cut = np.clip(np.minimum(shares, 1 - shares) / CUT_RISE, 0, 1)
+    heads = content.part["head"]
+    if heads.stop:
+        low, high = content.bodies[:, axis, np.newaxis], content.bodies[:, axis + 2, np.newaxis]
+        bodies = _inside(low, high, spans)[:, np.newaxis]
+        if bands.bodies is not None:
+            bodies = bodies * bands.bodies[:, :, np.newaxis]
+        cut[heads] = np.maximum(cut[heads], np.clip(bodies - shares[heads], 0, 1))
+    fits = fits[:, np.newaxis]
+    attention, confidence = content.worth[:, :, np.newaxis, np.newaxis]
+    whole *= attention * fits
+    cut *= confidence * fits
+    found = {}
+    for kind, part in content.part.items():
+        if part.stop > part.start:
+            found[f"{kind}_whole"] = whole[part].sum(0)
+            found[f"{kind}_cut"] = -cut[part].sum(0)
+    if weights.top_kept and (fits < 1).any():
+        low, high = content.cores[:, axis, np.newaxis], content.cores[:, axis + 2, np.newaxis]
+        tops = _inside(low, high, spans)[:, np.newaxis]
+        if bands.inside is not None:
+            tops = tops * bands.inside[:, :, np.newaxis]
+        found["top_kept"] = (attention * (1 - fits) * tops).sum(0)
+    return found
+
+
+def _inside(low: Array, high: Array, spans: Spans) -> Array:
+    """Share of every extent inside every window, (things, m); low and high: (things, 1)."""
+    both = np.minimum(high, spans.stops) - np.maximum(low, spans.starts)
+    return np.clip(both / (high - low), 0, 1)
+
+
+def _clearance(content: Content, axis: Axis, spans: Spans) -> Array:
+    """Whether things keep their margin to the edges inside the picture, (things, m), from 1 to 0 as they touch."""
+    low, high = content.boxes[:, axis, np.newaxis], content.boxes[:, axis + 2, np.newaxis]
+    margin = content.margin * (high - low) + LEAST_MARGIN
+    above = margin
+    heads = content.part["head"]
+    if axis == 1 and heads.stop:
+        above = margin.copy()
+        above[heads] = np.maximum(margin[heads], HEAD_ROOM * (high - low)[heads])
+    before = np.clip((low - spans.starts) / above, 0, 1)
+    after = np.clip((spans.stops - high) / margin, 0, 1)
+    before[:, spans.starts <= ON_BORDER] = 1
+    after[:, spans.stops >= 1 - ON_BORDER] = 1
+    return np.minimum(before, after)
