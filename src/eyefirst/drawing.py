@@ -11,6 +11,7 @@ from PIL import ImageDraw, ImageFont
 from eyefirst.boxes import SalientObject
 from eyefirst.cut import resized
 from eyefirst.errors import InvalidValueError
+from eyefirst.face_maps import DetectedFace
 from eyefirst.geometry import Size
 from eyefirst.heat_map import HeatMap
 
@@ -18,7 +19,7 @@ VIEWS = ("combined", "boxes", "mask")
 BOX_COLOURS = ("#ffd23f", "#3ddc97", "#4cc9f0")
 
 
-def draw_boxes(picture: PillowImage.Image, objects: Sequence[SalientObject]) -> PillowImage.Image:
+def draw_boxes(picture: PillowImage.Image, objects: Sequence[SalientObject | DetectedFace]) -> PillowImage.Image:
     """A copy with every box and its confidence drawn on it."""
     result = picture.convert("RGB")
     size = Size(result.width, result.height)
@@ -38,7 +39,7 @@ def draw_boxes(picture: PillowImage.Image, objects: Sequence[SalientObject]) -> 
 def draw_view(
     picture: PillowImage.Image,
     heat_map: HeatMap,
-    objects: Sequence[SalientObject],
+    objects: Sequence[SalientObject | DetectedFace],
     *,
     view: str = "combined",
     colormap: str = "inferno",

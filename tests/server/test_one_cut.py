@@ -28,8 +28,8 @@ from eyefirst.tools.crop import crops_of, planned_handler
 from tests.server.conftest import Serving, connected
 
 RATIO = "16:9"
-SIZES = ("", "160x90", "64x36")
-PADS = ("", "blur", "extend", "#336699")
+HOW = [("", ""), ("160x90", ""), ("64x36", "blur"), ("160x90", "extend"), ("", "#336699"), ("160x90", "#336699")]
+"""Sizes and paddings."""
 
 
 def animation() -> list[PillowImage.Image]:
@@ -76,8 +76,7 @@ def stills_of(picture: PillowImage.Image | Animation) -> list[NDArray[np.uint8]]
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "turned.jpg", "cmyk.jpg", "alpha.png", "moves.gif", "moves.png"])
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("pad", PADS)
+@pytest.mark.parametrize(("size", "pad"), HOW)
 def test_every_way_in_cuts_the_same_pixels(
     name: str, size: str, pad: str, folder: Path, tmp_path: Path, client: httpx.Client
 ) -> None:
@@ -97,7 +96,10 @@ def test_every_way_in_cuts_the_same_pixels(
     rendered = eyefirst.render_plan(plan, source, size=size or None)[RATIO][0]
     ways["render_plan"] = stills_of(rendered)
     with PillowImage.open(source) as opened:
-        ways["render_plan of an open file"] = stills_of(eyefirst.render_plan(plan, opened, size=size or None)[RATIO][0])
+        if not size:  # its pixels are there already: a JPEG is not decoded at a reduced size, so a resized cut differs
+            ways["render_plan of an open file"] = stills_of(
+                eyefirst.render_plan(plan, opened, size=size or None)[RATIO][0]
+            )
     runner = CliRunner()
     assert runner.invoke(app, ["crop", *words, "-o", str(tmp_path / "crop.png")]).exit_code == 0
     ways["crop"] = pixels_of(tmp_path / "crop.png")

@@ -15,6 +15,7 @@ from eyefirst.cli.camera import guide_camera
 from eyefirst.cli.crop import crop_pictures
 from eyefirst.cli.doctor import examine
 from eyefirst.cli.enhance import enhance_pictures
+from eyefirst.cli.faces import find_faces
 from eyefirst.cli.guard import EXIT_CODES
 from eyefirst.cli.heatmap import draw_heat_maps
 from eyefirst.cli.models import list_models
@@ -69,6 +70,7 @@ for _name, _command in (
     ("plan", plan_pictures),
     ("heatmap", draw_heat_maps),
     ("objects", find_objects),
+    ("faces", find_faces),
     ("text", read_text),
     ("camera", guide_camera),
     ("enhance", enhance_pictures),

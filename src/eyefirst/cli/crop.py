@@ -13,16 +13,22 @@ from eyefirst.cli.guard import as_line, guarded, refuse, say
 from eyefirst.cli.options import (
     AsJson,
     Background,
+    FitChoice,
+    FitOption,
     FitSize,
     Format,
     Name,
     NoEnlarge,
     Out,
     Overwrite,
+    Pad,
     Pictures,
+    PortraitOption,
+    PreferOption,
     Quality,
     Ratios,
     Revision,
+    Tightness,
 )
 from eyefirst.errors import InvalidValueError
 
@@ -46,22 +52,21 @@ def crop_pictures(
     out: Out = "",
     size: FitSize = "",
     alternatives: Annotated[int, typer.Option(min=1, help="Largest number of frames for each ratio.")] = 1,
-    tightness: Annotated[
-        float, typer.Option(min=0, max=1, help="Zoom: 0 is the largest frame, 1 the tightest round what is salient.")
-    ] = 0.0,
+    tightness: Tightness = 0.0,
     margin: Annotated[
         float | None, typer.Option(min=0, max=1, help="Free space round what is kept, as a share of its size. [0.05]")
     ] = None,
     must_keep: Annotated[
         list[str] | None,
-        typer.Option(metavar=BOX, help="Box in shares of the picture that must be inside, or the word text."),
+        typer.Option(metavar=BOX, help="Box in shares of the picture that must be inside; or: faces, text."),
     ] = None,
     avoid: Annotated[
         list[str] | None, typer.Option(metavar=BOX, help="Box in shares of the picture to stay clear of.")
     ] = None,
-    pad: Annotated[
-        str, typer.Option(metavar="STYLE", help="Padding where subjects do not fit: blur, extend or a CSS colour.")
-    ] = "",
+    pad: Pad = "",
+    prefer: PreferOption = None,
+    portrait: PortraitOption = None,
+    fit: FitOption = FitChoice.BREATHE,
     to: Annotated[
         Target | None, typer.Option(help="Instead of a ratio, cut to this box (best: the best subject, union: all).")
     ] = None,
@@ -97,6 +102,9 @@ def crop_pictures(
                 "--must-keep": must_keep,
                 "--avoid": avoid,
                 "--pad": pad,
+                "--prefer": prefer,
+                "--portrait": portrait,
+                "--fit": fit is not FitChoice.BREATHE,
                 "--json": as_json,
             },
         )
@@ -126,6 +134,9 @@ def crop_pictures(
         must_keep=must_keep or (),
         avoid=avoid or (),
         pad=pad,
+        prefer=prefer.value if prefer else None,
+        portrait=portrait.value if portrait else None,
+        fit=fit.value,
         revision=revision,
     )
     if not (out or as_json):

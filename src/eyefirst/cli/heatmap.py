@@ -15,10 +15,11 @@ from eyefirst.errors import InvalidValueError
 
 
 class Kind(StrEnum):
-    """Of saliency."""
+    """Which map; the names of `requests.KINDS`."""
 
     ATTENTION = "attention"
     OBJECTNESS = "objectness"
+    FACES = "faces"
 
 
 class View(StrEnum):
@@ -44,7 +45,7 @@ def draw_heat_maps(
     pictures: Pictures,
     *,
     out: Out = "",
-    kind: Annotated[Kind, typer.Option(help="Where people look first, or what the subjects are.")] = Kind.ATTENTION,
+    kind: Annotated[Kind, typer.Option(help="Where people look first, the subjects, or the faces.")] = Kind.ATTENTION,
     view: Annotated[View, typer.Option(help="The map, the boxes, or both over the picture.")] = View.COMBINED,
     colormap: Annotated[Colormap, typer.Option(help="Of the map.")] = Colormap.INFERNO,
     opacity: Annotated[float, typer.Option(min=0, max=1, help="Of the map's brightest place.")] = 0.75,
@@ -66,14 +67,13 @@ def draw_heat_maps(
     from eyefirst.cli.outputs import drawings
     from eyefirst.drawing import draw_view
     from eyefirst.handler import ImageRequestHandler, all_pixels
-    from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
+    from eyefirst.requests import KINDS
 
     if not (out or as_json):
         raise InvalidValueError(
             "there is nowhere to write to", remedy="add -o FILE or -o FOLDER, or --json for the values"
         )
-    asked = AttentionSaliencyRequest if kind is Kind.ATTENTION else ObjectnessSaliencyRequest
-    request = asked(revision=revision or None)
+    request = KINDS[kind.value](revision=revision or None)
     batch = expand(pictures, outside=out or None)
     results = drawings(out, batch, format=format, name=name, quality=quality, overwrite=overwrite)
 
@@ -85,7 +85,7 @@ def draw_heat_maps(
             drawn = draw_view(
                 handler.picture().picture,
                 seen.heat_map,
-                seen.salient_objects,
+                seen.faces if kind is Kind.FACES else seen.salient_objects,
                 view=view.value,
                 colormap=colormap.value,
                 opacity=opacity,

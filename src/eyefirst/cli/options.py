@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -43,6 +44,48 @@ Format = Annotated[
 ]
 FitSize = Annotated[
     str, typer.Option("--size", metavar="WxH", help="Size into which each result is resized so that it just fits.")
+]
+
+
+class PreferChoice(StrEnum):
+    """What counts most where a frame cannot hold everything."""
+
+    FACES = "faces"
+    SUBJECTS = "subjects"
+    ATTENTION = "attention"
+    TEXT = "text"
+
+
+class PortraitChoice(StrEnum):
+    """How much of a person a portrait shows."""
+
+    CLOSE_UP = "close-up"
+    HEAD_AND_SHOULDERS = "head-and-shoulders"
+    UPPER_BODY = "upper-body"
+
+
+class FitChoice(StrEnum):
+    """Whether a frame may be a little smaller than the largest one."""
+
+    BREATHE = "breathe"
+    LARGEST = "largest"
+
+
+PreferOption = Annotated[
+    PreferChoice | None, typer.Option("--prefer", help="What counts most where a frame cannot hold everything.")
+]
+PortraitOption = Annotated[
+    PortraitChoice | None, typer.Option("--portrait", help="Frame the main person so close. Without a face, as usual.")
+]
+FitOption = Annotated[
+    FitChoice,
+    typer.Option("--fit", help="breathe: up to 15 % smaller than the largest frame where that avoids a cut."),
+]
+Tightness = Annotated[
+    float, typer.Option(min=0, max=1, help="Zoom: 0 is the largest frame, 1 the tightest round what is salient.")
+]
+Pad = Annotated[
+    str, typer.Option(metavar="STYLE", help="Padding where subjects do not fit: blur, extend or a CSS colour.")
 ]
 Ratios = Annotated[
     list[str] | None,

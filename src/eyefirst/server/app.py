@@ -92,6 +92,15 @@ class PlanQuery(_Query):
     must_keep: list[str] = Field([], description=f"{BOX}; or: text.", max_length=50)
     avoid: list[str] = Field([], description=f"{BOX}.", max_length=50)
     pad: str = Field("", description="Where subjects cannot fit: blur, extend or a CSS colour.", max_length=100)
+    prefer: Literal["", "faces", "subjects", "attention", "text"] = Field(
+        "", description="What counts most where a frame cannot hold everything."
+    )
+    portrait: Literal["", "close-up", "head-and-shoulders", "upper-body"] = Field(
+        "", description="How close the main person is framed; without a face, as usual."
+    )
+    fit: Literal["breathe", "largest"] = Field(
+        "breathe", description="Whether a frame may be a little smaller than the largest one where that avoids a cut."
+    )
 
     def order(self) -> CropOrder:
         """Checked. Raises InvalidValueError."""

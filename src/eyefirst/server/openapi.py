@@ -21,7 +21,16 @@ PLAN_EXAMPLE: dict[str, Any] = {
     "object_position": "48.2% 37.1%",
     "attention_box": BOX,
     "objects": [{"box": BOX, "confidence": 0.93}],
-    "options": {"tightness": 0.0, "margin": 0.05, "must_keep": [], "avoid": [], "pad": None},
+    "options": {
+        "tightness": 0.0,
+        "margin": 0.05,
+        "must_keep": [],
+        "avoid": [],
+        "pad": None,
+        "prefer": None,
+        "portrait": None,
+        "fit": "breathe",
+    },
     "frames": {
         "1:1": [
             {
@@ -32,6 +41,8 @@ PLAN_EXAMPLE: dict[str, Any] = {
                 "score": 1.207,
                 "object_position": "48.41% 50%",
                 "warnings": [],
+                "severity": 0.0,
+                "reason": "all subjects",
             }
         ]
     },

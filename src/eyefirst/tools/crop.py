@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 from eyefirst.cut import Crop, cut_frame, cut_plan, pixels_expected, pixels_needed, resized, result_size
 from eyefirst.detectors import known_detectors, load_detector
 from eyefirst.errors import EnlargedWarning, InvalidPlanError, InvalidValueError
-from eyefirst.framing import Frame, Framer, FramingOptions, Placement
+from eyefirst.framing import Fit, Frame, Framer, FramingOptions, Placement, Portrait, Prefer
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Point, RatioLike, Size, SizeLike, is_number, is_pair
 from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
 from eyefirst.image import DEFAULT_PIXEL_LIMIT, IN_MEMORY, Animation, Source, fingerprint, hash_of_pixels
@@ -59,6 +59,9 @@ def plan_crops(
     must_keep: Kept = (),
     avoid: Boxes = (),
     pad: str | None = None,
+    prefer: Prefer | None = None,
+    portrait: Portrait | None = None,
+    fit: Fit = "breathe",
     revision: str | None = None,
     orientation: int | None = None,
     network: Network | None = None,
@@ -67,12 +70,22 @@ def plan_crops(
 
     ratios: "16:9", "4/5", 1.5, a pair such as (1200, 630), or several of these. alternatives: how many frames a
     ratio at most, no two near-copies. must_keep: boxes in 0..1 that must be inside, or names of detectors whose
-    finds must be, such as "text". avoid: boxes to stay clear of. For the rest see FramingOptions.
+    finds must be: "faces" or "text". avoid: boxes to stay clear of. For the rest see FramingOptions.
 
     Raises PictureError for a picture that cannot be used, InvalidValueError for a bad argument.
     """
     handler = handler_of(source, orientation=orientation, network=network)
-    options = _options(handler, tightness=tightness, margin=margin, must_keep=must_keep, avoid=avoid, pad=pad)
+    options = _options(
+        handler,
+        tightness=tightness,
+        margin=margin,
+        must_keep=must_keep,
+        avoid=avoid,
+        pad=pad,
+        prefer=prefer,
+        portrait=portrait,
+        fit=fit,
+    )
     return plan_from(handler, ratios, alternatives, options=options, revision=revision)
 
 
@@ -108,8 +121,15 @@ def plan_from(
 
 def framer_of(handler: ImageRequestHandler, seen: Look, options: FramingOptions | None = None) -> Framer:
     """Return what finds frames for a picture that was looked at."""
+    words = boxes_to_keep(handler, "text") if options and options.prefer == "text" else ()
     return Framer(
-        handler.image.size, seen.attention.heat_map, seen.objects.heat_map, seen.objects.salient_objects, options
+        handler.image.size,
+        seen.attention.heat_map,
+        seen.objects.heat_map,
+        seen.objects.salient_objects,
+        options,
+        faces=seen.faces,
+        words=words,
     )
 
 
@@ -239,6 +259,9 @@ def crop(
     must_keep: Kept = (),
     avoid: Boxes = (),
     pad: str | None = None,
+    prefer: Prefer | None = None,
+    portrait: Portrait | None = None,
+    fit: Fit = "breathe",
     revision: str | None = None,
     orientation: int | None = None,
     network: Network | None = None,
@@ -251,7 +274,17 @@ def crop(
     wanted = AspectRatio.parse(ratio)
     expects = pixels_expected([wanted], [Size.parse(size) if size else None]) or all_pixels
     handler = handler_of(source, orientation=orientation, network=network, expects=expects)
-    options = _options(handler, tightness=tightness, margin=margin, must_keep=must_keep, avoid=avoid, pad=pad)
+    options = _options(
+        handler,
+        tightness=tightness,
+        margin=margin,
+        must_keep=must_keep,
+        avoid=avoid,
+        pad=pad,
+        prefer=prefer,
+        portrait=portrait,
+        fit=fit,
+    )
     plan = plan_from(handler, [wanted], options=options, revision=revision)
     made = crops_of(plan, handler, size=size, enlarge=enlarge, animated=False)
     _warn_of_enlarged(made, plan)
@@ -269,6 +302,9 @@ def thumbnail(
     must_keep: Kept = (),
     avoid: Boxes = (),
     pad: str | None = None,
+    prefer: Prefer | None = None,
+    portrait: Portrait | None = None,
+    fit: Fit = "breathe",
     revision: str | None = None,
     orientation: int | None = None,
     network: Network | None = None,
@@ -287,6 +323,9 @@ def thumbnail(
         must_keep=must_keep,
         avoid=avoid,
         pad=pad,
+        prefer=prefer,
+        portrait=portrait,
+        fit=fit,
         revision=revision,
         orientation=orientation,
         network=network,
