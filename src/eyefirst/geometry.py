@@ -427,7 +427,9 @@ def is_pair(value: object) -> TypeGuard[Sequence[float]]:
 
 
 def _exact(value: Any) -> Fraction:
-    return Fraction(value) if isinstance(value, Rational) else Fraction(float(value))
+    if isinstance(value, Rational):  # numpy's integers are, but their arithmetic is not exact
+        return Fraction(int(value.numerator), int(value.denominator))
+    return Fraction(float(value))
 
 
 RatioLike: TypeAlias = AspectRatio | Size | str | float | Fraction | tuple[float, float]

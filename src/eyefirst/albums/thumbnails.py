@@ -25,7 +25,7 @@ from eyefirst.files.whole import written_whole
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio, Size
 from eyefirst.handler import ImageRequestHandler, all_pixels
-from eyefirst.image import Animation, Need, Source
+from eyefirst.image import Animation, Keep, Need, Source, open_source, read_metadata
 from eyefirst.network import check_revision, load_network
 from eyefirst.plan import CropPlan
 from eyefirst.tools.crop import plan_from
@@ -39,7 +39,8 @@ class ThumbnailSettings:
 
     sizes: each thumbnail has exactly one of these. format: an extension such as "webp". quality: of
     JPEG, WebP and AVIF, 1..100. options: how frames are chosen. product: lay the subject out on a canvas
-    as catalogues do, instead of cutting a frame. revision: of the network.
+    as catalogues do, instead of cutting a frame. metadata: how much of the picture's goes along.
+    revision: of the network.
     """
 
     sizes: tuple[Size, ...]
@@ -47,6 +48,7 @@ class ThumbnailSettings:
     quality: int = 85
     options: FramingOptions = field(default_factory=FramingOptions)
     product: ProductSettings | None = None
+    metadata: Keep = "copyright"
     revision: str | None = None
 
     def __post_init__(self) -> None:
@@ -75,11 +77,13 @@ def make_one(source: Source, target: Path, settings: ThumbnailSettings) -> tuple
     One decode and one analysis serve all sizes. An animation stays one where the format allows it, all its frames
     cut by one box.
     """
-    pictures, plan = cut_one(source, settings)
+    opened = open_source(source)
+    pictures, plan = cut_one(opened, settings)
+    metadata = read_metadata(opened) if settings.metadata != "none" else None
     paths = [target.with_name(f"{target.name}_{size}.{settings.format}") for size in settings.sizes]
     format = format_named(settings.format)
     for picture, path in zip(pictures, paths, strict=True):
-        data = encode(picture, format, quality=settings.quality)
+        data = encode(picture, format, quality=settings.quality, metadata=metadata, keep=settings.metadata)
         with written_whole(path) as out:
             out.write(data)
     return paths, plan

@@ -17,6 +17,8 @@ from eyefirst.cli.options import (
     FitOption,
     FitSize,
     Format,
+    MetadataChoice,
+    MetadataOption,
     Name,
     NoEnlarge,
     Out,
@@ -76,6 +78,7 @@ def crop_pictures(
     background: Background = "white",
     format: Format = "",
     overwrite: Overwrite = False,
+    metadata: MetadataOption = MetadataChoice.COPYRIGHT,
     revision: Revision = "",
     as_json: AsJson = False,
 ) -> None:
@@ -120,6 +123,7 @@ def crop_pictures(
                 "--format": format,
                 "--name": name,
                 "--overwrite": overwrite,
+                "--metadata": metadata is not MetadataChoice.COPYRIGHT,
                 "--no-enlarge": no_enlarge,
                 "--background": background != "white",
             },
@@ -156,6 +160,7 @@ def crop_pictures(
             quality=quality,
             background=background,
             overwrite=overwrite,
+            keep=metadata.value,
         )
         if out
         else None

@@ -10,7 +10,7 @@ import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
 from eyefirst.cli.guard import as_line, guarded, readable, refuse
-from eyefirst.cli.options import AsJson, Name, Out, Overwrite, Pictures, Revision
+from eyefirst.cli.options import AsJson, MetadataChoice, MetadataOption, Name, Out, Overwrite, Pictures, Revision
 
 
 class Beside(StrEnum):
@@ -38,6 +38,7 @@ def enhance_pictures(
         str, typer.Option(metavar="EXT", help="jpg, png, webp, avif, gif, tif or bmp. By default the source's own.")
     ] = "",
     overwrite: Overwrite = False,
+    metadata: MetadataOption = MetadataChoice.COPYRIGHT,
     revision: Revision = "",
     as_json: AsJson = False,
 ) -> None:
@@ -75,6 +76,7 @@ def enhance_pictures(
             quality=quality,
             overwrite=overwrite,
             keep_format=True,
+            keep=metadata.value,
         )
         if out
         else None

@@ -28,6 +28,20 @@ Name = Annotated[
 Background = Annotated[
     str, typer.Option(metavar="COLOUR", help="Colour behind transparent pixels in a format without transparency.")
 ]
+
+
+class MetadataChoice(StrEnum):
+    """How much of a picture's metadata goes along."""
+
+    KEEP = "keep"
+    COPYRIGHT = "copyright"
+    NONE = "none"
+
+
+MetadataOption = Annotated[
+    MetadataChoice,
+    typer.Option("--metadata", help="Metadata in results: copyright, artist, credit and date; all with GPS; or none."),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files in the output folder that eyefirst did not write.")
 ]

@@ -13,7 +13,7 @@ from eyefirst.cli.guard import refuse, say
 from eyefirst.files.formats import PictureFormat
 from eyefirst.files.outputs import Outputs
 from eyefirst.handler import ImageRequestHandler
-from eyefirst.image import Animation
+from eyefirst.image import Animation, Keep, read_metadata
 
 
 class Results:
@@ -35,6 +35,7 @@ class Results:
         overwrite: bool = False,
         inputs: Sequence[str] = (),
         keep_format: bool = False,
+        keep: Keep = "copyright",
     ) -> None:
         self._keep = keep_format
         self._outputs = Outputs(
@@ -45,6 +46,7 @@ class Results:
             quality=quality,
             background=background,
             overwrite=overwrite,
+            keep=keep,
             inputs=[*inputs, *(s.name for s in sources if s.name != STDIN)],
         )
 
@@ -87,6 +89,7 @@ class Results:
             ratio=ratio,
             rank=rank,
             source_ext=os.path.splitext(picture.name)[1].lstrip("."),
+            metadata=read_metadata(handler.opened),
         )
 
 

@@ -14,7 +14,18 @@ import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
 from eyefirst.cli.guard import as_known, as_line, guarded, say
-from eyefirst.cli.options import AsJson, Background, FitSize, Format, Name, NoEnlarge, Overwrite, Quality
+from eyefirst.cli.options import (
+    AsJson,
+    Background,
+    FitSize,
+    Format,
+    MetadataChoice,
+    MetadataOption,
+    Name,
+    NoEnlarge,
+    Overwrite,
+    Quality,
+)
 from eyefirst.errors import EyefirstError, InvalidPlanError
 
 if TYPE_CHECKING:
@@ -63,6 +74,7 @@ def render_plans(
     background: Background = "white",
     format: Format = "",
     overwrite: Overwrite = False,
+    metadata: MetadataOption = MetadataChoice.COPYRIGHT,
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0 is one per processor.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -92,6 +104,7 @@ def render_plans(
         quality=quality,
         background=background,
         overwrite=overwrite,
+        keep=metadata.value,
         inputs=[*plans, picture],
     )
     stems = _stems(rows)

@@ -27,14 +27,14 @@ def read_text(
       eyefirst text photo.jpg
       eyefirst text 'album/*.jpg' --rest --json
     """
-    from eyefirst.handler import ImageRequestHandler
+    from eyefirst.handler import ImageRequestHandler, all_pixels
     from eyefirst.requests import TextRecognitionRequest
 
     request = TextRecognitionRequest(rest=rest, revision=revision or None)
     batch = expand(pictures)
 
     def look(picture: Picture) -> Iterable[str]:
-        seen = ImageRequestHandler(picture.source()).perform([request])[0]
+        seen = ImageRequestHandler(picture.source(), expects=all_pixels).perform([request])[0]
         if as_json:
             return [as_line({"picture": picture.name, **seen.to_dict()})]
         lines = [f"{t.saliency:6.1f}  {t.confidence:.2f}  {readable(t.text)}" for t in seen.texts]

@@ -10,7 +10,8 @@ from PIL import Image as PillowImage
 from eyefirst.colours import parse_colour
 from eyefirst.errors import OutputError
 from eyefirst.files.formats import GIF, JPEG, PictureFormat
-from eyefirst.image import Animation, loop_option
+from eyefirst.geometry import Size
+from eyefirst.image import Animation, Keep, Metadata, loop_option, save_options
 
 PROGRESSIVE_FROM = 250_000
 """Pixels from which a JPEG is progressive. A smaller one is shown at once, and takes twice as long to encode so."""
@@ -24,19 +25,22 @@ def encode(
     *,
     quality: int = QUALITY,
     background: str = "white",
-    metadata: dict[str, Any] | None = None,
+    metadata: Metadata | None = None,
+    keep: Keep = "copyright",
 ) -> bytes:
     """Return the file of an sRGB picture, RGB or RGBA, or of an animation.
 
     quality: of lossy formats. background: the CSS colour that transparency is laid on where the format has none.
-    metadata: further arguments for Pillow's `save`, such as `exif`. A format without animation gets the first
-    frame. Raises OutputError where the format cannot hold the picture.
+    metadata: what goes along of the source's, as far as `keep` says: "copyright" (copyright, artist, credit and
+    date), "keep" (all, with the place) or "none". A format without animation gets the first frame. Raises
+    OutputError where the format cannot hold the picture.
     """
     animation = picture if isinstance(picture, Animation) else Animation((picture,), (0,), 0)
     frames = animation.frames if format.has_frames else animation.frames[:1]
     if not format.has_alpha:
         frames = tuple(on_colour(frame, background) for frame in frames)
-    options: dict[str, Any] = dict(metadata or {})
+    size = Size(*frames[0].size)
+    options: dict[str, Any] = save_options(metadata, format.name, keep, size) if metadata else {}
     if format.is_lossy:
         options["quality"] = quality
     if format is JPEG:

@@ -7,7 +7,6 @@ import re
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from PIL import Image as PillowImage
 
@@ -18,7 +17,7 @@ from eyefirst.files.ledger import Ledger
 from eyefirst.files.names import NameTemplate
 from eyefirst.files.whole import written_whole
 from eyefirst.geometry import Size
-from eyefirst.image import Animation
+from eyefirst.image import Animation, Keep, Metadata
 
 
 class Outputs:
@@ -26,7 +25,8 @@ class Outputs:
 
     out: a picture's file where there is one result (`single`), otherwise a folder. format: an extension such as
     "webp"; by default as the file's name ends, or as `format_for` says. name: a template, see NameTemplate.
-    overwrite: replace files that eyefirst did not write. inputs: paths that are read, and are never replaced.
+    overwrite: replace files that eyefirst did not write. keep: how much of a picture's metadata goes along.
+    inputs: paths that are read, and are never replaced.
 
     A file that the user names is replaced. A name that eyefirst chooses replaces only what eyefirst wrote.
     Safe to share between threads. Raises InvalidValueError and OutputError.
@@ -42,6 +42,7 @@ class Outputs:
         quality: int | None = None,
         background: str = "white",
         overwrite: bool = False,
+        keep: Keep = "copyright",
         inputs: Iterable[str] = (),
     ) -> None:
         path = Path(out)
@@ -69,6 +70,7 @@ class Outputs:
         self._quality = QUALITY if quality is None else quality
         self._background = background
         self._overwrite = overwrite
+        self._keep = keep
         self._inputs = {identity(i) for i in inputs} - {None}
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
@@ -88,7 +90,7 @@ class Outputs:
         ratio: str = "",
         rank: int = 1,
         source_ext: str = "",
-        metadata: dict[str, Any] | None = None,
+        metadata: Metadata | None = None,
     ) -> str:
         """Write one result and return its path.
 
@@ -111,7 +113,9 @@ class Outputs:
             self._take(path, stem, label)
         if identity(path) in self._inputs:
             raise OutputError("would replace a picture that is read", remedy="choose another output", source=str(path))
-        data = encode(picture, format, quality=self._quality, background=self._background, metadata=metadata)
+        data = encode(
+            picture, format, quality=self._quality, background=self._background, metadata=metadata, keep=self._keep
+        )
         if self.file:
             with written_whole(path) as out:
                 out.write(data)
@@ -148,7 +152,8 @@ def write_picture(
     *,
     quality: int = QUALITY,
     background: str = "white",
-    metadata: dict[str, Any] | None = None,
+    metadata: Metadata | None = None,
+    keep: Keep = "copyright",
 ) -> None:
     """Write a picture to a file that the caller names, in the format that its extension names.
 
@@ -156,7 +161,7 @@ def write_picture(
     `encode`. Raises InvalidValueError for an unknown format, OutputError where the file cannot be written.
     """
     target = Path(path)
-    data = encode(picture, format_of(target), quality=quality, background=background, metadata=metadata)
+    data = encode(picture, format_of(target), quality=quality, background=background, metadata=metadata, keep=keep)
     with written_whole(target) as out:
         out.write(data)
 

@@ -39,7 +39,7 @@ from eyefirst.image.decoding import (
     stored_orientation,
 )
 from eyefirst.image.formats import DEFAULT_PIXEL_LIMIT, checked_size, jpeg_size, kind_of
-from eyefirst.image.metadata import Keep, Metadata, read_metadata, save_options
+from eyefirst.image.metadata import KEEP, Keep, Metadata, read_metadata, save_options
 from eyefirst.image.picture import Image
 from eyefirst.image.source import FILE_LIMIT_BYTES, IN_MEMORY, Opened, Source, hash_of_pixels
 
@@ -47,6 +47,7 @@ __all__ = [
     "DEFAULT_PIXEL_LIMIT",
     "FILE_LIMIT_BYTES",
     "IN_MEMORY",
+    "KEEP",
     "Animation",
     "Decoded",
     "Image",

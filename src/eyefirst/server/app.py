@@ -32,6 +32,7 @@ from eyefirst.files.encode import encode
 from eyefirst.files.formats import AVIF, FORMATS, JPEG, PNG, WEBP, PictureFormat, format_named
 from eyefirst.geometry import Box
 from eyefirst.handler import ImageRequestHandler
+from eyefirst.image import Keep, read_metadata
 from eyefirst.network import load_network
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
 from eyefirst.server import openapi
@@ -113,6 +114,9 @@ class CropQuery(PlanQuery):
 
     format: str = Field("", description="jpg, png, webp, avif ...; by default what Accept prefers.", max_length=10)
     quality: int = Field(88, description="Quality of JPEG, WebP and AVIF.", ge=1, le=100)
+    metadata: Literal["keep", "copyright", "none"] = Field(
+        "copyright", description="Metadata in results: copyright, artist, credit and date; all with GPS; or none."
+    )
     background: str = Field(
         "white", description="CSS colour behind transparency in a format that has none.", max_length=100
     )
@@ -173,15 +177,17 @@ class Service:
         format: PictureFormat,
         quality: int,
         background: str = "white",
+        keep: Keep = "copyright",
     ) -> list[Cut]:
         """Return every frame of an order, encoded; and the plan, where there is more than one."""
         plan = order.plan(handler)
         crops = crops_of(plan, handler, size=order.size, enlarge=order.enlarge, animated=format.has_frames)
+        metadata = read_metadata(handler.opened)
         cuts = [
             Cut(
                 f"{one.label}.{format.extension}",
                 format.media_type,
-                encode(one.picture, format, quality=quality, background=background),
+                encode(one.picture, format, quality=quality, background=background, metadata=metadata, keep=keep),
             )
             for one in crops
         ]
@@ -238,7 +244,7 @@ def _add_work(app: FastAPI, service: Service) -> None:
 
         def job(handler: ImageRequestHandler) -> Response:
             format = named or with_alpha(negotiated(accept), handler)
-            cuts = service.cut(handler, order, format, query.quality, query.background)
+            cuts = service.cut(handler, order, format, query.quality, query.background, query.metadata)
             if len(cuts) == 1 and ZIP not in accept:
                 return Response(cuts[0].data, media_type=cuts[0].media_type)
             return Response(
@@ -282,7 +288,7 @@ def _add_image(app: FastAPI, service: Service) -> None:
             try:
                 handler = order.handler(data, pixel_limit=settings.pixels)
                 format = named or with_alpha(negotiated(accept), handler)
-                cut = service.cut(handler, order, format, wanted.quality, wanted.background)[0]
+                cut = service.cut(handler, order, format, wanted.quality, wanted.background, wanted.metadata)[0]
             except EyefirstError as error:
                 error.source = path
                 raise

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from eyefirst.colours import parse_colour
 from eyefirst.errors import ExpiredSignatureError, InvalidValueError, SignatureError
+from eyefirst.image import KEEP, Keep
 from eyefirst.tools.crop import CropOrder
 
 ROUTE = "/v1/image"
@@ -39,6 +40,7 @@ KNOWN = (
     "format",
     "quality",
     "background",
+    "metadata",
     "expires",
 )
 
@@ -48,7 +50,8 @@ class ImageOptions:
     """Options as a signed address carries them.
 
     order: what is to be cut. format: an extension, or empty to let the browser choose.
-    expires: seconds since 1970, or None for never. background: behind transparency in a format that has none.
+    expires: seconds since 1970, or None for never. background: behind transparency in a format that has
+    none. metadata: how much of the picture's goes along.
     """
 
     order: CropOrder
@@ -56,6 +59,7 @@ class ImageOptions:
     quality: int = 80
     expires: int | None = None
     background: str = "white"
+    metadata: Keep = "copyright"
 
     @classmethod
     def parse(cls, text: str) -> ImageOptions:
@@ -78,9 +82,14 @@ class ImageOptions:
         expires = found.pop("expires", None)
         background = found.pop("background", "white")
         parse_colour(background)
+        metadata = found.pop("metadata", "copyright")
+        if metadata not in KEEP:
+            raise InvalidValueError(
+                f"expected metadata as one of {', '.join(KEEP)}, got {metadata!r}", remedy="leave it out"
+            )
         format = found.pop("format", "")
         ratios = [found.pop("aspect")] if "aspect" in found else []
-        return cls(CropOrder.parse(ratios=ratios, **found), format, quality, expires, background)
+        return cls(CropOrder.parse(ratios=ratios, **found), format, quality, expires, background, metadata)
 
 
 def _number(name: str, text: str) -> float:
@@ -113,6 +122,7 @@ def signed_address(
     format: str = "",
     quality: int | None = None,
     background: str = "",
+    metadata: str = "",
     expires: int | None = None,
 ) -> str:
     """The address, from /v1/image on, at which a service cuts a picture.
@@ -131,7 +141,7 @@ def signed_address(
         ("quality", quality),
         ("background", background),
     ]
-    pairs += [("expires", expires)]
+    pairs += [("metadata", metadata), ("expires", expires)]
     options = ",".join(f"{name}={value}" for name, value in pairs if value not in ("", None))
     ImageOptions.parse(options)
     signed = signature(key, options, path) if key else UNSIGNED

@@ -1,0 +1,243 @@
+"""Every door of the Python interface: numbers of any type go in, results are at home elsewhere, errors are our own."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+import eyefirst
+from eyefirst import AspectRatio, Box, CropPlan, HeatMap, ImageRequestHandler, PixelBox, Point, Size
+from eyefirst.errors import EnlargedWarning, EyefirstError, InvalidBoxError, InvalidValueError
+from eyefirst.network import OnnxNetwork
+from eyefirst.observations import SaliencyObservation, TextObservation
+from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
+
+PAIRS: list[Any] = [
+    (4, 3),
+    (4.0, 3.0),
+    [4, 3],
+    (np.int64(4), np.float32(3)),
+    np.array([4, 3]),
+    np.array([4.0, 3.0]),
+    (Fraction(4), 3),
+    (1.2, 0.9),
+    (1600, 1200),
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=repr)
+def test_a_pair_of_numbers_is_one_ratio(pair: Any, red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> None:
+    assert str(AspectRatio.parse(pair)) == "4:3"
+    assert list(eyefirst.plan_crops(red_square, pair, network=tiny_network).frames) == ["4:3"]
+    assert eyefirst.crop(red_square, pair, network=tiny_network).size == (400, 300)
+
+
+def test_several_ratios_are_several(red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> None:
+    ways: list[Any] = [["16:9", "9:16"], ("16:9", "9:16"), iter(["16:9", 9 / 16]), [(16, 9), (9.0, 16.0)]]
+    for several in ways:
+        assert list(eyefirst.plan_crops(red_square, several, network=tiny_network).frames) == ["16:9", "9:16"]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, float, Fraction])
+def test_edges_are_numbers_of_any_type(kind: Any) -> None:
+    box = Box(kind(0.25), kind(0.5), kind(0.75), kind(1))
+    assert tuple(box) == (0.25, 0.5, 0.75, 1.0)
+    assert all(type(edge) is float for edge in box)
+    assert tuple(Point(kind(0.5), kind(0.25))) == (0.5, 0.25)
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.int32, np.uint8])
+def test_pixels_are_whole_numbers_of_any_type(kind: Any) -> None:
+    assert tuple(PixelBox(*(kind(v) for v in (1, 2, 3, 4)))) == (1, 2, 3, 4)
+    assert Size(kind(20), kind(10)).as_tuple == (20, 10)
+    assert all(type(v) is int for v in Size(kind(20), kind(10)))
+
+
+@pytest.mark.parametrize("bad", [True, 1.5, "1", None, float("nan"), np.array([1, 2])], ids=repr)
+def test_what_is_no_whole_number_is_refused(bad: Any) -> None:
+    with pytest.raises(InvalidValueError, match="whole"):
+        Size(bad, 10)
+    with pytest.raises(InvalidBoxError, match="whole"):
+        PixelBox(0, 0, bad, 10)
+
+
+@pytest.mark.parametrize("bad", [True, "0.5", None, float("nan"), float("inf")], ids=repr)
+def test_what_is_no_number_is_refused_as_that(bad: Any) -> None:
+    with pytest.raises(InvalidBoxError, match="expected a number"):
+        Box(bad, 0, 1, 1)
+
+
+def test_boxes_and_maps_are_at_home_in_pillow_and_numpy(
+    red_square: NDArray[np.uint8], tiny_network: OnnxNetwork
+) -> None:
+    plan = eyefirst.plan_crops(red_square, "1:1", network=tiny_network)
+    box = plan.frames["1:1"][0].box
+    picture = PillowImage.fromarray(red_square)
+    assert picture.crop(box.as_tuple).size == picture.crop(tuple(box)).size == (300, 300)
+    assert np.asarray(box).tolist() == list(box)
+    heat_map = ImageRequestHandler(red_square, network=tiny_network).look().attention.heat_map
+    assert np.asarray(heat_map).shape == (68, 68)
+    assert np.asarray(heat_map, np.float64).dtype == np.float64
+    assert heat_map._repr_png_().startswith(b"\x89PNG")
+    html = plan._repr_html_()
+    assert "<table>" in html
+    assert "1:1" in html
+
+
+def test_a_map_goes_into_matplotlib(red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not among the dependencies")
+    pyplot.imshow(ImageRequestHandler(red_square, network=tiny_network).look().attention.heat_map)
+    pyplot.close("all")
+
+
+def test_what_is_seen_is_equal_after_a_round_trip_and_after_pickling(
+    red_square: NDArray[np.uint8], tiny_network: OnnxNetwork
+) -> None:
+    seen = ImageRequestHandler(red_square, network=tiny_network).look()
+    for observation in (seen.attention, seen.objects):
+        assert observation.salient_objects is not None
+        assert SaliencyObservation.from_dict(observation.to_dict()) == observation
+        assert pickle.loads(pickle.dumps(observation)) == observation
+    assert pickle.loads(pickle.dumps(seen.attention.heat_map)) == seen.attention.heat_map
+    assert hash(pickle.loads(pickle.dumps(seen.attention.heat_map))) == hash(seen.attention.heat_map)
+    assert seen.attention.heat_map != seen.objects.heat_map
+    text = TextObservation.from_dict(
+        {
+            "kind": "text",
+            "revision": "tiny_v1",
+            "region_of_interest": Box(0, 0, 0.5, 1).to_dict(),
+            "rest": True,
+            "regions": [Box(0, 0, 0.5, 1).to_dict()],
+            "texts": [
+                {
+                    "text": "EXIT",
+                    "confidence": 0.1 + 0.2,
+                    "corners": [Point(0.1, 0.2).to_dict()] * 4,
+                    "box": Box(0.1, 0.2, 1 / 3, 0.4).to_dict(),
+                    "saliency": 7 / 3,
+                }
+            ],
+        }
+    )
+    assert TextObservation.from_dict(text.to_dict()) == text
+    assert pickle.loads(pickle.dumps(text)) == text
+
+
+BOXES: list[Any] = [
+    Box(0, 0, 0.2, 0.2),
+    (0, 0, 0.2, 0.2),
+    [0, 0, 0.2, 0.2],
+    np.array([0, 0, 0.2, 0.2]),
+    "0,0,0.2,0.2",
+    [Box(0, 0, 0.2, 0.2)],
+    [(0, 0, 0.2, 0.2)],
+    ["0,0,0.2,0.2"],
+]
+
+
+@pytest.mark.parametrize("boxes", BOXES, ids=repr)
+def test_one_box_is_a_list_of_one(boxes: Any, red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> None:
+    for name in ("must_keep", "avoid"):
+        plan = eyefirst.plan_crops(red_square, "1:1", network=tiny_network, **{name: boxes})
+        assert getattr(plan.options, name) == (Box(0, 0, 0.2, 0.2),)
+
+
+WRONG: list[dict[str, Any]] = [
+    {"must_keep": "oops"},
+    {"must_keep": 7},
+    {"must_keep": [None]},
+    {"avoid": Box},
+    {"margin": -1},
+    {"margin": "wide"},
+    {"tightness": None},
+    {"pad": 7},
+    {"prefer": "cats"},
+    {"portrait": "passport"},
+    {"fit": "tight"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+def test_wrong_options_are_refused_in_words(
+    wrong: dict[str, Any], red_square: NDArray[np.uint8], tiny_network: OnnxNetwork
+) -> None:
+    with pytest.raises(InvalidValueError, match="expected"):
+        eyefirst.plan_crops(red_square, "1:1", network=tiny_network, **wrong)
+
+
+def test_an_overlay_wants_a_picture() -> None:
+    heat_map = HeatMap(np.zeros((4, 4), np.float32))
+    with pytest.raises(InvalidValueError, match=r"PIL\.Image\.open"):
+        heat_map.overlay("photo.jpg")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="opacity"):
+        heat_map.overlay(PillowImage.new("RGB", (9, 9)), opacity="half")  # type: ignore[arg-type]
+
+
+def test_a_plan_is_wanted_and_not_its_text(photo_path: Path, tiny_network: OnnxNetwork) -> None:
+    plan = eyefirst.plan_crops(photo_path, "1.91:1", network=tiny_network)
+    with pytest.raises(EyefirstError, match="from_json"):
+        eyefirst.render_plan(plan.to_json(), photo_path)  # type: ignore[arg-type]
+    rendered = eyefirst.render_plan(plan, photo_path)
+    assert rendered["1.91:1"][0].size == rendered[(191, 100)][0].size == rendered[1.91][0].size
+    with pytest.raises(KeyError, match="it holds 191:100"):
+        rendered["1:1"]
+    assert CropPlan.from_json(plan.to_json()) == plan
+
+
+HUGE: list[dict[str, Any]] = [{"size": (10**6, 10**6)}, {"size": "70000x70000"}, {"size": (10**9, 1)}]
+
+
+@pytest.mark.parametrize("how", HUGE, ids=repr)
+def test_a_result_that_is_too_large_is_refused_at_once(how: dict[str, Any], photo_path: Path) -> None:
+    with pytest.raises(EyefirstError, match=r"limit|aspect ratio"):
+        eyefirst.thumbnail(photo_path, **how)
+
+
+def test_enlarging_is_said_and_can_be_forbidden(photo_path: Path) -> None:
+    with pytest.warns(EnlargedWarning, match=r"1\.6 times"):
+        assert eyefirst.thumbnail(photo_path, (800, 800)).size == (800, 800)
+    assert eyefirst.thumbnail(photo_path, (800, 800), enlarge=False).size == (512, 512)
+    assert eyefirst.crop(photo_path, "16:9", size=(3200, 1800), enlarge=False, fit="largest").size == (512, 288)
+    plan = eyefirst.plan_crops(photo_path, "1:1")
+    assert eyefirst.render_plan(plan, photo_path, size=(900, 900), enlarge=False)["1:1"][0].size == (512, 512)
+
+
+def test_a_completion_may_ask_again_in_the_background(red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> None:
+    """P11: the thread of low priority must not wait for itself."""
+    handler = ImageRequestHandler(red_square, network=tiny_network)
+    answers: list[object] = []
+
+    def ask_again(*_: object) -> None:
+        if not answers:
+            answers.append(handler.perform([ObjectnessSaliencyRequest()], prefer_background=True))
+
+    worker = threading.Thread(
+        target=handler.perform,
+        args=([AttentionSaliencyRequest()],),
+        kwargs={"prefer_background": True, "on_completion": ask_again},
+        daemon=True,
+    )
+    worker.start()
+    worker.join(20)
+    assert not worker.is_alive()
+    assert len(answers) == 1
+
+
+def test_a_network_needs_a_fixed_side(tmp_path: Path) -> None:
+    import onnx
+
+    from tests.make_tiny_network import make_tiny_network
+
+    model = onnx.load(make_tiny_network(tmp_path / "t.onnx"))
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "side"
+    onnx.save(model, tmp_path / "open.onnx")
+    with pytest.raises(EyefirstError, match="fixed side"):
+        OnnxNetwork(tmp_path / "open.onnx")
