@@ -15,7 +15,8 @@ from eyefirst.drawing import Tile, contact_sheet, draw_view
 from eyefirst.files.outputs import write_picture
 from eyefirst.framing import Frame
 from eyefirst.handler import ImageRequestHandler, all_pixels
-from eyefirst.tools.crop import crops_of, plan_from
+from eyefirst.tools.crop import crops_of
+from eyefirst.tools.planning import plan_from
 
 RATIOS = ("1:1", "16:9", "9:16", "3:1")
 BUNDLED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "eyefirst"
 
 LAYERS = [
     "errors",
+    "numeric",
     "geometry",
     "colours",
     "registry",
@@ -30,6 +32,7 @@ LAYERS = [
     "files",
     "requests",
     "observations",
+    "background",
     "handler",
     "tools",
     "albums",
@@ -39,12 +42,36 @@ LAYERS = [
     "cli",
     "__main__",
 ]
+ROOMS = {
+    "image": [
+        "picture",
+        "arrays",
+        "source",
+        "formats",
+        "orientation",
+        "containers",
+        "tiff",
+        "colour_spaces",
+        "colour",
+        "jpeg",
+        "decoding",
+        "animation",
+        "exif",
+        "metadata",
+    ],
+    "framing": ["options", "content", "score", "judge", "search", "portrait", "framer"],
+    "files": ["formats", "encode", "whole", "ledger", "names", "outputs"],
+    "tools": ["planning", "crop", "camera_guidance", "enhance"],
+    "albums": ["walk", "journal", "product", "thumbnails", "plans", "watch", "report"],
+}
+"""The order inside a room: a file imports only from those before it. `__init__` gives all of them their names."""
 ONLY_HOME = {"onnxruntime": "network.py", "av": "films/video_io.py"}
 ONLY_IN = {
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "prometheus_client"), "server"),
     **dict.fromkeys(("ray", "thumbor", "wagtail", "django"), "integrations"),
 }
 NEVER = {"torch", "training", "benchmarks", "tests"}
+MOST_LINES = 400
 FILES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 
@@ -83,3 +110,26 @@ def test_heavy_imports_have_one_home(path: Path) -> None:
         assert heavy not in roots or str(path.relative_to(PACKAGE)) == home
     for heavy, room in ONLY_IN.items():
         assert heavy not in roots or path.relative_to(PACKAGE).parts[0] == room
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_inside_a_room_a_file_imports_only_from_above(room: str) -> None:
+    order = ROOMS[room]
+    assert sorted(p.stem for p in (PACKAGE / room).glob("*.py") if p.stem != "__init__") == sorted(order)
+    for name in order:
+        for module in imports_of(PACKAGE / room / f"{name}.py"):
+            parts = module.split(".")
+            if parts[:2] == ["eyefirst", room] and len(parts) > 2 and parts[2] in order:
+                assert order.index(parts[2]) < order.index(name), f"{room}/{name}.py imports {module} from below"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_file_can_be_read_at_one_sitting(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MOST_LINES
+
+
+def test_the_docs_tell_the_order_of_the_house() -> None:
+    journey = (PACKAGE.parents[1] / "docs" / "journey.md").read_text()
+    table = journey[journey.index("| file |") : journey.index("\n## ", journey.index("| file |"))]
+    told = [name.removesuffix(".py").removesuffix("/") for name in re.findall(r"^\| `([\w/.]+)`", table, re.M)]
+    assert told == [layer for layer in LAYERS if layer != "__main__"]

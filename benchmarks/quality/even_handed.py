@@ -34,7 +34,7 @@ from eyefirst.handler import ImageRequestHandler
 from eyefirst.mappings import area_averaged
 from eyefirst.network import Network, load_network
 from eyefirst.requests import AttentionSaliencyRequest
-from eyefirst.tools.crop import plan_from
+from eyefirst.tools.planning import plan_from
 
 CANVAS = Size(480, 240)
 RATIO = "1:1"

@@ -16,7 +16,7 @@ from eyefirst.errors import EyefirstError
 from eyefirst.framing import Placement
 from eyefirst.geometry import Box, PixelBox, Point
 from eyefirst.handler import ImageRequestHandler
-from eyefirst.tools.crop import anchor_from
+from eyefirst.tools.planning import anchor_from
 
 
 class Answers(Protocol):

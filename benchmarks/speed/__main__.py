@@ -23,7 +23,7 @@ from rich.table import Table
 
 from benchmarks.speed.reference_networks import SIDE, dense, depthwise
 from eyefirst.network import Network, OnnxNetwork, default_revision
-from eyefirst.tools.crop import plan_crops
+from eyefirst.tools.planning import plan_crops
 from eyefirst.weight_store import find_weights
 
 MEGAPIXELS_12 = (4000, 3000)

@@ -38,7 +38,7 @@ from eyefirst.geometry import AspectRatio, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import decode
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
-from eyefirst.tools.crop import plan_from
+from eyefirst.tools.planning import plan_from
 
 SIDE, QUALITY = 320, 80
 KINDS = {

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eyefirst.server.settings import share_of_processors
-from eyefirst.tools.crop import plan_crops
+from eyefirst.tools.planning import plan_crops
 
 RATIOS = ("1:1", "16:9", "9:16", "3:1")
 QUEUE = 16

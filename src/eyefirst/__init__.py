@@ -35,7 +35,8 @@ if TYPE_CHECKING:
         ObjectnessSaliencyRequest,
         TextRecognitionRequest,
     )
-    from eyefirst.tools.crop import attention, crop, crop_to, faces, objects, plan_crops, render_plan, thumbnail
+    from eyefirst.tools.crop import attention, crop, crop_to, faces, objects, render_plan, thumbnail
+    from eyefirst.tools.planning import plan_crops
 
 __version__ = "0.1.0"
 
@@ -81,7 +82,7 @@ _HOME = {
     "load_image": "image",
     "load_network": "network",
     "objects": "tools.crop",
-    "plan_crops": "tools.crop",
+    "plan_crops": "tools.planning",
     "plan_reframe": "films.reframe",
     "reframe": "films.reframe",
     "register_detector": "detectors",

@@ -10,15 +10,14 @@ The rounding rule, used everywhere: a real number becomes a whole one by `floor(
 from __future__ import annotations
 
 import math
-import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Rational, Real
-from typing import Any, Self, SupportsIndex, TypeAlias, TypeGuard
+from typing import Any, Self, TypeAlias
 
 from eyefirst.errors import InvalidAspectRatioError, InvalidBoxError, InvalidValueError
+from eyefirst.numeric import as_whole, exact, is_number, is_pair
 
 SLACK = 1e-6
 """How far outside 0..1 an edge may lie through rounding before it is an error rather than clipped."""
@@ -27,21 +26,6 @@ SLACK = 1e-6
 def round_half_up(x: float) -> int:
     """The rounding rule: 2.5 becomes 3, -0.5 becomes 0, on every platform."""
     return math.floor(x + 0.5)
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a finite real number: int, float, Fraction or numpy's, but no bool."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def as_whole(value: object) -> int | None:
-    """Return a whole number of any type (int or numpy's, but no bool) as an int; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:  # a numpy array of several numbers
-        return None
 
 
 class _Edges:
@@ -74,6 +58,11 @@ class _Edges:
     def to_dict(self) -> dict[str, Any]:
         """Return the four edges by name, for JSON."""
         return {name: getattr(self, name) for name in ("left", "top", "right", "bottom")}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,11 +289,6 @@ class Box(_Edges):
         """As Apple's Vision would write it."""
         return LowerLeftBox(self.left, 1 - self.bottom, self.width, self.height)
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
-        return cls(**values)
-
 
 def _pixel_edges(start: float, end: float, length: int) -> tuple[int, int]:
     """The nearest whole edges; where they would meet, those of the pixel that the middle lies in."""
@@ -328,17 +312,17 @@ class PixelBox(_Edges):
     bottom: int
 
     def __post_init__(self) -> None:
-        edges = tuple(self)
         for name in ("left", "top", "right", "bottom"):
             value = as_whole(getattr(self, name))
             if value is None or value < 0:
                 raise InvalidBoxError(
-                    f"expected whole pixels of at least 0, got {edges}", remedy="for shares of the picture use Box"
+                    f"expected whole pixels of at least 0, got {self.as_tuple}",
+                    remedy="for shares of the picture use Box",
                 )
             object.__setattr__(self, name, value)
         if self.left >= self.right or self.top >= self.bottom:
             raise InvalidBoxError(
-                f"expected left < right and top < bottom, got {edges}",
+                f"expected left < right and top < bottom, got {self.as_tuple}",
                 remedy="give the edges in the order left, top, right, bottom",
             )
 
@@ -354,17 +338,12 @@ class PixelBox(_Edges):
 
     @property
     def size(self) -> Size:
-        """Width and height."""
+        """Both."""
         return Size(self.width, self.height)
 
     def normalized(self, size: Size) -> Box:
         """As shares of a picture of that size; a box that leaves the picture is an error."""
         return Box(self.left / size.width, self.top / size.height, self.right / size.width, self.bottom / size.height)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
-        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,9 +364,9 @@ class AspectRatio:
         elif isinstance(ratio, Size):
             return cls._of(Fraction(ratio.width), Fraction(ratio.height), ratio)
         elif is_number(ratio):
-            return cls._of(_exact(ratio).limit_denominator(1000), Fraction(1), ratio)
+            return cls._of(exact(ratio).limit_denominator(1000), Fraction(1), ratio)
         elif is_pair(ratio):
-            width, height = (_exact(v).limit_denominator(1_000_000) for v in ratio)
+            width, height = (exact(v).limit_denominator(1_000_000) for v in ratio)
             return cls._of(width, height, ratio)
         raise cls._refusal(ratio)
 
@@ -417,19 +396,6 @@ class AspectRatio:
         if self.value * size.height <= size.width:
             return Size(min(max(round_half_up(float(self.value * size.height)), 1), size.width), size.height)
         return Size(size.width, min(max(round_half_up(float(size.width / self.value)), 1), size.height))
-
-
-def is_pair(value: object) -> TypeGuard[Sequence[float]]:
-    """Whether a value is one ratio written as two numbers, of whatever type: (16, 9), [4.0, 3.0], an array of two."""
-    if isinstance(value, (str, bytes, Mapping, Size)) or not hasattr(value, "__len__") or len(value) != 2:
-        return False
-    return all(is_number(v) for v in value)  # type: ignore[attr-defined]
-
-
-def _exact(value: Any) -> Fraction:
-    if isinstance(value, Rational):  # numpy's integers are, but their arithmetic is not exact
-        return Fraction(int(value.numerator), int(value.denominator))
-    return Fraction(float(value))
 
 
 RatioLike: TypeAlias = AspectRatio | Size | str | float | Fraction | tuple[float, float]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eyefirst.background import background, is_background
 from eyefirst.detectors import load_detector
 from eyefirst.errors import CancelledError, EyefirstError, InvalidValueError, NetworkMismatchError
 from eyefirst.face_maps import DetectedFace, decode_faces
@@ -46,7 +44,6 @@ from eyefirst.requests import (
     TextRecognitionRequest,
 )
 
-BACKGROUND_NICENESS = 10
 ANALYSIS_SIDE = 272
 """No picture is decoded with fewer pixels a side than this, which the networks that ship take."""
 Completion = Callable[[Any, Any, EyefirstError | None], None]
@@ -201,14 +198,14 @@ class ImageRequestHandler:
         for a picture that cannot be used, CancelledError after `cancel()`.
         """
         _check_requests(requests)
-        if prefer_background and not _is_background():
+        if prefer_background and not is_background():
             return self.submit(requests, on_completion=on_completion).result()
         return self._perform(requests, on_completion)
 
     def submit(self, requests: Sequence[Request], *, on_completion: Completion | None = None) -> Future[list[Any]]:
         """`perform` in the thread of low priority, without waiting: the future holds its answer or its error."""
         _check_requests(requests)
-        return _background().submit(self._perform, requests, on_completion)
+        return background().submit(self._perform, requests, on_completion)
 
     async def perform_async(self, requests: Sequence[Request], *, prefer_background: bool = False) -> list[Any]:
         """`perform` without blocking the event loop; cancelling the task cancels the work."""
@@ -384,29 +381,3 @@ def _check_requests(requests: Sequence[Request]) -> None:
                 f"expected requests for saliency, faces or text, got {type(request).__name__}",
                 remedy="e.g. perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])",
             )
-
-
-_BACKGROUND = "eyefirst-background"
-_background_pool: ThreadPoolExecutor | None = None
-_background_lock = threading.Lock()
-
-
-def _is_background() -> bool:
-    """Whether this is the thread of low priority itself, which must not wait for its own work."""
-    return threading.current_thread().name.startswith(_BACKGROUND)
-
-
-def _background() -> ThreadPoolExecutor:
-    """One thread of low priority, shared by the whole process."""
-    global _background_pool  # noqa: PLW0603 - made when first wanted
-    with _background_lock:
-        if _background_pool is None:
-            _background_pool = ThreadPoolExecutor(1, _BACKGROUND, initializer=_lower_priority)
-        return _background_pool
-
-
-def _lower_priority() -> None:
-    """Linux gives every thread a niceness of its own; elsewhere the one thread alone must do."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICENESS)

@@ -13,7 +13,8 @@ from PIL import Image as PillowImage
 
 from eyefirst.colours import apply_colormap
 from eyefirst.errors import InvalidValueError
-from eyefirst.geometry import Box, Point, Size, SizeLike, is_number
+from eyefirst.geometry import Box, Point, Size, SizeLike
+from eyefirst.numeric import is_number
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from eyefirst.tools.crop import plan_crops
+from eyefirst.tools.planning import plan_crops
 
 FOLDER = Path(__file__).parent
 RATIOS = ["1:1", "16:9", "9:16", "3:1"]

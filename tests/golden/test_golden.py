@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.geometry import Box, Size
 from eyefirst.plan import CropPlan
-from eyefirst.tools.crop import plan_crops
+from eyefirst.tools.planning import plan_crops
 from tests.golden.make import FOLDER, PHOTOS, RATIOS, photo
 
 EDGE_TOLERANCE = 0.03

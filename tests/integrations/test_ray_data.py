@@ -17,7 +17,8 @@ from eyefirst.errors import PictureNotFoundError
 from eyefirst.geometry import Size
 from eyefirst.image import load_picture
 from eyefirst.plan import CropPlan
-from eyefirst.tools.crop import plan_crops, render_plan
+from eyefirst.tools.crop import render_plan
+from eyefirst.tools.planning import plan_crops
 
 pytest.importorskip("ray", reason="needs the extra [ray]")
 pytest.importorskip("pyarrow", reason="needs the extra [ray]")

@@ -277,7 +277,7 @@ def test_the_unexpected_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatc
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("boom\nand more")
 
-    monkeypatch.setattr("eyefirst.tools.crop.plan_from", broken)
+    monkeypatch.setattr("eyefirst.tools.planning.plan_from", broken)
     ran = run("crop", "photo.jpg", "-a", "1:1", "--json")
     assert ran.code == 1
     assert ran.rows[0]["error"]["code"] == "error"
@@ -291,7 +291,7 @@ def test_an_interrupt_ends_with_130(folder: Path, monkeypatch: pytest.MonkeyPatc
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eyefirst.tools.crop.plan_from", interrupted)
+    monkeypatch.setattr("eyefirst.tools.planning.plan_from", interrupted)
     ran = run("crop", "photo.jpg", "-a", "1:1", "--json")
     assert (ran.code, ran.err) == (130, "eyefirst: interrupted\n")
 

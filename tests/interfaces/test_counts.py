@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from tests.counts import COMMANDS, DOCS, Counts, counted, table

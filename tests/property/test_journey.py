@@ -14,7 +14,7 @@ from eyefirst.geometry import AspectRatio, Box, Size
 from eyefirst.heat_map import HeatMap
 from eyefirst.network import OnnxNetwork
 from eyefirst.plan import CropPlan
-from eyefirst.tools.crop import plan_crops
+from eyefirst.tools.planning import plan_crops
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -24,7 +24,8 @@ from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyReques
 from eyefirst.server.app import create_app, negotiated
 from eyefirst.server.openapi import PLAN_EXAMPLE
 from eyefirst.server.settings import Settings
-from eyefirst.tools.crop import plan_crops, render_plan
+from eyefirst.tools.crop import render_plan
+from eyefirst.tools.planning import plan_crops
 from tests.golden.make import PHOTOS, RATIOS, photo
 from tests.golden.test_golden import assert_same_plan, golden
 from tests.server.conftest import Serving, connected

@@ -316,7 +316,7 @@ def test_a_client_that_does_not_take_its_answer_is_let_go(
 def test_long_work_is_given_up_and_the_service_goes_on(
     serving: Serving, photo_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eyefirst.tools.crop import CropOrder
+    from eyefirst.tools.planning import CropOrder
 
     release = threading.Event()
     monkeypatch.setattr(CropOrder, "plan", lambda *_: release.wait(20))
@@ -336,7 +336,7 @@ def test_long_work_is_given_up_and_the_service_goes_on(
 def test_beyond_its_capacity_the_service_says_so_at_once(
     serving: Serving, photo_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eyefirst.tools.crop import CropOrder
+    from eyefirst.tools.planning import CropOrder
 
     plan, release = CropOrder.plan, threading.Event()
 
@@ -363,7 +363,7 @@ def test_beyond_its_capacity_the_service_says_so_at_once(
 def test_work_for_a_client_that_left_is_dropped(
     serving: Serving, photo_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eyefirst.tools.crop import CropOrder
+    from eyefirst.tools.planning import CropOrder
 
     release, planned = threading.Event(), []
     monkeypatch.setattr(CropOrder, "plan", lambda *_: planned.append(release.wait(20)))

@@ -13,7 +13,7 @@ from eyefirst.errors import InvalidPlanError, InvalidValueError
 from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork
 from eyefirst.plan import CropPlan
-from eyefirst.tools.crop import plan_crops
+from eyefirst.tools.planning import plan_crops
 
 RATIOS = ["1:1", "16:9", "9:16", "3:1"]
 

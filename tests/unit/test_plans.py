@@ -15,7 +15,8 @@ from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.geometry import AspectRatio
 from eyefirst.image import load_picture
 from eyefirst.plan import CropPlan
-from eyefirst.tools.crop import plan_crops, render_plan
+from eyefirst.tools.crop import render_plan
+from eyefirst.tools.planning import plan_crops
 
 SETTINGS = PlanSettings(ratios=(AspectRatio.parse("1:1"), AspectRatio.parse("16:9")))
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from eyefirst.cli import app
 from eyefirst.errors import ExpiredSignatureError, InvalidValueError, SignatureError
 from eyefirst.server.signing import ImageOptions, check_expiry, check_signature, signature, signed_address
-from eyefirst.tools.crop import CropOrder
+from eyefirst.tools.planning import CropOrder
 
 KEY = "a-signing-key-for-the-tests"
 

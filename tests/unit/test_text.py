@@ -16,7 +16,7 @@ from eyefirst.detectors import known_detectors, load_detector, register_detector
 from eyefirst.errors import InvalidValueError, MissingExtraError
 from eyefirst.geometry import Size
 from eyefirst.reading import read, salient_regions
-from eyefirst.tools.crop import Kept
+from eyefirst.tools.planning import Kept
 
 
 class Page:

@@ -22,7 +22,7 @@ from eyefirst.geometry import AspectRatio
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import check_revision
 from eyefirst.plan import CropPlan
-from eyefirst.tools.crop import plan_from
+from eyefirst.tools.planning import plan_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

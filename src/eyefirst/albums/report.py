@@ -28,7 +28,7 @@ from eyefirst.handler import ImageRequestHandler, handler_of
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import Source
 from eyefirst.plan import CropPlan
-from eyefirst.tools.crop import plan_from
+from eyefirst.tools.planning import plan_from
 
 SHOWN_SIDE = 360
 """The longer side of the pictures on the page, in pixels."""

@@ -28,7 +28,7 @@ from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import Animation, Keep, Need, Source, open_source, read_metadata
 from eyefirst.network import check_revision, load_network
 from eyefirst.plan import CropPlan
-from eyefirst.tools.crop import plan_from
+from eyefirst.tools.planning import plan_from
 
 JOURNAL = ".eyefirst.sqlite"
 

@@ -93,7 +93,8 @@ def crop_pictures(
     """
     from eyefirst.cli.outputs import Results
     from eyefirst.handler import ImageRequestHandler, all_pixels
-    from eyefirst.tools.crop import CropOrder, crop_box, crops_of
+    from eyefirst.tools.crop import crop_box, crops_of
+    from eyefirst.tools.planning import CropOrder
 
     if to:
         refuse(

@@ -27,7 +27,7 @@ from eyefirst.network import Network
 from eyefirst.observations import SaliencyObservation
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 from eyefirst.tools.camera_guidance import salient_sharpness
-from eyefirst.tools.crop import plan_from
+from eyefirst.tools.planning import plan_from
 
 SUBJECT_SPACE = 1.7
 """A close frame is so many times larger than its subject."""

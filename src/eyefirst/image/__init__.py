@@ -6,6 +6,7 @@ The files, in the order in which a picture passes through them; each imports onl
     arrays.py         an array as a picture, or what makes it one
     source.py         what goes in: `Opened` holds the bytes or the pixels, the name and the hash
     formats.py        which formats are read, the limits, and the one border to Pillow
+    exif.py           EXIF blocks, taken apart and written
     orientation.py    upright
     containers.py     the named parts of a file
     tiff.py           the page of a TIFF that is its picture; raw files; samples that Pillow misreads
@@ -14,7 +15,6 @@ The files, in the order in which a picture passes through them; each imports onl
     jpeg.py           a JPEG without its end marker
     decoding.py       `decode`: one decode for analysis and cutting
     animation.py      all frames, their times, how often they play
-    exif.py           EXIF blocks, taken apart and written
     metadata.py       who made the picture, when and where, and what of that goes along
 
 Nothing is fetched from the network.

@@ -185,7 +185,7 @@ def decode_frame(
     size = checked_size(*picture.size, name, pixel_limit)
     needed = None
     if kind == "JPEG":
-        turns = [orientation or orientation_of(picture)]
+        turns = [orientation or _own_orientation(picture, kind)]
         if at_least:
             needed = _stored(_asked(at_least, turned_size(size, turns[0])), turns)
         _decode_pixels(picture, kind, name, needed)
@@ -198,7 +198,7 @@ def decode_frame(
         # A PNG may carry its orientation behind its pixels, an icon its true size inside.
         _decode_pixels(picture, kind, name)
         size = checked_size(*picture.size, name, pixel_limit)
-        turns = [orientation or orientation_of(picture)]
+        turns = [orientation or _own_orientation(picture, kind)]
     for turn in turns:
         size = turned_size(size, turn)
     if at_least and not needed:
@@ -282,7 +282,7 @@ def stored_orientation(source: Source) -> int:
     """
     opened = open_source(source)
     if isinstance(opened.held, PIL.Image.Image):
-        return orientation_of(opened.held)
+        return _own_orientation(opened.held, "")
     if opened.held is not None:
         return 1
     kind = kind_of(opened.data, opened.name)
@@ -344,6 +344,8 @@ def _decode_held(opened: Opened, orientation: int | None, pixel_limit: int) -> D
     picture = held if isinstance(held, PIL.Image.Image) else PIL.Image.fromarray(np.ascontiguousarray(held))
     checked_size(*picture.size, opened.name, pixel_limit)
     data = _bytes_behind(picture)
+    if picture.format == "PNG" and data and getattr(picture, "default_image", False) and not picture.tell():
+        picture, _ = open_picture(data, "PNG", opened.name)  # as a file: its default image is not a frame
     if picture.format == "TIFF" and data and (page := wide_page(data, opened.name)) is not None:
         own = valid_orientation(page.first(ORIENTATION_TAG, 1))
         plain, size = _decode_wide(data, page, opened.name, orientation, None, pixel_limit)

@@ -84,6 +84,13 @@ class Block:
             if length and start + length <= len(self.data):
                 yield Entry(tag, kind, count, start, place)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has directories, and all of their entries lie inside it."""
+        pages = list(self.pages())
+        counts = [(len(list(self.entries(page))), self.number_at(page, "H")) for _, page in pages]
+        return bool(pages) and all(found == stated > 0 for found, stated in counts)
+
     def value(self, entry: Entry) -> Any:
         """Text, bytes, a number, or a tuple of numbers."""
         raw = self.data[entry.start : entry.start + _LENGTHS[entry.type] * entry.number]
@@ -137,8 +144,10 @@ def coordinates(gps: dict[int, Any]) -> tuple[float, float] | None:
 def kept_whole(data: bytes, size_wh: tuple[int, int]) -> bytes:
     """The block for an upright picture of another size: no thumbnail, and nobody turns the picture again.
 
-    b"" for a block whose directories do not lie inside it.
+    b"" for a block that is damaged.
     """
+    if not Block(data).is_whole:
+        return b""
     try:
         return _kept_whole(data, size_wh)
     except struct.error:
@@ -147,8 +156,6 @@ def kept_whole(data: bytes, size_wh: tuple[int, int]) -> bytes:
 
 def _kept_whole(data: bytes, size_wh: tuple[int, int]) -> bytes:
     block = Block(data)
-    if not block.data:
-        return b""
     changed = bytearray(block.data)
     for name, page in list(block.pages()):
         for entry in block.entries(page):

@@ -17,7 +17,7 @@ from eyefirst.geometry import Size
 from eyefirst.image import exif
 from eyefirst.image.containers import jpeg_segments, png_chunks, riff_chunks
 from eyefirst.image.decoding import open_picture, open_source
-from eyefirst.image.formats import kind_of
+from eyefirst.image.formats import kind_of, pillow_border
 from eyefirst.image.source import Source
 
 Keep: TypeAlias = Literal["keep", "copyright", "none"]
@@ -107,8 +107,10 @@ def to_exif(metadata: Metadata, keep: Keep, size: Size) -> bytes:
         raise InvalidValueError(f"expected {', '.join(KEEP)}; got {keep!r}", remedy="choose one")
     if keep == "none":
         return b""
-    if keep == "keep" and (whole := exif.kept_whole(metadata.exif, (size.width, size.height))):
-        return whole
+    if keep == "keep":
+        whole = exif.kept_whole(metadata.exif, (size.width, size.height))
+        if whole and _rewritten(whole):
+            return whole
     texts = {exif.ARTIST: metadata.artist, exif.COPYRIGHT: metadata.copyright}
     if keep == "keep":
         texts[exif.DESCRIPTION] = metadata.description
@@ -191,11 +193,7 @@ def _iptc_of_photoshop(data: bytes) -> bytes:
 
 def _block_of_tiff(data: bytes) -> bytes:
     """What a TIFF says beside the structure of its pixels, as a block of its own."""
-    try:
-        whole = _loaded(data)
-        return whole.tobytes() if len(whole) else b""
-    except Exception:  # broken directories do not spoil the pixels
-        return b""
+    return _rewritten(data)
 
 
 def _iptc_of_tiff(data: bytes, main: dict[int, Any]) -> bytes:
@@ -367,6 +365,16 @@ def _tiff_tags(block: bytes, packet: bytes) -> PIL.Image.Exif:
     if packet:
         tags[_TIFF_XMP] = packet
     return tags
+
+
+def _rewritten(data: bytes) -> bytes:
+    """A block or a TIFF as Pillow writes it; b"" where Pillow cannot."""
+    try:
+        with pillow_border("", "TIFF"):
+            tags = _loaded(data)
+            return tags.tobytes() if len(tags) else b""
+    except EyefirstError:  # broken directories do not spoil the pixels
+        return b""
 
 
 def _loaded(data: bytes) -> PIL.Image.Exif:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import PIL.Image
 
 from eyefirst.geometry import Size
+from eyefirst.image.exif import Block
 
 ORIENTATION_TAG = 274
 _FIRST_SIDEWAYS = 5  # orientations 5 to 8 exchange width and height
@@ -25,12 +26,17 @@ def valid_orientation(value: object) -> int:
 
 
 def orientation_of(picture: PIL.Image.Image) -> int:
+    """What Pillow finds; where it gives up at a damaged tag, what the block itself says of this one."""
     try:
-        return valid_orientation(picture.getexif().get(ORIENTATION_TAG))
+        found = picture.getexif().get(ORIENTATION_TAG)
     except MemoryError:
         raise
     except Exception:  # broken EXIF is common and does not spoil the pixels
-        return 1
+        found = None
+    block = picture.info.get("exif")
+    if found is None and isinstance(block, bytes):
+        found = Block(block).values().get("main", {}).get(ORIENTATION_TAG)
+    return valid_orientation(found)
 
 
 def turned(picture: PIL.Image.Image, orientation: int) -> PIL.Image.Image:

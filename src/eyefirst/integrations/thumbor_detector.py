@@ -18,7 +18,7 @@ from PIL import Image as PillowImage
 from eyefirst.errors import MissingExtraError, UnsupportedPictureError
 from eyefirst.geometry import AspectRatio, PixelBox, Size
 from eyefirst.handler import ImageRequestHandler
-from eyefirst.tools.crop import anchor_from, plan_from
+from eyefirst.tools.planning import anchor_from, plan_from
 
 try:
     from thumbor.detectors import BaseDetector

@@ -40,7 +40,7 @@ from eyefirst.integrations.xmp_regions import (
     stored_size,
 )
 from eyefirst.plan import CropPlan
-from eyefirst.tools.crop import plan_from
+from eyefirst.tools.planning import plan_from
 
 DEFAULT_RATIOS = ("1:1", "16:9", "9:16")
 SIDECAR_LIMIT_BYTES = 64 << 20

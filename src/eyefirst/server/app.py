@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import python_multipart  # noqa: F401 - starlette reads forms with it, and would miss it only then
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.responses import Response
@@ -40,10 +39,12 @@ from eyefirst.server.guard import Guard
 from eyefirst.server.metrics import Metrics
 from eyefirst.server.pool import Pool
 from eyefirst.server.problems import plain_problem, problem
+from eyefirst.server.queries import CropQuery, PlanQuery, SaliencyQuery, TextQuery
 from eyefirst.server.settings import Settings
 from eyefirst.server.signing import ROUTE, ImageOptions, check_expiry, check_signature
 from eyefirst.server.sources import fetch, is_address, read_below
-from eyefirst.tools.crop import CropOrder, crops_of
+from eyefirst.tools.crop import crops_of
+from eyefirst.tools.planning import CropOrder
 
 T = TypeVar("T")
 MEDIA_TYPES = tuple(f.media_type for f in FORMATS)
@@ -58,68 +59,6 @@ PAGE = {
     "sample.jpg": "image/jpeg",
 }
 FETCHERS = 8
-BOX = "LEFT,TOP,RIGHT,BOTTOM in shares of the picture, such as 0.1,0.2,0.5,0.9"
-
-
-class _Query(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    revision: str = Field("", description="Pins a network's revision; the newest by default.", max_length=100)
-
-
-class SaliencyQuery(_Query):
-    """Options of /v1/saliency."""
-
-    kind: list[Literal["attention", "objectness"]] = Field(["attention", "objectness"], max_length=2)
-    region: str = Field("", description=f"The only part to look at: {BOX}.", max_length=100)
-
-
-class TextQuery(_Query):
-    """Options of /v1/text."""
-
-    rest: bool = Field(False, description="Read the rest too, after what people look at.")
-    region: str = Field("", description=f"The only part to look at: {BOX}.", max_length=100)
-
-
-class PlanQuery(_Query):
-    """Options of /v1/plan; those of `eyefirst crop`."""
-
-    aspect: list[str] = Field(
-        [], description="Such as 16:9, 4/5 or 1.5; repeatable.", max_length=100, examples=[["1:1"]]
-    )
-    size: str = Field("", description="WIDTHxHEIGHT: gives the aspect too where there is none.", max_length=40)
-    alternatives: int = Field(1, description="Frames a ratio, at most.", ge=1, le=10)
-    tightness: float = Field(0.0, description="0: the largest frame; 1: just round what is salient.", ge=0, le=1)
-    margin: float = Field(0.05, description="Free space round what is kept, as a share of it.", ge=0, le=1)
-    must_keep: list[str] = Field([], description=f"{BOX}; or: text.", max_length=50)
-    avoid: list[str] = Field([], description=f"{BOX}.", max_length=50)
-    pad: str = Field("", description="Where subjects cannot fit: blur, extend or a CSS colour.", max_length=100)
-    prefer: Literal["", "faces", "subjects", "attention", "text"] = Field(
-        "", description="What counts most where a frame cannot hold everything."
-    )
-    portrait: Literal["", "close-up", "head-and-shoulders", "upper-body"] = Field(
-        "", description="How close the main person is framed; without a face, as usual."
-    )
-    fit: Literal["breathe", "largest"] = Field(
-        "breathe", description="Whether a frame may be a little smaller than the largest one where that avoids a cut."
-    )
-
-    def order(self) -> CropOrder:
-        """Checked. Raises InvalidValueError."""
-        options = self.model_dump(include=set(PlanQuery.model_fields))
-        return CropOrder.parse(ratios=options.pop("aspect"), **options)
-
-
-class CropQuery(PlanQuery):
-    """Options of /v1/crop."""
-
-    format: str = Field("", description="jpg, png, webp, avif ...; by default what Accept prefers.", max_length=10)
-    quality: int = Field(88, description="Quality of JPEG, WebP and AVIF.", ge=1, le=100)
-    metadata: Literal["keep", "copyright", "none"] = Field(
-        "copyright", description="Metadata in results: copyright, artist, credit and date; all with GPS; or none."
-    )
-    background: str = Field(
-        "white", description="CSS colour behind transparency in a format that has none.", max_length=100
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from eyefirst.colours import parse_colour
 from eyefirst.errors import ExpiredSignatureError, InvalidValueError, SignatureError
 from eyefirst.image import KEEP, Keep
-from eyefirst.tools.crop import CropOrder
+from eyefirst.tools.planning import CropOrder
 
 ROUTE = "/v1/image"
 UNSIGNED = "unsigned"

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image as PillowImage
 
 from eyefirst.cut import Crop, cut_frame, cut_plan, pixels_expected, pixels_needed, resized, result_size
-from eyefirst.detectors import known_detectors, load_detector
 from eyefirst.errors import EnlargedWarning, InvalidPlanError, InvalidValueError
-from eyefirst.framing import Fit, Frame, Framer, FramingOptions, Placement, Portrait, Prefer
-from eyefirst.geometry import AspectRatio, Box, BoxLike, Point, RatioLike, Size, SizeLike, is_number, is_pair
-from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
+from eyefirst.framing import Fit, Frame, Portrait, Prefer
+from eyefirst.geometry import AspectRatio, Box, RatioLike, Size, SizeLike
+from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
 from eyefirst.image import DEFAULT_PIXEL_LIMIT, IN_MEMORY, Animation, Source, fingerprint, hash_of_pixels
-from eyefirst.network import Network, check_revision
+from eyefirst.network import Network
+from eyefirst.numeric import is_number
 from eyefirst.observations import FaceObservation, SaliencyObservation
 from eyefirst.plan import ByRatio, CropPlan
 from eyefirst.requests import (
     AttentionSaliencyRequest,
     FaceRectanglesRequest,
     ObjectnessSaliencyRequest,
-    TextRecognitionRequest,
 )
+from eyefirst.tools.planning import Boxes, Kept, options_of, plan_from
 
 CropTarget = Literal["attention", "best", "union"]
-Kept: TypeAlias = BoxLike | str | Sequence[BoxLike | str]
-"""What must stay inside: a box, the name of a detector, or several of these."""
-Boxes: TypeAlias = BoxLike | Sequence[BoxLike]
 
 
 def attention(source: Source | ImageRequestHandler) -> SaliencyObservation:
@@ -47,183 +43,6 @@ def objects(source: Source | ImageRequestHandler) -> SaliencyObservation:
 def faces(source: Source | ImageRequestHandler) -> FaceObservation:
     """Return where faces are."""
     return handler_of(source).perform([FaceRectanglesRequest()])[0]
-
-
-def plan_crops(
-    source: Source | ImageRequestHandler,
-    ratios: RatioLike | Iterable[RatioLike],
-    alternatives: int = 1,
-    *,
-    tightness: float = 0.0,
-    margin: float = 0.05,
-    must_keep: Kept = (),
-    avoid: Boxes = (),
-    pad: str | None = None,
-    prefer: Prefer | None = None,
-    portrait: Portrait | None = None,
-    fit: Fit = "breathe",
-    revision: str | None = None,
-    orientation: int | None = None,
-    network: Network | None = None,
-) -> CropPlan:
-    """Return the best frames of every ratio, from one decode and one run of the network.
-
-    ratios: "16:9", "4/5", 1.5, a pair such as (1200, 630), or several of these. alternatives: how many frames a
-    ratio at most, no two near-copies. must_keep: boxes in 0..1 that must be inside, or names of detectors whose
-    finds must be: "faces" or "text". avoid: boxes to stay clear of. For the rest see FramingOptions.
-
-    Raises PictureError for a picture that cannot be used, InvalidValueError for a bad argument.
-    """
-    handler = handler_of(source, orientation=orientation, network=network)
-    options = _options(
-        handler,
-        tightness=tightness,
-        margin=margin,
-        must_keep=must_keep,
-        avoid=avoid,
-        pad=pad,
-        prefer=prefer,
-        portrait=portrait,
-        fit=fit,
-    )
-    return plan_from(handler, ratios, alternatives, options=options, revision=revision)
-
-
-def plan_from(
-    handler: ImageRequestHandler,
-    ratios: RatioLike | Iterable[RatioLike],
-    alternatives: int = 1,
-    *,
-    options: FramingOptions | None = None,
-    revision: str | None = None,
-) -> CropPlan:
-    """Return `plan_crops` for options that are checked already."""
-    wanted = parse_ratios(ratios)
-    if not isinstance(alternatives, int) or alternatives < 1:
-        raise InvalidValueError(f"expected at least 1 alternative, got {alternatives!r}", remedy="leave it out for 1")
-    seen = handler.look(revision)
-    framer = framer_of(handler, seen, options)
-    image = handler.image
-    attention_box = seen.attention.salient_objects[0].box
-    return CropPlan(
-        picture=image.name,
-        sha256=image.sha256,
-        size=image.size,
-        revision=seen.revision,
-        focal_point=seen.attention.heat_map.center_in(attention_box),
-        anchor=framer.anchor("share"),
-        attention_box=attention_box,
-        objects=seen.objects.salient_objects,
-        options=framer.options,
-        frames=ByRatio({ratio: framer.frames(ratio, alternatives) for ratio in wanted}),
-    )
-
-
-def framer_of(handler: ImageRequestHandler, seen: Look, options: FramingOptions | None = None) -> Framer:
-    """Return what finds frames for a picture that was looked at."""
-    words = boxes_to_keep(handler, "text") if options and options.prefer == "text" else ()
-    return Framer(
-        handler.image.size,
-        seen.attention.heat_map,
-        seen.objects.heat_map,
-        seen.objects.salient_objects,
-        options,
-        faces=seen.faces,
-        words=words,
-    )
-
-
-def boxes_to_keep(handler: ImageRequestHandler, detector: str) -> tuple[Box, ...]:
-    """Return what a registered detector finds; of text, what draws at least as much attention as its size deserves.
-
-    Raises InvalidValueError for an unknown name, MissingExtraError where the detector is not installed.
-    """
-    if detector == "text":
-        seen = handler.perform([TextRecognitionRequest()])[0]
-        return tuple(t.box for t in seen.texts if t.saliency >= 1)
-    if detector == "faces":
-        return tuple(f.box for f in handler.perform([FaceRectanglesRequest()])[0].faces)
-    found = load_detector(detector).detect(handler.picture().image().pixels, Box.whole())
-    return tuple(d.box for d in found)
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """point: where to hold the picture. attention_box: where people look first, for tools that zoom. In 0..1."""
-
-    point: Point
-    attention_box: Box
-
-
-def anchor_from(handler: ImageRequestHandler, placement: Placement, *, revision: str | None = None) -> Anchor:
-    """Return what a tool needs that takes one point for all ratios; `placement` as in `Framer.anchor`."""
-    seen = handler.look(revision)
-    return Anchor(framer_of(handler, seen).anchor(placement), seen.attention.salient_objects[0].box)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CropOrder:
-    """A crop as the command line and the service are asked for it, checked before any picture is looked at.
-
-    size: each result is resized so that it just fits in. enlarge: whether it may have more pixels than its frame.
-    detectors: names of those whose finds are kept whole, beside the boxes in `options`. alternatives: frames a
-    ratio at most.
-    """
-
-    ratios: tuple[AspectRatio, ...]
-    size: Size | None = None
-    enlarge: bool = True
-    alternatives: int = 1
-    options: FramingOptions = field(default_factory=FramingOptions)
-    detectors: tuple[str, ...] = ()
-    revision: str | None = None
-
-    @classmethod
-    def parse(
-        cls,
-        *,
-        ratios: Sequence[str] = (),
-        size: str = "",
-        enlarge: bool = True,
-        alternatives: int = 1,
-        must_keep: Sequence[str] = (),
-        avoid: Sequence[str] = (),
-        revision: str = "",
-        **framing: Any,
-    ) -> CropOrder:
-        """Read texts. Without a ratio the size gives it; an empty text or None is the default.
-
-        must_keep: boxes such as "0.1,0.2,0.5,0.9", or names of detectors. framing: further fields of
-        FramingOptions. Raises InvalidValueError, and UnknownRevisionError.
-        """
-        if not ratios and not size:
-            raise InvalidValueError("no ratio was asked for", remedy="give a ratio such as 16:9, or a size")
-        detectors = tuple(name for name in must_keep if name in known_detectors())
-        given = {name: value for name, value in framing.items() if value is not None and value != ""}
-        return cls(
-            ratios=tuple(dict.fromkeys(AspectRatio.parse(r) for r in ratios or [size])),
-            size=Size.parse(size) if size else None,
-            enlarge=enlarge,
-            alternatives=alternatives,
-            options=FramingOptions(
-                must_keep=tuple(Box.parse(b) for b in must_keep if b not in detectors),
-                avoid=tuple(Box.parse(b) for b in avoid),
-                **given,
-            ),
-            detectors=detectors,
-            revision=check_revision(revision or None),
-        )
-
-    def handler(self, source: Source, *, pixel_limit: int = DEFAULT_PIXEL_LIMIT) -> ImageRequestHandler:
-        """Return a handler whose one decode serves the analysis and, as far as can be known, the cut."""
-        expects = pixels_expected(self.ratios, [self.size]) or all_pixels
-        return ImageRequestHandler(source, pixel_limit=pixel_limit, expects=expects)
-
-    def plan(self, handler: ImageRequestHandler) -> CropPlan:
-        """Return the plan for the picture that a handler holds; raises as `plan_crops` does."""
-        found = tuple(box for name in self.detectors for box in boxes_to_keep(handler, name))
-        options = replace(self.options, must_keep=self.options.must_keep + found)
-        return plan_from(handler, self.ratios, self.alternatives, options=options, revision=self.revision)
 
 
 def crops_of(
@@ -274,7 +93,7 @@ def crop(
     wanted = AspectRatio.parse(ratio)
     expects = pixels_expected([wanted], [Size.parse(size) if size else None]) or all_pixels
     handler = handler_of(source, orientation=orientation, network=network, expects=expects)
-    options = _options(
+    options = options_of(
         handler,
         tightness=tightness,
         margin=margin,
@@ -452,45 +271,6 @@ def _is_planned(plan: CropPlan, handler: ImageRequestHandler) -> bool:
         name = handler.opened.name
         return name not in IN_MEMORY and os.path.isfile(name) and fingerprint(name) == plan.sha256
     return hash_of_pixels(np.asarray(handler.picture().picture)) == plan.sha256
-
-
-def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
-    """Read one ratio or many; a pair of numbers is one ratio."""
-    if isinstance(ratios, (str, AspectRatio, Size)) or is_number(ratios) or is_pair(ratios):
-        return [AspectRatio.parse(ratios)]  # type: ignore[arg-type]
-    if not isinstance(ratios, Iterable):
-        return [AspectRatio.parse(ratios)]
-    listed = list(ratios)
-    if not listed:
-        raise InvalidValueError("expected at least one ratio, got none", remedy="e.g. ['1:1', '16:9']")
-    return list(dict.fromkeys(AspectRatio.parse(r) for r in listed))
-
-
-def _options(handler: ImageRequestHandler, *, must_keep: Kept, avoid: Boxes, **framing: Any) -> FramingOptions:
-    kept: list[Box] = []
-    for item in _listed(must_keep):
-        if isinstance(item, str) and item in known_detectors():
-            kept += boxes_to_keep(handler, item)
-        else:
-            kept.append(_box(item))
-    return FramingOptions(must_keep=tuple(kept), avoid=tuple(map(_box, _listed(avoid))), **framing)
-
-
-def _listed(boxes: Any) -> list[Any]:
-    """One box, one name or several of them, as a list."""
-    if isinstance(boxes, (str, Box)):
-        return [boxes]
-    listed = list(boxes) if isinstance(boxes, Iterable) else [boxes]
-    return [tuple(listed)] if len(listed) == 4 and all(map(is_number, listed)) else listed
-
-
-def _box(item: Any) -> Box:
-    if isinstance(item, str) and "," not in item:
-        raise InvalidValueError(
-            f"expected a box or a detector's name, got {item!r}",
-            remedy=f"give a box as LEFT,TOP,RIGHT,BOTTOM in 0..1, or one of {', '.join(known_detectors())}",
-        )
-    return Box.parse(item)
 
 
 def _planned(

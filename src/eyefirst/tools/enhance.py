@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidValueError
-from eyefirst.geometry import Size, is_number
+from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
 from eyefirst.image import Source
 from eyefirst.network import Network
+from eyefirst.numeric import is_number
 from eyefirst.tools.camera_guidance import SOFT_BLUR, guide, opencv, parts, working_copy
 
 Kind = Literal["soft_subject", "dark_subject", "blown_background", "busy_background"]

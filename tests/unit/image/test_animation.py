@@ -12,7 +12,7 @@ import pytest
 
 from eyefirst import errors
 from eyefirst.geometry import Size
-from eyefirst.image import decode, load_animation, load_image, loop_option
+from eyefirst.image import decode, load_animation, load_image, loop_option, matches
 from tests.unit.image.pictures import case, encoded, noise
 
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
@@ -106,6 +106,16 @@ def test_the_poster_of_an_apng_is_not_a_frame() -> None:
     assert tuple(load_image(with_poster()).pixels[3, 3]) == COLOURS[0]
     assert load_animation(case("apng_default.png")).frames[0].getpixel((1, 1)) == (240, 240, 240)
     assert len(load_animation(case("apng_default.png")).frames) == 4
+
+
+def test_a_pillow_picture_of_such_an_apng_is_the_same_picture() -> None:
+    with PIL.Image.open(io.BytesIO(with_poster())) as picture:
+        image = load_image(picture)
+        assert tuple(image.pixels[3, 3]) == COLOURS[0]
+        assert picture.tell() == 0
+        assert matches(with_poster(), image.sha256)
+        picture.seek(2)
+        assert tuple(load_image(picture).pixels[3, 3]) == COLOURS[1]
 
 
 def test_a_gif_that_plays_once() -> None:

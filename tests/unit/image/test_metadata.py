@@ -240,6 +240,15 @@ def test_an_unknown_word_is_refused() -> None:
         save_options(Metadata(), "JPEG", "all", SIZE)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_damaged_block_is_not_written_again(kind: str) -> None:
+    for place, wrong in ((8, b"\xff"), (10 + 4, b"\xff\xff"), (8 + 2 + 2, b"\x63"), (0, b"XX")):
+        block = bytearray(camera_block())
+        block[6 + place : 6 + place + len(wrong)] = wrong
+        options = save_options(Metadata(artist="Zoë", exif=bytes(block)), kind, "keep", SIZE)
+        assert read_metadata(encoded(noise(), kind, **options)).artist == "Zoë"
+
+
 def test_blocks_too_long_for_a_jpeg_give_way_to_short_ones() -> None:
     long = Metadata(artist="Zoë", credit="AFP", exif=camera_block() + bytes(70_000), xmp=XMP + b" " * 70_000)
     options = save_options(long, "JPEG", "keep", SIZE)

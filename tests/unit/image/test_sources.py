@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import threading
 import warnings
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from eyefirst import errors
 from eyefirst.geometry import Size
-from eyefirst.image import decode, fingerprint, load_animation, load_image, load_picture, matches
+from eyefirst.image import decode, fingerprint, load_animation, load_image, load_picture, matches, stored_orientation
 from tests.unit.image.pictures import encoded, noise
 
 VALUES = np.random.default_rng(3).integers(0, 256, (8, 40, 3))
@@ -200,6 +201,19 @@ def test_the_filters_of_the_process_stay_untouched() -> None:
             before = list(warnings.filters)
             load_image(data)
             assert list(warnings.filters) == before
+
+
+def test_a_warning_about_exif_does_not_cost_the_orientation() -> None:
+    exif = PIL.Image.Exif()
+    exif[274] = 6
+    exif[0x10F] = "Camera of somebody"
+    block = bytearray(exif.tobytes())
+    place = block.find(struct.pack(">HH", 0x10F, 2)) + 8
+    block[place : place + 4] = struct.pack(">I", 60_000)  # the name lies behind the end
+    for kind in ("JPEG", "WEBP", "PNG"):
+        data = encoded(noise(), kind, exif=bytes(block))
+        assert load_image(data).size == Size(120, 160)
+        assert stored_orientation(data) == 6
 
 
 def test_warnings_of_other_threads_and_other_uses_of_pillow_are_heard() -> None:

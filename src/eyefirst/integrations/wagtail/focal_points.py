@@ -19,7 +19,7 @@ from wagtail.images.rect import Rect
 from eyefirst.errors import EyefirstError, PictureNotFoundError, unexpected
 from eyefirst.geometry import round_half_up
 from eyefirst.handler import ImageRequestHandler
-from eyefirst.tools.crop import anchor_from
+from eyefirst.tools.planning import anchor_from
 
 FIELDS = ("focal_point_x", "focal_point_y", "focal_point_width", "focal_point_height")
 AREA = 0.5
