@@ -36,6 +36,7 @@ STRUCTURE = {
 """Tags of a TIFF that say how its pixels are stored, or that are blocks of another kind."""
 _LENGTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _MOST_ENTRIES = 1000
+MOST_BYTES = 4 << 20
 
 
 class Entry(NamedTuple):
@@ -86,10 +87,11 @@ class Block:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it has directories, and all of their entries lie inside it."""
+        """Whether it has directories, and all of their entries lie inside it, without using a part again and again."""
         pages = list(self.pages())
         counts = [(len(list(self.entries(page))), self.number_at(page, "H")) for _, page in pages]
-        return bool(pages) and all(found == stated > 0 for found, stated in counts)
+        long = sum(_LENGTHS[e.type] * e.number for _, page in pages for e in self.entries(page))
+        return bool(pages) and all(found == stated > 0 for found, stated in counts) and long <= 2 * len(self.data)
 
     def value(self, entry: Entry) -> Any:
         """Text, bytes, a number, or a tuple of numbers."""
@@ -108,8 +110,17 @@ class Block:
         return numbers[0] if entry.number == 1 else numbers
 
     def values(self) -> dict[str, dict[int, Any]]:
-        """All values by the name of their directory and their tag."""
-        return {name: {e.tag: self.value(e) for e in self.entries(page)} for name, page in self.pages()}
+        """Values by the name of their directory and their tag, up to MOST_BYTES in all."""
+        found: dict[str, dict[int, Any]] = {}
+        room = MOST_BYTES
+        for name, page in self.pages():
+            values = found.setdefault(name, {})
+            for entry in self.entries(page):
+                length = _LENGTHS[entry.type] * entry.number
+                if length <= room:
+                    room -= length
+                    values[entry.tag] = self.value(entry)
+        return found
 
     def number_at(self, place: int, letter: str) -> int:
         """The number there, in the byte order of the block; 0 behind its end."""

@@ -23,8 +23,9 @@ from eyefirst.image.source import Source
 Keep: TypeAlias = Literal["keep", "copyright", "none"]
 KEEP: tuple[Keep, ...] = ("keep", "copyright", "none")
 XMP_LIMIT_BYTES = 1 << 20
-"""Longer XMP is not taken apart; a JPEG holds 64 kB of it."""
+"""Longer XMP is neither taken apart nor kept; a JPEG holds 64 kB of it."""
 JPEG_SEGMENT_BYTES = 65_000
+MOST_THUMBNAILS = 20
 
 _JPEG_XMP, _JPEG_IPTC = b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
 _TIFF_XMP, _TIFF_IPTC = 700, 33723
@@ -122,9 +123,8 @@ def to_xmp(metadata: Metadata, keep: Keep) -> bytes:
     """The XMP packet to write; b"" for none. A packet that is kept has its orientation put right."""
     if keep == "none":
         return b""
-    if keep == "keep" and metadata.xmp:
-        return _upright(metadata.xmp)
-    return _packet(metadata)
+    whole = _upright(metadata.xmp) if keep == "keep" and len(metadata.xmp) <= XMP_LIMIT_BYTES else b""
+    return whole or _packet(metadata)
 
 
 # --- finding the blocks ------------------------------------------------------------------------------
@@ -353,10 +353,20 @@ def _packet(metadata: Metadata) -> bytes:
 
 
 def _upright(packet: bytes) -> bytes:
-    """The packet with its orientation put right and without thumbnails."""
+    """The packet with its orientation put right and without thumbnails; b"" where they do not end."""
     packet = re.sub(rb'(tiff:Orientation\s*=\s*["\'])\d(["\'])', rb"\g<1>1\2", packet)
     packet = re.sub(rb"(<tiff:Orientation>)\s*\d\s*(</tiff:Orientation>)", rb"\g<1>1\2", packet)
-    return re.sub(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", b"", packet, flags=re.DOTALL)
+    for _ in range(MOST_THUMBNAILS):
+        name_end = packet.find(b":Thumbnails>") + len(b":Thumbnails>")
+        opening = packet.rfind(b"<", 0, name_end)
+        if opening < 0 or name_end < len(b":Thumbnails>"):
+            return packet
+        ending = b"</" + packet[opening + 1 : name_end]
+        closing = packet.find(ending, name_end)
+        if closing < 0:
+            return b""
+        packet = packet[:opening] + packet[closing + len(ending) :]
+    return b""
 
 
 def _tiff_tags(block: bytes, packet: bytes) -> PIL.Image.Exif:

@@ -25,6 +25,7 @@ LEAST_PREVIEW = 800
 MOST_PAGES = 200
 MOST_ENTRIES = 1000
 MOST_VALUES = 1 << 22
+MOST_SHORT = 64
 
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
 _OFFSETS, _ORIENTATION, _SAMPLES, _ROWS, _COUNTS, _PLANAR, _PREDICTOR = 273, 274, 277, 278, 279, 284, 317
@@ -37,15 +38,26 @@ _SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # the integers
 
 @dataclass(frozen=True)
 class Page:
-    """One image file directory: its place, its integer values by their tags, its ICC profile."""
+    """One image file directory: its place, its integer values by their tags, its ICC profile.
+
+    Of tags with many values, `long` holds how and where they are written, for `every`.
+    """
 
     place: int
     values: dict[int, tuple[int, ...]] = field(repr=False)
+    long: dict[int, tuple[str, int]] = field(default_factory=dict, repr=False)
     profile: bytes = field(default=b"", repr=False)
 
     def first(self, tag: int, default: int = 0) -> int:
         """The first value of a tag."""
         return self.values.get(tag, (default,))[0]
+
+    def every(self, tag: int, data: bytes) -> tuple[int, ...]:
+        """All values of a tag, however many there are."""
+        if tag in self.long:
+            written, place = self.long[tag]
+            return struct.unpack_from(written, data, place)
+        return self.values.get(tag, ())
 
     @property
     def width(self) -> int:
@@ -187,6 +199,7 @@ def _page(data: bytes, place: int, order: str, big: bool) -> tuple[Page, int]:
     count = struct.unpack_from(order + ("Q" if big else "H"), data, place)[0]
     start, size, room = place + (8 if big else 2), 20 if big else 12, 8 if big else 4
     values: dict[int, tuple[int, ...]] = {}
+    long: dict[int, tuple[str, int]] = {}
     profile = b""
     for entry in range(start, start + size * min(count, MOST_ENTRIES), size):
         tag, kind, number = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, entry)
@@ -199,9 +212,12 @@ def _page(data: bytes, place: int, order: str, big: bool) -> tuple[Page, int]:
         if tag == _PROFILE:
             profile = data[at : at + number]
         elif at + struct.calcsize(letter) * number <= len(data):
-            values[tag] = struct.unpack_from(f"{order}{number}{letter}", data, at)
+            if number > MOST_SHORT:
+                long[tag] = f"{order}{number}{letter}", at
+            else:
+                values[tag] = struct.unpack_from(f"{order}{number}{letter}", data, at)
     following = struct.unpack_from(order + ("Q" if big else "I"), data, start + size * count)[0]
-    return Page(place, values, profile), following
+    return Page(place, values, long, profile), following
 
 
 # --- pixels that Pillow misreads or refuses ----------------------------------------------------------
@@ -249,8 +265,8 @@ def _not_read(what: str, name: str) -> UnsupportedPictureError:
 
 def read_wide(data: bytes, page: Page, name: str) -> PIL.Image.Image:
     """The page as a picture of mode L, LA, RGB, RGBA or CMYK, as it is stored. Raises PictureError."""
-    values = _samples(data, page, name)
     photometric, colours = page.first(_PHOTOMETRIC), {_RGB: 3, _CMYK: 4}.get(page.first(_PHOTOMETRIC), 1)
+    values = _samples(data, page, colours + 1, name)
     has_alpha = page.values.get(_EXTRA, (0,))[0] in (1, 2) and values.shape[2] > colours and photometric != _CMYK
     bytes_ = [_to_bytes(values[..., :colours])]
     if photometric == _WHITE_IS_ZERO:
@@ -286,16 +302,16 @@ def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     return to_bytes_by_range(values, tops)
 
 
-def _samples(data: bytes, page: Page, name: str) -> NDArray[Any]:
-    """All values as (height, width, samples), in the order of this machine."""
+def _samples(data: bytes, page: Page, most: int, name: str) -> NDArray[Any]:
+    """The first so many samples as (height, width, samples), in the order of this machine."""
     order, _ = _header(data)
     dtype = np.dtype(f"{order}{'-uif'[page.first(_FORMAT, 1)]}{page.first(_BITS) // 8}")
-    samples, separate = page.first(_SAMPLES, 1), page.first(_PLANAR, 1) == 2
-    tiled = _TILE_OFFSETS in page.values
+    samples, separate = min(page.first(_SAMPLES, 1), most), page.first(_PLANAR, 1) == 2
+    tiled = _TILE_OFFSETS in page.values or _TILE_OFFSETS in page.long
     wide = page.first(_TILE_WIDTH) if tiled else page.width
     high = page.first(_TILE_HEIGHT) if tiled else min(page.first(_ROWS, page.height) or page.height, page.height)
-    offsets = page.values.get(_TILE_OFFSETS if tiled else _OFFSETS, ())
-    counts = page.values.get(_TILE_COUNTS if tiled else _COUNTS, ())
+    offsets = page.every(_TILE_OFFSETS if tiled else _OFFSETS, data)
+    counts = page.every(_TILE_COUNTS if tiled else _COUNTS, data)
     if wide < 1 or high < 1 or wide * high > 4 * page.width * page.height + (1 << 20):
         raise _damaged(name, "its strips or tiles have no size")
     across, down = -(-page.width // wide), -(-page.height // high)

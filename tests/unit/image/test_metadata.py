@@ -7,6 +7,7 @@ import json
 import shutil
 import struct
 import subprocess
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -319,6 +320,23 @@ def test_entities_are_not_expanded() -> None:
     bomb = b'<!DOCTYPE a [<!ENTITY b "bbbbbbbb">]><x xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:rights>&b;</dc:rights></x>'
     assert read_metadata(jpeg_with(xmp_segment(bomb))).copyright == ""
     assert read_metadata(jpeg_with(xmp_segment(bomb.decode().encode("utf-16")))).copyright == ""
+
+
+def test_blocks_that_are_made_to_take_long_do_not() -> None:
+    start = time.monotonic()
+    for packet in (
+        XMP.replace(b"<xmp:Thumbnails>", b"<xmp:Thumbnails>" * 50_000),
+        XMP.replace(b"</rdf:Description>", b"<xmp:Thumbnails></xmp:Thumbnails>" * 20_000 + b"</rdf:Description>"),
+        XMP.replace(b"</xmp:Thumbnails>", b""),
+    ):
+        assert b"Thumbnails" not in to_xmp(Metadata(artist="Zoë", xmp=packet), "keep")
+    whole = bytearray(b"II*\0" + struct.pack("<IH", 8, 900))
+    for _ in range(900):  # each of these claims all the rest of the block
+        whole += struct.pack("<HHII", 0x10E, 7, 30_000_000, 20_000)
+    whole += bytes(30_020_000 - len(whole))
+    assert not Block(bytes(whole)).is_whole
+    assert Block(bytes(whole)).values() == {"main": {}}
+    assert time.monotonic() - start < 5
 
 
 def test_the_orientation_of_a_png_is_found_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from eyefirst import errors
 from eyefirst.geometry import Size
 from eyefirst.image import decode, load_animation, load_image, load_picture, matches, stored_orientation
+from eyefirst.image.tiff import choose
 from tests.unit.image.pictures import case, encoded, noise
 
 tifffile = pytest.importorskip("tifffile")
@@ -240,6 +242,18 @@ def test_other_raw_files_are_called_so(data: bytes, words: str) -> None:
     with pytest.raises(errors.UnsupportedPictureError, match=words) as caught:
         load_image(data.ljust(64, b"\0"))
     assert "preview" in caught.value.remedy
+
+
+def test_a_file_that_is_made_to_take_long_does_not() -> None:
+    page = struct.pack("<H", 3) + struct.pack("<HHII", 256, 4, 1, 9) + struct.pack("<HHII", 257, 4, 1, 9)
+    page += struct.pack("<HHII", 273, 4, 4_000_000, 9000)  # as many strips as there is room for
+    data = bytearray(b"II*\0" + struct.pack("<I", 8))
+    for number in range(150):
+        data += page + struct.pack("<I", 8 + (number + 1) * (len(page) + 4))
+    data += bytes(16_010_000 - len(data))
+    start = time.monotonic()
+    assert choose(bytes(data), "a").warnings == ()
+    assert time.monotonic() - start < 1
 
 
 def test_damaged_files_raise_nothing_else() -> None:
