@@ -17,6 +17,7 @@ PAGES = [
         ROOT / "docs" / f"{name}.md"
         for name in ("python", "vision", "text", "camera", "enhance", "pan", "video", "http", "css", "sidecars")
     ),
+    ROOT / "docs" / "inputs.md",
 ]
 """docs/models.md: tests/unit/test_mapped_network.py"""
 NEEDS = {"text": "rapidocr", "camera": "cv2", "enhance": "cv2", "pan": "av", "video": "scenedetect"}

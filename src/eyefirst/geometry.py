@@ -315,10 +315,8 @@ class PixelBox(_Edges):
         for name in ("left", "top", "right", "bottom"):
             value = as_whole(getattr(self, name))
             if value is None or value < 0:
-                raise InvalidBoxError(
-                    f"expected whole pixels of at least 0, got {self.as_tuple}",
-                    remedy="for shares of the picture use Box",
-                )
+                reason = f"expected whole pixels of at least 0, got {self.as_tuple}"
+                raise InvalidBoxError(reason, remedy="for shares of the picture use Box")
             object.__setattr__(self, name, value)
         if self.left >= self.right or self.top >= self.bottom:
             raise InvalidBoxError(
