@@ -1,0 +1,220 @@
+"""Formats, names, and what may be replaced."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from eyefirst.albums.walk import find_pictures
+from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.files.encode import encode
+from eyefirst.files.formats import FORMATS, JPEG, PNG, WEBP, format_for, format_named, format_of
+from eyefirst.files.ledger import LEDGER, Ledger, own_results
+from eyefirst.files.names import NameTemplate
+from eyefirst.files.outputs import Outputs, names_a_file, write_picture
+from eyefirst.geometry import Size
+from eyefirst.image import Animation, load_animation, load_picture
+
+PICTURE = PillowImage.new("RGB", (40, 30), "teal")
+
+
+# --- formats
+
+
+@pytest.mark.parametrize("name", ["wide.jxl", "wide.heic", "wide.pdf", "wide.psd", "wide.jgp", "a.b/wide.svg", "x.mp4"])
+def test_a_format_that_cannot_be_written_is_refused_by_name(name: str) -> None:
+    with pytest.raises(InvalidValueError, match="jpg, png, webp"):
+        names_a_file(name)
+    with pytest.raises(InvalidValueError, match="jpg, png, webp"):
+        format_of(Path(name))
+
+
+@pytest.mark.parametrize("name", ["crops", "crops/", "2024.01", "photos.jpg/", "a.b/c", ".hidden"])
+def test_a_folder_is_known_as_one(name: str) -> None:
+    assert not names_a_file(name)
+
+
+def test_a_folder_that_exists_is_one_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "album.jpg").mkdir()
+    assert not names_a_file(str(tmp_path / "album.jpg"))
+    assert names_a_file(str(tmp_path / "wide.JPG"))
+
+
+@pytest.mark.parametrize("spelling", ["jpg", ".JPEG", "Tif", "tiff", "webp"])
+def test_extensions_are_read_in_any_spelling(spelling: str) -> None:
+    assert format_named(spelling) in FORMATS
+
+
+def test_a_result_keeps_what_its_format_can_hold() -> None:
+    assert format_for(source="JPEG", has_alpha=False, is_animated=False) is JPEG
+    assert format_for(source="PNG", has_alpha=True, is_animated=False) is PNG
+    assert format_for(source="WEBP", has_alpha=True, is_animated=False) is WEBP
+    assert format_for(source="TGA", has_alpha=True, is_animated=False) is PNG
+    assert format_for(source="GIF", has_alpha=True, is_animated=True) is WEBP
+    assert format_for(source="GIF", has_alpha=True, is_animated=True, keep=True).name == "GIF"
+    assert format_for(source="JPEG", has_alpha=True, is_animated=False, keep=True) is PNG
+    assert format_for(source="PNG", has_alpha=False, is_animated=False, keep=True) is PNG
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=lambda f: f.name)
+def test_every_format_is_written_and_read_again(format: object) -> None:
+    picture = PICTURE.convert("RGBA")
+    picture.putalpha(128)
+    found = load_picture(encode(picture, format, background="#ff0000"))  # type: ignore[arg-type]
+    assert found.size == (40, 30)
+    if not format.has_alpha:  # type: ignore[attr-defined]
+        assert found.mode == "RGB"
+        red = np.asarray(found)[..., 0].mean()
+        assert red == pytest.approx(127, abs=3)
+
+
+@pytest.mark.parametrize(("plays", "kind"), [(p, k) for p in (0, 1, 3) for k in ("gif", "webp", "png")])
+def test_an_animation_plays_as_often_in_every_format(plays: int, kind: str) -> None:
+    frames = tuple(PillowImage.new("RGB", (8, 8), c) for c in ("red", "lime", "blue"))
+    data = encode(Animation(frames, (50, 60, 70), plays), format_named(kind))
+    again = load_animation(data)
+    assert again.plays == plays
+    assert again.durations_ms == (50, 60, 70)
+    assert len(again.frames) == 3
+
+
+# --- names
+
+
+def test_names_follow_a_template() -> None:
+    template = NameTemplate("{ratio}/{stem}_{width}x{height}-{rank}.{ext}")
+    filled = template.fill(
+        stem="a/cat", label="16x9_2", ratio="16x9", rank=2, size=Size(320, 180), ext="webp", source_ext="png"
+    )
+    assert filled == "16x9/a/cat_320x180-2.webp"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["{ratio}.{ext}", "{stem}.jpg", "../{stem}.{ext}", "/{stem}.{ext}", "{stem}{colour}.{ext}", "{stem:>9}.{ext}",
+     "{stem!r}.{ext}", "{stem", "{stem}/../x.{ext}", "a//{stem}.{ext}", "{0}{stem}.{ext}", "{stem.x}.{ext}"],
+)  # fmt: skip
+def test_a_template_that_could_lose_a_result_is_refused(pattern: str) -> None:
+    with pytest.raises(InvalidValueError, match=r"\{stem\}_\{label\}"):
+        NameTemplate(pattern)
+
+
+# --- what may be replaced
+
+
+def test_a_chosen_name_never_replaces_what_others_wrote(tmp_path: Path) -> None:
+    (tmp_path / "cat_1x1.jpg").write_bytes(b"somebody's work")
+    outputs = Outputs(tmp_path)
+    with pytest.raises(OutputError, match="--overwrite"):
+        outputs.write(PICTURE, JPEG, stem="cat", label="1x1")
+    assert (tmp_path / "cat_1x1.jpg").read_bytes() == b"somebody's work"
+    Outputs(tmp_path, overwrite=True).write(PICTURE, JPEG, stem="cat", label="1x1")
+    assert load_picture(tmp_path / "cat_1x1.jpg").size == (40, 30)
+
+
+def test_a_chosen_name_replaces_what_eyefirst_wrote_until_somebody_changes_it(tmp_path: Path) -> None:
+    for _ in range(2):
+        path = Outputs(tmp_path).write(PICTURE, JPEG, stem="dog", label="1x1")
+    with open(path, "ab") as file:
+        file.write(b"edited")
+    with pytest.raises(OutputError, match="did not write"):
+        Outputs(tmp_path).write(PICTURE, JPEG, stem="dog", label="1x1")
+
+
+def test_a_link_is_somebody_s_work_too(tmp_path: Path) -> None:
+    (tmp_path / "dog_1x1.jpg").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match="did not write"):
+        Outputs(tmp_path).write(PICTURE, JPEG, stem="dog", label="1x1")
+
+
+def test_a_named_file_is_replaced_unless_it_is_read(tmp_path: Path) -> None:
+    target = tmp_path / "wide.jpg"
+    target.write_bytes(b"old")
+    Outputs(target, single=True).write(PICTURE, JPEG, stem="cat", label="1x1")
+    assert load_picture(target).size == (40, 30)
+    os.link(target, tmp_path / "same.jpg")
+    with pytest.raises(OutputError, match="is read"):
+        Outputs(target, single=True, inputs=[str(tmp_path / "same.jpg")]).write(PICTURE, JPEG, stem="c", label="x")
+
+
+def test_two_results_of_one_run_never_share_a_name(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path, name="{stem}.{ext}")
+    outputs.write(PICTURE, JPEG, stem="cat", label="1x1")
+    with pytest.raises(OutputError, match="another result"):
+        outputs.write(PICTURE, JPEG, stem="cat", label="16x9")
+
+
+def test_names_that_are_no_text_are_kept_too(tmp_path: Path) -> None:
+    stem = os.fsdecode(b"caf\xe9")
+    try:
+        (tmp_path / stem).touch()
+    except OSError:
+        pytest.skip("this file system wants names to be text")
+    path = Path(Outputs(tmp_path).write(PICTURE, JPEG, stem=stem, label="1x1"))
+    assert path.exists()
+    assert own_results(tmp_path) == {str(path)}
+    Outputs(tmp_path).write(PICTURE, JPEG, stem=stem, label="1x1")
+
+
+def test_own_results_are_no_input(tmp_path: Path) -> None:
+    write_picture(PICTURE, tmp_path / "photo.jpg")
+    for _ in range(3):
+        sources = [task.source for task in find_pictures([tmp_path])]
+        assert sources == [str(tmp_path / "photo.jpg")]
+        outputs = Outputs(tmp_path / "crops")
+        outputs.write(PICTURE, JPEG, stem="photo", label="1x1")
+        Outputs(tmp_path / "other").write(PICTURE, JPEG, stem="a/photo", label="1x1")
+        Outputs(tmp_path).write(PICTURE, JPEG, stem="photo", label="1x1")
+    assert find_pictures([tmp_path / "other" / "a"]) == []
+    (tmp_path / "crops" / "photo_1x1.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes())
+    assert len(find_pictures([tmp_path])) == 2, "what was replaced by hand is the user's again"
+
+
+def test_a_damaged_ledger_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / LEDGER).write_bytes(b"no database at all, and longer than a header" * 9)
+    with pytest.raises(OutputError, match="remove this file"):
+        Outputs(tmp_path).write(PICTURE, JPEG, stem="cat", label="1x1")
+    assert own_results(tmp_path) == set()
+
+
+def test_one_ledger_waits_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eyefirst.files.ledger.WAIT_SECONDS", 0.1)
+    ledger = Ledger(tmp_path)
+    other = sqlite3.connect(tmp_path / LEDGER, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OutputError, match="another process"):
+        ledger.write(tmp_path / "a.bin", b"x")
+    other.execute("COMMIT")
+    ledger.write(tmp_path / "a.bin", b"x")
+    assert ledger.owns(tmp_path / "a.bin")
+    other.close()
+    ledger.close()
+
+
+def test_a_kill_at_the_renaming_leaves_nothing_of_unknown_origin(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib, sys\n"
+        "from eyefirst.files.ledger import Ledger\n"
+        "real = pathlib.Path.replace\n"
+        "def killed(self, target):\n"
+        "    if sys.argv[2] == 'after': real(self, target)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "pathlib.Path.replace = killed\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "Ledger(folder).write(folder / 'a.bin', b'new')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    for when in ("before", "after"):
+        ran = subprocess.run([sys.executable, "-c", code, str(tmp_path), when], env=environment, check=False)
+        assert ran.returncode == -9
+        ledger = Ledger(tmp_path)
+        assert (tmp_path / "a.bin").exists() == (when == "after")
+        ledger.check_free(tmp_path / "a.bin")
+        ledger.close()
