@@ -82,7 +82,7 @@ def load_image(
     pixel_limit: int = DEFAULT_PIXEL_LIMIT,
     background: str | None = None,
 ) -> Image:
-    """Decodes a picture for analysis: upright, in sRGB, without alpha, the first frame of an animation.
+    """Decode a picture for analysis: upright, in sRGB, without alpha, the first frame of an animation.
 
     `source` is a path, a file's bytes, a binary file object (read from where it stands), a Pillow
     picture (its current frame), an array (height, width, 3) uint8 RGB (grey and RGBA are understood
@@ -111,7 +111,7 @@ def load_image(
 def load_picture(
     source: Source, *, orientation: int | None = None, pixel_limit: int = DEFAULT_PIXEL_LIMIT
 ) -> PIL.Image.Image:
-    """The same picture for cutting and saving: a new Pillow picture, upright, sRGB, at full resolution.
+    """Decode a picture for cutting and saving: a new Pillow picture, upright, sRGB, at full resolution.
 
     Its mode is RGBA where the source has transparency, otherwise RGB. It carries no metadata. Sources,
     arguments and errors are those of `load_image`.
@@ -122,7 +122,7 @@ def load_picture(
 
 
 def read_once(source: Source) -> Source:
-    """The source itself; of a file object an `Opened` one, so that it can be decoded more than once."""
+    """Return the source itself, or an `Opened` one for a file object, so that it can be decoded more than once."""
     if hasattr(source, "read") and not isinstance(source, PIL.Image.Image):
         return open_source(source)
     return source

@@ -44,7 +44,7 @@ class Animation:
 def load_animation(
     source: Source, *, orientation: int | None = None, pixel_limit: int = DEFAULT_PIXEL_LIMIT
 ) -> Animation:
-    """Every frame, for cutting and saving; a still picture is an animation of one frame.
+    """Decode every frame, for cutting and saving; a still picture is an animation of one frame.
 
     The limit holds for the pixels of all frames together, because all are in memory at once. Of a file
     that ends early or is damaged in a later frame, the frames before that are given, with a warning.
@@ -81,7 +81,7 @@ def load_animation(
 
 
 def loop_option(kind: str, plays: int) -> dict[str, Any]:
-    """The options of Pillow's `save` that make an animation play so often; 0 is for ever.
+    """Return the options of Pillow's `save` that make an animation play so often; 0 is for ever.
 
     kind: Pillow's name of the format. Pillow writes AVIF for ever, whatever is asked.
     """
@@ -106,7 +106,7 @@ def _shown_ms(info: dict[Any, Any]) -> int:
 
 
 def _plays(picture: PIL.Image.Image, kind: str, data: bytes) -> int:
-    """How often an animation is shown, 0 for ever."""
+    """Return how often an animation is shown, 0 for ever."""
     if kind == "AVIF":
         return _plays_of_avif(data)
     stated = picture.info.get("loop")
@@ -116,7 +116,7 @@ def _plays(picture: PIL.Image.Image, kind: str, data: bytes) -> int:
 
 
 def _plays_of_avif(data: bytes) -> int:
-    """From the edit list, which says how long the track is and how long one play of it; without one, for ever."""
+    """Compare the length of the track with that of one play in the edit list; without a list, return 0 for ever."""
     place = data.find(b"elst")
     track = data.find(b"tkhd")
     try:

@@ -14,7 +14,7 @@ MOST_CHANNELS = 32
 
 
 def checked_array(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """The array itself, where it is (height, width), (height, width, 3) or (height, width, 4) of uint8.
+    """Return the array itself, if it is (height, width), (height, width, 3) or (height, width, 4) of uint8.
 
     Raises UnsupportedPictureError, with the code that makes this very array a picture where code does it.
     """

@@ -20,7 +20,7 @@ _RGB: TypeAlias = tuple[int, int, int]
 
 
 def to_plain_mode(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """One of the modes L, LA, RGB, RGBA, CMYK, with 8 bits for each."""
+    """Convert to one of the modes L, LA, RGB, RGBA, CMYK, with 8 bits a channel."""
     mode = picture.mode
     if mode.startswith("I") or mode == "F":
         return _to_8_bits(picture)
@@ -42,7 +42,7 @@ def to_plain_mode(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def _to_8_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Grey with more than 8 bits: the high byte of 16; wider numbers by their range.
+    """Convert grey of more than 8 bits: take the high byte of 16, and scale wider numbers by their range.
 
     Integers and floats of 32 bits do not say what white is. Up to 255 and up to 65535 they are taken to
     be 8 and 16 bits, floats up to 1 to be shares; anything else is stretched from its least to its most.
@@ -65,7 +65,7 @@ def _to_8_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def to_srgb(picture: PIL.Image.Image, stated: ColourSpace | bytes | None) -> PIL.Image.Image:
-    """From a plain mode to sRGB: RGB, or RGBA where there is alpha. stated: the picture's colour space or profile."""
+    """Convert a plain mode to sRGB: RGB, or RGBA where there is alpha. stated: its colour space or profile."""
     alpha = None
     if picture.mode in ("LA", "RGBA"):
         alpha = picture.getchannel("A")
@@ -98,7 +98,7 @@ LOST_ON_WHITE = 64
 
 
 def ground_for(picture: PIL.Image.Image) -> _RGB:
-    """What to lay behind a transparent picture, so that a network sees it: white, or black where white hides it.
+    """Choose what to lay behind a transparent picture for analysis: white, or black where white hides its edges.
 
     What counts is the brightness of the visible pixels beside transparent ones: that is where the outline is.
     """
@@ -118,7 +118,7 @@ def ground_for(picture: PIL.Image.Image) -> _RGB:
 
 
 def on_paper(picture: PIL.Image.Image, paper: _RGB) -> PIL.Image.Image:
-    """RGB, alpha laid on a colour."""
+    """Lay alpha on a colour; return RGB."""
     if picture.mode != "RGBA":
         return picture
     ground = PIL.Image.new("RGB", picture.size, paper)
@@ -128,7 +128,7 @@ def on_paper(picture: PIL.Image.Image, paper: _RGB) -> PIL.Image.Image:
 
 @lru_cache(maxsize=16)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From this profile to sRGB; None if it is broken, is for another mode, or changes nothing to see.
+    """Build the transform from a profile to sRGB; None if it is broken, is for another mode, or changes nothing.
 
     Most pictures carry one of a few sRGB profiles. Whether it is one is asked by trying it on a sample
     of colours, once for each profile. The transforms are shared by threads, which LittleCMS allows.

@@ -76,20 +76,20 @@ class ColourSpace:
 
     @property
     def is_srgb(self) -> bool:
-        """Whether nothing needs to be done."""
+        """Say whether nothing needs to be converted."""
         return self.transfer == "sRGB" and self.chromaticities == SRGB
 
     @property
     def is_hdr(self) -> bool:
-        """Whether values are brighter than a screen's white, so that no ICC profile can hold the space."""
+        """Say whether values are brighter than a screen's white, so that no ICC profile can hold the space."""
         return self.transfer in ("PQ", "HLG")
 
     def profile(self) -> bytes:
-        """The space as an ICC profile."""
+        """Return the space as an ICC profile."""
         return _profile(self.chromaticities, self.transfer)
 
     def tone_mapped(self, picture: PIL.Image.Image) -> PIL.Image.Image:
-        """An RGB picture in this space as sRGB, some rows at a time, because light takes four times the memory."""
+        """Convert an RGB picture to sRGB, some rows at a time, because light takes four times the memory."""
         pixels = np.asarray(picture)
         result = np.empty_like(pixels)
         rows = max(ROWS_PIXELS // picture.width, 1)
@@ -99,14 +99,14 @@ class ColourSpace:
 
     @cached_property
     def to_xyz(self) -> _Floats:
-        """From linear RGB to XYZ, as a matrix; white has Y = 1."""
+        """Return the matrix from linear RGB to XYZ; white has Y = 1."""
         white, *primaries = (_xyz(*self.chromaticities[i : i + 2]) for i in range(0, 8, 2))
         columns = np.stack(primaries, axis=1)
         return np.asarray(columns * np.linalg.solve(columns, white))
 
 
 def stated_space(kind: str, data: bytes, info: dict[Any, Any]) -> ColourSpace | bytes | None:
-    """The colour space or ICC profile that a file states; None for sRGB. `info` is Pillow's of the picture.
+    """Return the colour space or ICC profile that a file states; None for sRGB. info: Pillow's of the picture.
 
     Of several statements the one counts that the PNG specification and browsers put first.
     """
@@ -162,7 +162,7 @@ def _from_numbers(primaries: int, transfer: Transfer, peak: float) -> ColourSpac
 
 
 def _from_gamma(gamma: Any, chromaticities: Any) -> ColourSpace | None:
-    """gAMA, perhaps with cHRM, as Pillow gives them; cHRM alone says nothing."""
+    """Read gAMA, perhaps with cHRM, as Pillow gives them; cHRM alone says nothing."""
     if not isinstance(gamma, float) or not 0.01 < gamma < 100:
         return None
     if not isinstance(chromaticities, tuple) or len(chromaticities) != 8:
@@ -183,7 +183,7 @@ def _xyz(x: float, y: float) -> _Floats:
 
 
 def _linear(values: _Floats, transfer: Transfer) -> _Floats:
-    """From stored values, 0..1, to light; of PQ and HLG in units of paper white."""
+    """Convert stored values, 0..1, to light; for PQ in units of paper white."""
     if transfer == "sRGB":
         return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     if transfer == "240M":
@@ -201,7 +201,7 @@ def _linear(values: _Floats, transfer: Transfer) -> _Floats:
 
 
 def _encoded(light: _Floats) -> _Floats:
-    """From light to sRGB, 0..1."""
+    """Convert light to sRGB, 0..1."""
     light = light.clip(0, 1)
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
 
@@ -213,14 +213,14 @@ D50 = np.array([0.9642, 1.0, 0.8249])
 
 
 def _adapted(to_xyz: _Floats) -> _Floats:
-    """The matrix with white at D50, as ICC profiles have it."""
+    """Adapt the matrix to white at D50, as ICC profiles have it."""
     cones = BRADFORD @ to_xyz.sum(axis=1)
     return np.asarray(np.linalg.inv(BRADFORD) @ np.diag(BRADFORD @ D50 / cones) @ BRADFORD @ to_xyz)
 
 
 @lru_cache(maxsize=16)
 def _profile(chromaticities: Chromaticities, transfer: Transfer) -> bytes:
-    """A matrix profile of version 2 with a table of 256 values, one for each that a picture can have."""
+    """Build a matrix profile of version 2 with a table of 256 values, one for each that a picture can have."""
     matrix = _adapted(ColourSpace(chromaticities, transfer).to_xyz)
     table = (_linear(np.arange(256) / 255, transfer) * 65535).round().astype(">u2").tobytes()
     name = b"eyefirst\0"
@@ -256,7 +256,7 @@ HLG_GAMMA = 1.2
 
 
 def _mapped(pixels: NDArray[np.uint8], space: ColourSpace) -> NDArray[np.uint8]:
-    """Rows of RGB in PQ or HLG as sRGB. The largest channel counts as Rec. 2020 has it, as in the standard."""
+    """Convert rows of RGB in PQ or HLG to sRGB. The gain follows the largest channel in Rec. 2020."""
     table = _linear(np.arange(256) / 255, space.transfer).astype(np.float32)
     light = table[pixels.reshape(-1, 3)]
     if space.transfer == "HLG":
@@ -273,13 +273,13 @@ def _mapped(pixels: NDArray[np.uint8], space: ColourSpace) -> NDArray[np.uint8]:
 
 
 def _between(one: ColourSpace, other: ColourSpace) -> NDArray[np.float32]:
-    """The matrix from linear RGB to linear RGB, for rows of colours."""
+    """Return the matrix from one linear RGB to another, for rows of colours."""
     matrix = np.linalg.inv(_adapted(other.to_xyz)) @ _adapted(one.to_xyz)
     return np.asarray(matrix.T, np.float32)
 
 
 def _gains(brightest: NDArray[np.float32], peak_nits: float) -> NDArray[np.float32]:
-    """By what a colour is multiplied whose largest channel is this; from a table, because the curve is slow."""
+    """Return the gain of colours by their largest channels; from a table, because the curve is slow."""
     peak = peak_nits / PAPER_NITS
     table = _gain_curve(np.linspace(0, peak, GAIN_STEPS), peak).astype(np.float32)
     beyond = np.maximum(brightest / np.float32(peak), 1)
@@ -288,7 +288,7 @@ def _gains(brightest: NDArray[np.float32], peak_nits: float) -> NDArray[np.float
 
 
 def _gain_curve(brightest: _Floats, peak: float) -> _Floats:
-    """The gain, in units of paper white. Above it, the curve is a quadratic Bezier that arrives at 1 for the peak."""
+    """Compute the gain, in units of paper white; above it, the curve is a quadratic Bezier that ends at 1."""
     white = 1 - 0.5 * min(math.log(peak) / math.log(PEAK_NITS / PAPER_NITS), 1)
     middle_x = 1 - KNEE_BEND + KNEE_BEND / white
     middle_y = (1 - KNEE_BEND) * white + KNEE_BEND

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and content of every chunk of a PNG; those of IDAT and fdAT without their content."""
+    """Yield name and content of every chunk of a PNG; those of IDAT and fdAT without their content."""
     place = 8
     while place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
@@ -21,7 +21,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of every segment of a JPEG before its pixels."""
+    """Yield marker and content of every segment of a JPEG before its pixels."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
@@ -36,7 +36,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and content of every chunk of a WebP."""
+    """Yield name and content of every chunk of a WebP."""
     place = 12
     while place + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, place)
@@ -53,7 +53,7 @@ class Box(NamedTuple):
 
 
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """The boxes of an AVIF or HEIC file, or those inside a box."""
+    """Yield the boxes of an AVIF or HEIC file, or those inside a box."""
     end = len(data) if end is None else min(end, len(data))
     while start + 8 <= end:
         length, name = struct.unpack_from(">I4s", data, start)
@@ -69,7 +69,7 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
 
 
 def primary_properties(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Name and content of the properties of the main picture of an AVIF or HEIC file."""
+    """Return name and content of the properties of the main picture of an AVIF or HEIC file."""
     try:
         return _primary_properties(data)
     except (struct.error, LookupError, StopIteration):
@@ -92,7 +92,7 @@ def _primary_properties(data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _associations(data: bytes, ipma: Box) -> dict[int, list[int]]:
-    """The numbers of the properties of each item, from 1."""
+    """Return the numbers of the properties of each item, from 1."""
     version, wide = data[ipma.start], data[ipma.start + 3] & 1
     count = struct.unpack_from(">I", data, ipma.start + 4)[0]
     place, found = ipma.start + 8, {}

@@ -57,23 +57,23 @@ class Decoded:
 
     @property
     def name(self) -> str:
-        """What errors and plans call the source."""
+        """Return what errors and plans call the source."""
         return self.opened.name
 
     @property
     def sha256(self) -> str:
-        """The hash of the source, found when first asked for."""
+        """Return the hash of the source, found when first asked for."""
         if self.opened.is_in_memory and self.is_as_stored:
             return self.opened.sha256_by(lambda _: hash_of_pixels(np.asarray(self.picture)))
         return self.opened.sha256
 
     @property
     def is_reduced(self) -> bool:
-        """Whether `picture` has fewer pixels than the source."""
+        """Say whether `picture` has fewer pixels than the source."""
         return self.picture.size != (self.size.width, self.size.height)
 
     def image(self, paper: tuple[int, int, int] | None = None) -> Image:
-        """For analysis: alpha laid on a colour, by default on one that the picture stands out from."""
+        """Return the picture for analysis: alpha laid on a colour, by default on one that it stands out from."""
         if paper is None:
             paper = ground_for(self.picture)
         pixels = locked(np.asarray(on_paper(self.picture, paper)))
@@ -81,17 +81,17 @@ class Decoded:
 
 
 def open_source(source: Source) -> Opened:
-    """The source as an `Opened`, to be decoded as often as needed and read once. Raises InvalidValueError."""
+    """Open a source, to be decoded as often as needed and read once. Raises InvalidValueError."""
     return opened_from(source, _hash_of_held)
 
 
 def fingerprint(source: Source) -> str:
-    """The `sha256` that `load_image` would give, without decoding a file."""
+    """Return the `sha256` that `load_image` would give, without decoding a file."""
     return open_source(source).sha256
 
 
 def matches(source: Source, sha256: str, *, decoded: Decoded | None = None) -> bool:
-    """Whether the source is the picture of this hash, in whichever form either of them came.
+    """Say whether the source is the picture of this hash, in whichever form either of them came.
 
     A hash is of a file or of pixels. Where it is not the source's own, a file is compared by its pixels, and
     a Pillow picture by the file that it was opened from, if its pixels are still the file's. decoded: the
@@ -117,7 +117,7 @@ def decode(
     at_least: Need | None = None,
     pixel_limit: int = DEFAULT_PIXEL_LIMIT,
 ) -> Decoded:
-    """One decode for analysis and cutting. Sources, arguments and errors are those of `load_image`."""
+    """Decode once for analysis and cutting. Sources, arguments and errors are those of `load_image`."""
     check_arguments(orientation, pixel_limit)
     opened = open_source(source)
     if isinstance(opened.held, Image):
@@ -149,7 +149,7 @@ def decode(
 
 
 def open_picture(data: bytes, kind: str, name: str) -> tuple[PIL.Image.Image, int]:
-    """A Pillow picture that stands at the first frame that players show, not loaded yet; and how many frames there are.
+    """Open a Pillow picture at the first frame that players show, without loading it; count the frames.
 
     The default image of an APNG that is not one of its frames is passed over.
     """
@@ -178,7 +178,7 @@ def decode_frame(
     at_least: Need | None,
     pixel_limit: int,
 ) -> tuple[PIL.Image.Image, Size]:
-    """The current frame as an upright RGB or RGBA picture in sRGB, perhaps reduced, and its whole upright size.
+    """Decode the current frame: upright, RGB or RGBA, sRGB, perhaps reduced; and the upright size of the whole.
 
     kind: the format, "" for a picture that came in memory. data: the bytes that the picture was opened from.
     """
@@ -213,7 +213,7 @@ def decode_frame(
 
 
 def _bytes_behind(picture: PIL.Image.Image) -> bytes:
-    """The file of a Pillow picture, where it says more than Pillow reads, and is still there."""
+    """Read the file of a Pillow picture, where it says more than Pillow reads, and is still there."""
     if picture.format not in ("PNG", "AVIF", "HEIF", "TIFF") or not isinstance(picture, ImageFile):
         return b""
     if picture.format == "TIFF" and (not picture.tile or picture.tell()):  # loaded, and perhaps changed since
@@ -236,7 +236,7 @@ def _bytes_behind(picture: PIL.Image.Image) -> bytes:
 
 
 def _own_orientation(picture: PIL.Image.Image, kind: str) -> int:
-    """What the file says; of a TIFF that is not loaded yet."""
+    """Read the orientation of a file; a TIFF must not be loaded yet."""
     if kind == "TIFF":
         return valid_orientation(cast("Any", picture).tag_v2.get(ORIENTATION_TAG))
     with pillow_border("", kind):
@@ -246,7 +246,7 @@ def _own_orientation(picture: PIL.Image.Image, kind: str) -> int:
 def _decode_wide(
     data: bytes, page: Page, name: str, orientation: int | None, at_least: Need | None, pixel_limit: int
 ) -> tuple[PIL.Image.Image, Size]:
-    """`decode_frame` for a page of a TIFF that Pillow does not read right."""
+    """Do as `decode_frame`, for a page of a TIFF that Pillow does not read right."""
     checked_size(page.width, page.height, name, pixel_limit)
     with memory_border(name):
         picture = read_wide(data, page, name)
@@ -261,14 +261,14 @@ def _asked(at_least: Need, size: Size) -> Size:
 
 
 def _stored(size: Size, turns: list[int]) -> Size:
-    """A size of the upright picture as its pixels are stored."""
+    """Turn a size of the upright picture to how its pixels are stored."""
     for turn in turns:
         size = turned_size(size, turn)
     return size
 
 
 def _decode_pixels(picture: PIL.Image.Image, kind: str, name: str, needed: Size | None = None) -> None:
-    """The one place where a frame is decoded, so that a test can count. `needed`: of a JPEG, as it is stored."""
+    """Decode a frame: the one place that does, so that a test can count. needed: of a JPEG, as it is stored."""
     with pillow_border(name, kind):
         if needed:
             picture.draft(None, (needed.width, needed.height))
@@ -276,7 +276,7 @@ def _decode_pixels(picture: PIL.Image.Image, kind: str, name: str, needed: Size 
 
 
 def stored_orientation(source: Source) -> int:
-    """The EXIF orientation of a file, 1 to 8: what turns its pixels upright from how they are stored; 1 for none.
+    """Return the EXIF orientation of a file, 1 to 8: what turns its pixels upright; 1 for none.
 
     Raises PictureError.
     """
@@ -298,7 +298,7 @@ def stored_orientation(source: Source) -> int:
 
 
 def _says_more_behind(data: bytes) -> bool:
-    """Whether a PNG has metadata behind its pixels, so that Pillow must decode it to read them."""
+    """Say whether a PNG has metadata behind its pixels, so that Pillow must decode it to read them."""
     seen = False
     for name, _ in png_chunks(data):
         seen = seen or name == b"IDAT"
@@ -308,7 +308,7 @@ def _says_more_behind(data: bytes) -> bool:
 
 
 def check_arguments(orientation: int | None, pixel_limit: int) -> None:
-    """Raises InvalidValueError for an orientation or a limit out of range."""
+    """Raise InvalidValueError for an orientation or a limit out of range."""
     if orientation is not None and orientation not in range(1, 9):
         raise InvalidValueError(
             f"expected an EXIF orientation from 1 to 8, got {orientation!r}",
@@ -319,7 +319,7 @@ def check_arguments(orientation: int | None, pixel_limit: int) -> None:
 
 
 def turned_image(image: Image, orientation: int) -> Image:
-    """The image turned as this EXIF orientation asks."""
+    """Turn an image as this EXIF orientation asks."""
     if orientation == 1:
         return image
     pixels = np.asarray(turned(PIL.Image.fromarray(image.pixels), orientation))
@@ -327,7 +327,7 @@ def turned_image(image: Image, orientation: int) -> Image:
 
 
 def locked(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The array itself, read-only from now on."""
+    """Make the array read-only, and return it."""
     pixels.setflags(write=False)
     return pixels
 
@@ -337,7 +337,7 @@ def _hash_of_held(opened: Opened) -> str:
 
 
 def _decode_held(opened: Opened, orientation: int | None, pixel_limit: int) -> Decoded:
-    """A Pillow picture or an array; never reduced, because nothing is gained and its hash is of all pixels."""
+    """Decode a Pillow picture or an array; never reduced, because its hash is of all pixels."""
     held = opened.held
     assert held is not None
     assert not isinstance(held, Image)

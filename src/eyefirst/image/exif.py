@@ -57,7 +57,7 @@ class Block:
         self.order = ">" if self.data[:2] == b"MM" else "<"
 
     def pages(self) -> Iterator[tuple[str, int]]:
-        """The names and places of the directories: "main", "thumbnail", "exif", "gps"."""
+        """Yield the names and places of the directories: "main", "thumbnail", "exif", "gps"."""
         if self.data[:4] not in (b"II*\0", b"MM\0*"):
             return
         main = self.number_at(4, "I")
@@ -72,7 +72,7 @@ class Block:
             yield "thumbnail", following
 
     def entries(self, page: int) -> Iterator[Entry]:
-        """The entries of a directory whose values lie inside the block."""
+        """Yield the entries of a directory whose values lie inside the block."""
         for number in range(min(self.number_at(page, "H"), _MOST_ENTRIES)):
             place = page + 2 + 12 * number
             tag, kind, count = (
@@ -87,14 +87,14 @@ class Block:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it has directories, and all of their entries lie inside it, without using a part again and again."""
+        """Say whether it has directories, and all of their entries lie inside it and use no part again and again."""
         pages = list(self.pages())
         counts = [(len(list(self.entries(page))), self.number_at(page, "H")) for _, page in pages]
         long = sum(_LENGTHS[e.type] * e.number for _, page in pages for e in self.entries(page))
         return bool(pages) and all(found == stated > 0 for found, stated in counts) and long <= 2 * len(self.data)
 
     def value(self, entry: Entry) -> Any:
-        """Text, bytes, a number, or a tuple of numbers."""
+        """Return text, bytes, a number, or a tuple of numbers."""
         raw = self.data[entry.start : entry.start + _LENGTHS[entry.type] * entry.number]
         if entry.type == 2:
             return text_of(raw)
@@ -110,7 +110,7 @@ class Block:
         return numbers[0] if entry.number == 1 else numbers
 
     def values(self) -> dict[str, dict[int, Any]]:
-        """Values by the name of their directory and their tag, up to MOST_BYTES in all."""
+        """Return values by the name of their directory and their tag, up to MOST_BYTES in all."""
         found: dict[str, dict[int, Any]] = {}
         room = MOST_BYTES
         for name, page in self.pages():
@@ -123,7 +123,7 @@ class Block:
         return found
 
     def number_at(self, place: int, letter: str) -> int:
-        """The number there, in the byte order of the block; 0 behind its end."""
+        """Read a number in the byte order of the block; 0 behind its end."""
         if place + struct.calcsize(letter) > len(self.data):
             return 0
         number: int = struct.unpack_from(self.order + letter, self.data, place)[0]
@@ -131,7 +131,7 @@ class Block:
 
 
 def text_of(raw: bytes) -> str:
-    """Text of a tag: UTF-8 as most programs write it, else Latin-1; up to its last zero byte."""
+    """Decode the text of a tag: UTF-8 as most programs write it, else Latin-1."""
     raw = raw.rstrip(b"\0 ")
     try:
         text = raw.decode("utf-8")
@@ -141,7 +141,7 @@ def text_of(raw: bytes) -> str:
 
 
 def coordinates(gps: dict[int, Any]) -> tuple[float, float] | None:
-    """Latitude and longitude in degrees, north and east positive."""
+    """Return latitude and longitude in degrees, north and east positive."""
     found = []
     for reference, place, negative in ((1, 2, "S"), (3, 4, "W")):
         parts = gps.get(place)
@@ -153,7 +153,7 @@ def coordinates(gps: dict[int, Any]) -> tuple[float, float] | None:
 
 
 def kept_whole(data: bytes, size_wh: tuple[int, int]) -> bytes:
-    """The block for an upright picture of another size: no thumbnail, and nobody turns the picture again.
+    """Keep a block for an upright picture of another size: without thumbnail, and with orientation 1.
 
     b"" for a block that is damaged.
     """
@@ -181,7 +181,7 @@ def _kept_whole(data: bytes, size_wh: tuple[int, int]) -> bytes:
 
 
 def _blank(block: Block, page: int, changed: bytearray) -> None:
-    """Takes the thumbnail's directory out of the chain, and zeroes it and its pixels."""
+    """Take the thumbnail's directory out of the chain, and zero it and its pixels."""
     numbers = {e.tag: block.value(e) for e in block.entries(page) if e.type in (3, 4)}
     for place_tag, length_tag in ((THUMBNAIL_PLACE, THUMBNAIL_LENGTH), (STRIP_PLACES, STRIP_LENGTHS)):
         places, lengths = numbers.get(place_tag, ()), numbers.get(length_tag, ())
@@ -201,7 +201,7 @@ def _several(value: Any) -> tuple[int, ...]:
 
 
 def without_orientation(data: bytes) -> bytes:
-    """The block without its entry for the orientation."""
+    """Return the block without its entry for the orientation."""
     block = Block(data)
     changed = bytearray(block.data)
     main = next((page for name, page in block.pages() if name == "main"), 0)
@@ -217,7 +217,7 @@ def without_orientation(data: bytes) -> bytes:
 
 
 def written(texts: dict[int, str], taken: str) -> bytes:
-    """A new block of an upright picture: these texts by their tags, and when it was taken."""
+    """Write a new block of an upright picture: these texts by their tags, and when it was taken."""
     main: list[tuple[int, int, int, bytes]] = [(ORIENTATION, 3, 1, struct.pack("<HH", 1, 0))]
     for tag, text in texts.items():
         raw = text.encode() + b"\0"

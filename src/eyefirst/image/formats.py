@@ -90,7 +90,7 @@ _SIGNATURE = re.compile(b"|".join(b"(?P<k%d>%s)" % (i, p) for i, (_, p) in enume
 
 
 def kind_of(data: bytes, name: str) -> str:
-    """The format that the first bytes announce, a key of _READERS."""
+    """Return the format that the first bytes announce, a key of _READERS."""
     match = _SIGNATURE.match(data[:256])
     if match is None:
         raise NotAPictureError(
@@ -106,7 +106,7 @@ def kind_of(data: bytes, name: str) -> str:
 
 
 def reader_of(kind: str, name: str) -> Any:
-    """The Pillow class that reads this format, imported when first needed."""
+    """Return the Pillow class that reads this format, imported when first needed."""
     where, reader = _READERS[kind]
     try:
         module = importlib.import_module(where)
@@ -162,7 +162,7 @@ _quieten(PIL.TiffImagePlugin)  # it reads EXIF for all formats
 
 @contextmanager
 def pillow_border(name: str, kind: str) -> Iterator[None]:
-    """Inside, Pillow may warn and raise as it likes; outside, there are only this package's errors.
+    """Let Pillow warn and raise as it likes inside; outside, there are only this package's errors.
 
     Only Pillow's own calls belong inside: no caller's function and no work of ours, whose faults would
     be taken for the file's.
@@ -180,7 +180,7 @@ def pillow_border(name: str, kind: str) -> Iterator[None]:
 
 @contextmanager
 def memory_border(name: str) -> Iterator[None]:
-    """Inside, pixels are converted: where memory ends, that is said of the process and not of the file."""
+    """Translate the end of memory while pixels are converted: it is the fault of the process, not of the file."""
     try:
         yield
     except EyefirstError:
@@ -241,7 +241,7 @@ def _translated(error: Exception, name: str, kind: str) -> PictureError:
 
 
 def checked_size(width: int, height: int, name: str, pixel_limit: int, frames: int = 1) -> Size:
-    """The size, where so many frames of it are within the limit. Raises PictureError."""
+    """Return the size, if so many frames of it are within the limit. Raises PictureError."""
     if width < 1 or height < 1:
         raise TruncatedPictureError(
             f"claims to have {width} x {height} pixels", remedy="copy or download it again", source=name
@@ -259,7 +259,7 @@ def checked_size(width: int, height: int, name: str, pixel_limit: int, frames: i
 
 
 def frame_count(picture: PIL.Image.Image, kind: str) -> int:
-    """How many frames an animation has; 1 for a still picture. Called inside `pillow_border`."""
+    """Count the frames of an animation; 1 for a still picture. Called inside `pillow_border`."""
     try:
         return int(getattr(picture, "n_frames", 1)) if kind in _ANIMATED else 1
     except MemoryError:
@@ -269,7 +269,7 @@ def frame_count(picture: PIL.Image.Image, kind: str) -> int:
 
 
 def reduced(picture: PIL.Image.Image, at_least: Size | None) -> PIL.Image.Image:
-    """Averages whole blocks while both sides stay at REDUCED_TO times what is needed, so that no detail is missed."""
+    """Average whole blocks while both sides stay at REDUCED_TO times what is needed, so that no detail is missed."""
     if at_least is None:
         return picture
     factor = int(min(picture.width / at_least.width, picture.height / at_least.height) / REDUCED_TO)

@@ -13,7 +13,7 @@ FILLERS = (bytes(64), b"\x5a\xa5\x3c\x69" * 16)
 
 
 def with_end_marker(data: bytes) -> bytes:
-    """The file with an end marker, where all of its pixels are there; otherwise b"".
+    """Return the file with an end marker, if all of its pixels are there; otherwise b"".
 
     The pixels are all there if the decoder does not care what follows: both fillers then give one picture.
     """
@@ -25,7 +25,7 @@ def with_end_marker(data: bytes) -> bytes:
 
 
 def _decoded(data: bytes) -> PIL.Image.Image | None:
-    """The picture at full size: a progressive one may lack what only shows there."""
+    """Decode at full size: a progressive picture may lack what only shows there."""
     try:
         picture = JpegImageFile(io.BytesIO(data), "")
         picture.load()

@@ -50,12 +50,12 @@ class Metadata:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing that could go along."""
+        """Say whether there is nothing that could go along."""
         return self == Metadata()
 
 
 def read_metadata(source: Source) -> Metadata:
-    """What EXIF, XMP and IPTC say, in this order; nothing is decoded, and what is broken is passed over.
+    """Read what EXIF, XMP and IPTC say, in this order; nothing is decoded, and what is broken is passed over.
 
     Raises PictureError for a file that cannot be read, InvalidValueError for what is no source.
     """
@@ -73,7 +73,7 @@ def read_metadata(source: Source) -> Metadata:
 
 
 def save_options(metadata: Metadata, kind: str, keep: Keep, size: Size) -> dict[str, Any]:
-    """The options of Pillow's `save` that write the metadata into a file of this kind, for a picture of this size.
+    """Return the options of Pillow's `save` that write metadata into a file of this kind, for a picture of this size.
 
     keep: "copyright" (copyright, artist, credit, date), "keep" (all, with the place) or "none". In each case
     the orientation is upright, and thumbnails and comments of the file are left out. GIF and BMP hold none.
@@ -103,7 +103,7 @@ def save_options(metadata: Metadata, kind: str, keep: Keep, size: Size) -> dict[
 
 
 def to_exif(metadata: Metadata, keep: Keep, size: Size) -> bytes:
-    """The EXIF block to write, beginning with "Exif"; b"" for none. Raises InvalidValueError for another `keep`."""
+    """Return the EXIF block to write, beginning with "Exif"; b"" for none. Raises InvalidValueError."""
     if keep not in KEEP:
         raise InvalidValueError(f"expected {', '.join(KEEP)}; got {keep!r}", remedy="choose one")
     if keep == "none":
@@ -120,7 +120,7 @@ def to_exif(metadata: Metadata, keep: Keep, size: Size) -> bytes:
 
 
 def to_xmp(metadata: Metadata, keep: Keep) -> bytes:
-    """The XMP packet to write; b"" for none. A packet that is kept has its orientation put right."""
+    """Return the XMP packet to write; b"" for none. A packet that is kept has its orientation put right."""
     if keep == "none":
         return b""
     whole = _upright(metadata.xmp) if keep == "keep" and len(metadata.xmp) <= XMP_LIMIT_BYTES else b""
@@ -131,7 +131,7 @@ def to_xmp(metadata: Metadata, keep: Keep) -> bytes:
 
 
 def _blocks(data: bytes, kind: str, name: str) -> tuple[bytes, bytes, bytes, dict[str, str]]:
-    """EXIF, XMP and IPTC of a file, and the texts of a PNG."""
+    """Find EXIF, XMP and IPTC of a file, and the texts of a PNG."""
     if kind == "JPEG":
         return _blocks_of_jpeg(data)
     if kind == "PNG":
@@ -192,7 +192,7 @@ def _iptc_of_photoshop(data: bytes) -> bytes:
 
 
 def _block_of_tiff(data: bytes) -> bytes:
-    """What a TIFF says beside the structure of its pixels, as a block of its own."""
+    """Collect what a TIFF says beside the structure of its pixels, as a block of its own."""
     return _rewritten(data)
 
 
@@ -249,7 +249,7 @@ _GPS = ("{http://ns.adobe.com/exif/1.0/}GPSLatitude", "{http://ns.adobe.com/exif
 
 
 def _from_xmp(packet: bytes) -> Metadata:
-    """From elements and attributes alike. Where entities are declared, nothing is read: they could grow without end."""
+    """Read elements and attributes alike. A packet that declares entities is not read: they could grow without end."""
     packet = packet.strip(b"\0 \r\n\t")
     declares = b"<!" in packet.replace(b"<!--", b"").replace(b"<![CDATA[", b"")
     if not packet or len(packet) > XMP_LIMIT_BYTES or declares or b"\0" in packet:
@@ -275,7 +275,7 @@ def _from_xmp(packet: bytes) -> Metadata:
 
 
 def _coordinates(texts: list[str]) -> tuple[float, float] | None:
-    """From "48,51.5N" and "2,17,40.2E"."""
+    """Parse "48,51.5N" and "2,17,40.2E"."""
     found = []
     for text in texts:
         match = re.fullmatch(r"(\d+),(\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?))?([NSEW])", text.strip())
@@ -318,7 +318,7 @@ def _text(value: object) -> str:
 
 
 def _date(text: str) -> str:
-    """As EXIF writes it, from its own or from ISO 8601; "" for anything else."""
+    """Convert a date of EXIF or ISO 8601 to how EXIF writes it; "" for anything else."""
     match = re.match(r"(\d{4})[:-](\d\d)[:-](\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?)?", text)
     if not match or match[1] == "0000":
         return ""
@@ -330,7 +330,7 @@ def _date(text: str) -> str:
 
 
 def _packet(metadata: Metadata) -> bytes:
-    """A short packet of copyright, artist, credit and date; b"" where there is neither."""
+    """Write a short packet of copyright, artist, credit and date; b"" where there is none of them."""
     parts = []
     if metadata.copyright:
         text = escape(metadata.copyright)
@@ -353,7 +353,7 @@ def _packet(metadata: Metadata) -> bytes:
 
 
 def _upright(packet: bytes) -> bytes:
-    """The packet with its orientation put right and without thumbnails; b"" where they do not end."""
+    """Put the orientation of a packet right, and drop its thumbnails; b"" where they do not end."""
     packet = re.sub(rb'(tiff:Orientation\s*=\s*["\'])\d(["\'])', rb"\g<1>1\2", packet)
     packet = re.sub(rb"(<tiff:Orientation>)\s*\d\s*(</tiff:Orientation>)", rb"\g<1>1\2", packet)
     for _ in range(MOST_THUMBNAILS):
@@ -370,7 +370,7 @@ def _upright(packet: bytes) -> bytes:
 
 
 def _tiff_tags(block: bytes, packet: bytes) -> PIL.Image.Exif:
-    """What Pillow's writer of TIFF takes."""
+    """Return what Pillow's writer of TIFF takes."""
     tags = _loaded(block) if block else PIL.Image.Exif()
     if packet:
         tags[_TIFF_XMP] = packet
@@ -378,7 +378,7 @@ def _tiff_tags(block: bytes, packet: bytes) -> PIL.Image.Exif:
 
 
 def _rewritten(data: bytes) -> bytes:
-    """A block or a TIFF as Pillow writes it; b"" where Pillow cannot."""
+    """Write a block or a TIFF as Pillow does; b"" where Pillow cannot."""
     try:
         with pillow_border("", "TIFF"):
             tags = _loaded(data)
@@ -388,7 +388,7 @@ def _rewritten(data: bytes) -> bytes:
 
 
 def _loaded(data: bytes) -> PIL.Image.Exif:
-    """A block or a TIFF as Pillow holds it; texts as bytes, because Pillow writes text as ASCII."""
+    """Load a block or a TIFF as Pillow holds it; texts as bytes, because Pillow writes text as ASCII."""
     tags = PIL.Image.Exif()
     tags.load(data)
     for tag in list(tags):

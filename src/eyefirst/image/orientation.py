@@ -26,7 +26,7 @@ def valid_orientation(value: object) -> int:
 
 
 def orientation_of(picture: PIL.Image.Image) -> int:
-    """What Pillow finds; where it gives up at a damaged tag, what the block itself says of this one."""
+    """Return what Pillow finds, or what the block itself says where Pillow gives up at a damaged tag."""
     try:
         found = picture.getexif().get(ORIENTATION_TAG)
     except MemoryError:

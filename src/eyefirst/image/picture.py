@@ -31,17 +31,17 @@ class Image:
 
     @property
     def is_reduced(self) -> bool:
-        """Whether `pixels` has fewer pixels than the file."""
+        """Say whether `pixels` has fewer pixels than the file."""
         return self.pixels.shape[:2] != (self.size.height, self.size.width)
 
     def squashed(self, side: int) -> NDArray[np.uint8]:
-        """The whole picture as (side, side, 3) uint8 RGB, contiguous; its aspect ratio is not kept."""
+        """Resize the whole picture to (side, side, 3) uint8 RGB, contiguous; its aspect ratio is not kept."""
         target = Size(side, side)
         small = PIL.Image.fromarray(self.pixels).resize((target.width, target.height), PIL.Image.Resampling.BILINEAR)
         return np.array(small)
 
     def region(self, box: Box) -> Image:
-        """That part of the picture, as a view; name and sha256 stay those of the whole.
+        """Return a part of the picture, as a view; name and sha256 stay those of the whole.
 
         A reduced picture has few pixels to spare: for a region, load with a larger `at_least`.
         """

@@ -64,12 +64,12 @@ class Opened:
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether the source came as pixels: an array, a Pillow picture or an `Image`. Then it has no bytes."""
+        """Say whether the source came as pixels: an array, a Pillow picture or an `Image`. Then it has no bytes."""
         return self.held is not None
 
     @property
     def data(self) -> bytes:
-        """The file's bytes. Raises PictureError when the file cannot be read."""
+        """Return the file's bytes. Raises PictureError when the file cannot be read."""
         with self._lock:
             if self._data is None:
                 if self._path is None:
@@ -81,11 +81,11 @@ class Opened:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the file's bytes; of a source in memory, of its shape and its upright sRGB pixels."""
+        """Return the SHA-256 of the file's bytes; of a source in memory, of its shape and its upright sRGB pixels."""
         return self.sha256_by(self._hash_held if self.is_in_memory and self._hash_held else _hash_of_file)
 
     def sha256_by(self, find: Callable[[Opened], str]) -> str:
-        """`sha256`, found by this function where nobody has found it yet."""
+        """Return `sha256`, found by this function if nobody has found it yet."""
         with self._lock:
             if not self._sha256:
                 self._sha256 = find(self)
@@ -99,7 +99,7 @@ Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | PIL.Image.Image 
 
 
 def opened_from(source: Source, hash_held: Callable[[Opened], str]) -> Opened:
-    """The source as an `Opened`; one that is opened already is returned as it is.
+    """Open a source; one that is opened already is returned as it is.
 
     hash_held: finds the hash of a picture in memory. Raises InvalidValueError for anything that is no source.
     """
@@ -116,7 +116,7 @@ def opened_from(source: Source, hash_held: Callable[[Opened], str]) -> Opened:
 
 
 def _opened_file(given: Any) -> Opened:
-    """A path, bytes or a file object."""
+    """Open a path, bytes or a file object."""
     if isinstance(given, (bytes, bytearray, memoryview)):
         return Opened("<bytes>", data=bytes(given))
     if isinstance(given, (str, os.PathLike)):
@@ -143,7 +143,7 @@ def _remedy_for(given: object) -> str:
 
 
 def hash_of_pixels(pixels: NDArray[np.uint8]) -> str:
-    """The SHA-256 of the shape and the values of an array."""
+    """Return the SHA-256 of the shape and the values of an array."""
     return _hash(repr(pixels.shape).encode(), np.ascontiguousarray(pixels).data)
 
 
@@ -152,7 +152,7 @@ def _hash_of_file(opened: Opened) -> str:
 
 
 def _hash(*parts: bytes | memoryview) -> str:
-    """The one place where sources are hashed, so that a test can count."""
+    """Hash a source: the one place that does, so that a test can count."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -166,7 +166,7 @@ def _not_empty(data: bytes, name: str) -> bytes:
 
 
 def _read_path(name: str) -> bytes:
-    """The one place where a file is opened by its path, so that a test can count."""
+    """Read a file by its path: the one place that does, so that a test can count."""
     try:
         with open(name, "rb") as file:
             status = os.fstat(file.fileno())

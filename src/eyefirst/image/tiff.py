@@ -49,11 +49,11 @@ class Page:
     profile: bytes = field(default=b"", repr=False)
 
     def first(self, tag: int, default: int = 0) -> int:
-        """The first value of a tag."""
+        """Return the first value of a tag."""
         return self.values.get(tag, (default,))[0]
 
     def every(self, tag: int, data: bytes) -> tuple[int, ...]:
-        """All values of a tag, however many there are."""
+        """Return all values of a tag, however many there are."""
         if tag in self.long:
             written, place = self.long[tag]
             return struct.unpack_from(written, data, place)
@@ -69,12 +69,12 @@ class Page:
 
     @property
     def is_reduced(self) -> bool:
-        """Whether the page says that it is a smaller version of another one, or a mask."""
+        """Say whether the page calls itself a smaller version of another one, or a mask."""
         return bool(self.first(_SUBFILE) & (_REDUCED | _MASK)) or self.first(_OLD_SUBFILE) == 2
 
     @property
     def is_sensor(self) -> bool:
-        """Whether the page holds what a camera's sensor saw, not yet a picture."""
+        """Say whether the page holds what a camera's sensor saw, not yet a picture."""
         return self.first(_PHOTOMETRIC, -1) in (_MOSAIC, _LINEAR_RAW)
 
 
@@ -89,13 +89,13 @@ class Chosen:
 
 
 def first_orientation(data: bytes) -> int:
-    """What the first page says of its orientation; 1 for nothing."""
+    """Return what the first page says of its orientation; 1 for nothing."""
     page = next(_pages(data), None)
     return page.first(_ORIENTATION, 1) if page else 1
 
 
 def choose(data: bytes, name: str) -> Chosen:
-    """The page of a TIFF that is its picture. Raises UnsupportedPictureError for a raw file without a large preview."""
+    """Choose the page of a TIFF that is its picture. Raises UnsupportedPictureError for a raw file without one."""
     pages = list(_pages(data))
     if not pages:
         return Chosen(data)  # Pillow says what is wrong
@@ -112,7 +112,7 @@ def choose(data: bytes, name: str) -> Chosen:
 
 
 def _preview(data: bytes, pages: list[Page], name: str) -> Chosen:
-    """The largest picture inside a raw file that is not the sensor's."""
+    """Choose the largest picture inside a raw file that is not the sensor's."""
     sensor = max((page for page in pages if page.is_sensor), key=lambda page: page.width * page.height, default=None)
     best, chosen = (0, 0), Chosen(data)
     orientation = pages[0].first(_ORIENTATION, 1)
@@ -137,7 +137,7 @@ def _preview(data: bytes, pages: list[Page], name: str) -> Chosen:
 
 
 def _beginning_with(data: bytes, page: Page) -> bytes:
-    """The file with another page as its first."""
+    """Return the file with another page as its first."""
     order, big = _header(data)
     if big:
         return data[:8] + struct.pack(order + "Q", page.place) + data[16:]
@@ -145,7 +145,7 @@ def _beginning_with(data: bytes, page: Page) -> bytes:
 
 
 def _jpeg_of(data: bytes, page: Page) -> bytes:
-    """A whole JPEG file that a page holds; b"" if it holds none."""
+    """Return a whole JPEG file that a page holds; b"" if it holds none."""
     places = [(page.first(_JPEG_OFFSET), page.first(_JPEG_LENGTH))]
     if page.first(_COMPRESSION) in (6, 7) and len(page.values.get(_OFFSETS, ())) == 1:
         places.append((page.first(_OFFSETS), page.first(_COUNTS)))
@@ -169,13 +169,13 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
 
 
 def _header(data: bytes) -> tuple[str, bool]:
-    """The byte order as `struct` writes it, and whether the file is a BigTIFF."""
+    """Return the byte order as `struct` writes it, and whether the file is a BigTIFF."""
     order = "<" if data[:2] == b"II" else ">"
     return order, data[2:4] in (b"+\0", b"\0+")
 
 
 def _pages(data: bytes) -> Iterator[Page]:
-    """The pages in their order, each followed by those below it. Raises nothing: it ends where the structure does."""
+    """Yield the pages in their order, each followed by those below it. Ends where the structure does."""
     order, big = _header(data)
     try:
         waiting = [struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]]
@@ -224,7 +224,7 @@ def _page(data: bytes, place: int, order: str, big: bool) -> tuple[Page, int]:
 
 
 def wide_page(data: bytes, name: str) -> Page | None:
-    """The first page, if it holds samples of 16 bits or more in an order that Pillow does not read right.
+    """Return the first page, if it holds samples of 16 bits or more in an order that Pillow does not read right.
 
     Those are grey that is white at zero, signed, of 32 bits, or with alpha; and colours in separate planes.
     Raises UnsupportedPictureError where they are packed in a way that is not unpacked here either.
@@ -264,7 +264,7 @@ def _not_read(what: str, name: str) -> UnsupportedPictureError:
 
 
 def read_wide(data: bytes, page: Page, name: str) -> PIL.Image.Image:
-    """The page as a picture of mode L, LA, RGB, RGBA or CMYK, as it is stored. Raises PictureError."""
+    """Read a page as a picture of mode L, LA, RGB, RGBA or CMYK, as it is stored. Raises PictureError."""
     photometric, colours = page.first(_PHOTOMETRIC), {_RGB: 3, _CMYK: 4}.get(page.first(_PHOTOMETRIC), 1)
     values = _samples(data, page, colours + 1, name)
     has_alpha = page.values.get(_EXTRA, (0,))[0] in (1, 2) and values.shape[2] > colours and photometric != _CMYK
@@ -284,7 +284,7 @@ def read_wide(data: bytes, page: Page, name: str) -> PIL.Image.Image:
 
 
 def to_bytes_by_range(values: NDArray[Any], tops: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Numbers that do not say what white is: the first of these that holds them all is; else their own range is."""
+    """Scale numbers that do not say what white is: by the first top that holds them all, else by their own range."""
     plain = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
     low, high = float(plain.min()), float(plain.max())
     top = next((float(top) for top in tops if low >= 0 and high <= top), 0.0)
@@ -303,7 +303,7 @@ def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _samples(data: bytes, page: Page, most: int, name: str) -> NDArray[Any]:
-    """The first so many samples as (height, width, samples), in the order of this machine."""
+    """Read the first so many samples as (height, width, samples), in the order of this machine."""
     order, _ = _header(data)
     dtype = np.dtype(f"{order}{'-uif'[page.first(_FORMAT, 1)]}{page.first(_BITS) // 8}")
     samples, separate = min(page.first(_SAMPLES, 1), most), page.first(_PLANAR, 1) == 2
