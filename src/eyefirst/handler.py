@@ -120,6 +120,11 @@ class ImageRequestHandler:
         return self.image.frame_count > 1
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was amiss with the file and did not keep it from being read."""
+        return self._decoded.warnings if self._decoded else ()
+
+    @property
     def has_alpha(self) -> bool:
         """Whether any pixel is transparent. Raises PictureError."""
         with self._lock:

@@ -80,6 +80,8 @@ class Results:
         rank: int = 1,
     ) -> str:
         """Write one result of a picture and return its path. Raises OutputError."""
+        for warning in handler.warnings:
+            say(warning)
         stem = picture.stem if isinstance(picture, Picture) else Path(picture.name).stem
         return self._outputs.write(
             result,

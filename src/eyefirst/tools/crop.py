@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 from PIL import Image as PillowImage
 
 from eyefirst.cut import Crop, cut_frame, cut_plan, pixels_expected, pixels_needed, resized, result_size
@@ -15,7 +13,7 @@ from eyefirst.errors import EnlargedWarning, InvalidPlanError, InvalidValueError
 from eyefirst.framing import Fit, Frame, Portrait, Prefer
 from eyefirst.geometry import AspectRatio, Box, RatioLike, Size, SizeLike
 from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
-from eyefirst.image import DEFAULT_PIXEL_LIMIT, IN_MEMORY, Animation, Source, fingerprint, hash_of_pixels
+from eyefirst.image import DEFAULT_PIXEL_LIMIT, IN_MEMORY, Animation, Source, matches
 from eyefirst.network import Network
 from eyefirst.numeric import is_number
 from eyefirst.observations import FaceObservation, SaliencyObservation
@@ -255,22 +253,12 @@ def check_planned(plan: CropPlan, handler: ImageRequestHandler) -> None:
             remedy="give the picture that was planned, or plan this one",
             source=handler.name,
         )
-    if not _is_planned(plan, handler):
+    if plan.picture not in IN_MEMORY and not matches(handler.opened, plan.sha256):
         raise InvalidPlanError(
             f"is not the picture that was planned: its SHA-256 is not {plan.sha256[:12]}...",
             remedy="give the picture that was planned, or plan this one",
             source=handler.name,
         )
-
-
-def _is_planned(plan: CropPlan, handler: ImageRequestHandler) -> bool:
-    """Whether the handler's picture is the planned one: by its hash, or by its pixels where one was in memory."""
-    if plan.picture in IN_MEMORY or handler.opened.sha256 == plan.sha256:
-        return True
-    if handler.opened.is_in_memory:  # planned from a file; is this the same file, opened by somebody else?
-        name = handler.opened.name
-        return name not in IN_MEMORY and os.path.isfile(name) and fingerprint(name) == plan.sha256
-    return hash_of_pixels(np.asarray(handler.picture().picture)) == plan.sha256
 
 
 def _planned(
