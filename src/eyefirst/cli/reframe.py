@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from eyefirst.cli.guard import as_line, film_plan, guarded, readable, say, words
+from eyefirst.cli.film_options import (
+    CodecName,
+    CodecPreset,
+    CodecQuality,
+    Hardware,
+    encode_options,
+    stopped_by_signals,
+)
+from eyefirst.cli.guard import as_line, film_plan, guarded, readable, refuse, say, words
 from eyefirst.cli.options import Revision
 from eyefirst.errors import InvalidValueError, OutputError
 
@@ -18,22 +26,37 @@ from eyefirst.errors import InvalidValueError, OutputError
 def reframe_film(
     source: Annotated[str, typer.Argument(metavar="FILM", help="A film; or a saved plan (.json).")],
     *,
-    aspect: Annotated[str, typer.Option("--aspect", "-a", metavar="RATIO", help="Such as 9:16, 1:1 or 4/5.")] = "9:16",
-    out: Annotated[str, typer.Option("--out", "-o", metavar="OUT.mp4", help="The film; .mp4, .mov or .mkv.")] = "",
-    size: Annotated[str, typer.Option("--size", "-s", metavar="WxH", help="Of the result.")] = "",
+    ratio: Annotated[
+        str, typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="Ratio of the result, such as 9:16 or 4/5.")
+    ] = "",
+    out: Annotated[str, typer.Option("--out", "-o", metavar="OUT.mp4", help="Film to write: .mp4, .mov or .mkv.")] = "",
+    size: Annotated[
+        str, typer.Option("--size", "-s", metavar="WxH", help="Size of the result, of the same ratio. [largest window]")
+    ] = "",
     tightness: Annotated[
-        float, typer.Option(min=0, max=1, help="0: the largest window; 1: just round each shot's subjects.")
+        float, typer.Option(min=0, max=1, help="Size of the window: 0 largest, 1 just round each shot's subjects.")
     ] = 0.0,
     must_keep: Annotated[
         list[str] | None,
-        typer.Option(metavar="L,T,R,B[@START-END]", help="A region that has to stay inside, for a time; repeatable."),
+        typer.Option(
+            metavar="L,T,R,B[@START-END]", help="Region that has to stay inside, for a time. Repeat for more."
+        ),
     ] = None,
     pad: Annotated[
-        str, typer.Option(metavar="STYLE", help="Where two subjects cannot fit: blur, extend or a CSS colour.")
+        str, typer.Option(metavar="STYLE", help="Padding where subjects cannot fit: blur, extend or a CSS colour.")
     ] = "",
     rate: Annotated[float, typer.Option(min=0.1, max=30, help="Frames a second that are analysed.")] = 3.0,
-    speed: Annotated[float, typer.Option(min=0.01, help="Limit, in window widths a second.")] = 0.8,
-    acceleration: Annotated[float, typer.Option(min=0.01, help="Limit, in window widths a second squared.")] = 1.2,
+    speed: Annotated[float, typer.Option(min=0.01, help="Highest speed, in window widths a second.")] = 0.8,
+    acceleration: Annotated[
+        float, typer.Option(min=0.01, help="Highest acceleration, in window widths a second squared.")
+    ] = 1.2,
+    codec: CodecName = "auto",
+    quality: CodecQuality = None,
+    preset: CodecPreset = "medium",
+    hardware: Hardware = False,
+    chroma: Annotated[
+        str, typer.Option(metavar="keep|4:2:0", help="Keep 4:2:2 and 4:4:4, or convert to what every player knows.")
+    ] = "keep",
     path_only: Annotated[
         str, typer.Option("--path-only", metavar="FILE", help="Write the path as commands for ffmpeg's sendcmd filter.")
     ] = "",
@@ -45,8 +68,8 @@ def reframe_film(
 
     \b
     Examples:
-      eyefirst reframe talk.mp4 --aspect 9:16 -o talk-vertical.mp4
-      eyefirst reframe talk.mp4 --aspect 1:1 --strip strip.png --json > talk.json
+      eyefirst reframe talk.mp4 --ratio 9:16 -o talk-vertical.mp4
+      eyefirst reframe talk.mp4 --ratio 1:1 --strip strip.png --json > talk.json
       eyefirst reframe talk.json -o square.mp4
       eyefirst reframe talk.mp4 --must-keep 0,0.8,0.3,1@0:00-0:01 --pad blur --path-only talk.cmd --json
     """
@@ -55,26 +78,30 @@ def reframe_film(
     from eyefirst.files.outputs import write_picture
     from eyefirst.files.whole import written_whole
     from eyefirst.films.path import TrackLimits
+    from eyefirst.films.reader import VideoReader
     from eyefirst.films.reframe import plan_reframe, render_reframe
     from eyefirst.films.reframe import strip as strip_of
     from eyefirst.films.reframe_plan import ReframePlan, ffmpeg_commands, ffmpeg_filter
     from eyefirst.films.shots import need_video
-    from eyefirst.films.video_io import VideoReader
 
     need_video()
     saved = ReframePlan.from_dict(film_plan(source)) if source.endswith(".json") else None
+    if saved:
+        planning = {"--ratio": ratio, "--size": size, "--must-keep": must_keep, "--pad": pad, "--revision": revision}
+        refuse("a saved plan is written as it is", {**planning, "--tightness": tightness})
+    encode = encode_options(codec, quality, preset, hardware=hardware, chroma=chroma)
     film = saved.video if saved else source
     _check_targets(film, out, strip, path_only, as_json=as_json)
-    with VideoReader(film) as reader:
+    with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress, stopped_by_signals():
+        reader = VideoReader(film)  # closed by whoever reads it to the end
         frames = reader.info.expected_frames
-    with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress:
         if saved:
             plan = saved
         else:
             watching = progress.add_task("watching", total=frames)
             plan = plan_reframe(
-                source,
-                aspect,
+                reader,
+                ratio or "9:16",
                 size=size or None,
                 tightness=tightness,
                 must_keep=must_keep or (),
@@ -95,7 +122,9 @@ def reframe_film(
             write_picture(strip_of(plan), Path(strip))
         if out:
             filming = progress.add_task("filming", total=frames)
-            made = render_reframe(plan, out, progress=lambda: progress.advance(filming))
+            made = render_reframe(
+                plan, out, source=reader if saved else None, encode=encode, progress=lambda: progress.advance(filming)
+            )
             warnings = list(made.warnings)
     for warning in dict.fromkeys(warnings):
         say(f"{plan.video}: {warning}")
@@ -107,13 +136,12 @@ def reframe_film(
 def _check_targets(film: str, out: str, strip: str, path_only: str, *, as_json: bool) -> None:
     """Refuses what cannot be written before any work is done."""
     from eyefirst.files.formats import format_of
-    from eyefirst.films.video_io import VideoWriter
-    from eyefirst.geometry import Size
+    from eyefirst.films.writer import check_name
 
     if not (out or strip or path_only or as_json):
         raise InvalidValueError("there is nowhere to write to", remedy="add -o OUT.mp4, --strip, --path-only or --json")
     if out:
-        VideoWriter(out, Size(2, 2), 1)
+        check_name(out)
     if strip:
         format_of(Path(strip))
     for written in filter(None, (out, strip, path_only)):

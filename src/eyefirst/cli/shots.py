@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from eyefirst.cli.film_options import stopped_by_signals
 from eyefirst.cli.guard import as_line, guarded, readable, say, words
 from eyefirst.cli.options import Revision
 
@@ -18,9 +19,9 @@ def rank_shots_of(
     *,
     cover: Annotated[str, typer.Option(metavar="COVER.jpg", help="Write the best frame.")] = "",
     preview: Annotated[str, typer.Option(metavar="PREVIEW.webp", help="Write an animation of the best shots.")] = "",
-    seconds: Annotated[float, typer.Option(min=0.5, max=30, help="Of --preview.")] = 4.0,
-    width: Annotated[int, typer.Option(min=16, max=1920, help="Of --preview, in pixels.")] = 320,
-    detector: Annotated[str, typer.Option(metavar="NAME", help="What it finds in a shot raises it; e.g. text.")] = "",
+    seconds: Annotated[float, typer.Option(min=0.5, max=30, help="Length of --preview in seconds.")] = 4.0,
+    width: Annotated[int, typer.Option(min=16, max=1920, help="Width of --preview in pixels.")] = 320,
+    detector: Annotated[str, typer.Option(metavar="NAME", help="Detector whose finds raise a shot, e.g. text.")] = "",
     rate: Annotated[float, typer.Option(min=0.1, max=30, help="Frames a second that are analysed.")] = 3.0,
     revision: Revision = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the shots as JSON.")] = False,
@@ -38,16 +39,15 @@ def rank_shots_of(
     from eyefirst.files.formats import format_of
     from eyefirst.files.outputs import write_picture
     from eyefirst.films import shots
-    from eyefirst.films.video_io import VideoReader
+    from eyefirst.films.reader import VideoReader
 
     shots.need_video()
     for written in filter(None, (cover, preview)):
         format_of(Path(written))
-    with VideoReader(film) as reader:
-        frames = reader.info.expected_frames
-    with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress:
-        watching = progress.add_task("watching", total=frames)
-        footage = shots.watch(film, rate=rate, revision=revision or None, progress=lambda: progress.advance(watching))
+    with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress, stopped_by_signals():
+        reader = VideoReader(film)
+        watching = progress.add_task("watching", total=reader.info.expected_frames)
+        footage = shots.watch(reader, rate=rate, revision=revision or None, progress=lambda: progress.advance(watching))
         ranked = shots.rank_shots(footage, detector=detector or None)
         if cover:
             write_picture(shots.cover(footage), Path(cover))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -17,8 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from eyefirst.errors import EyefirstError, InvalidPlanError, InvalidValueError
-from eyefirst.films.path import KeyFrame, LeftOut, Move, PanPlan, SpeedLimits, seconds_needed
-from eyefirst.films.video_io import VideoWriter, even
+from eyefirst.films.encoding import EncodeOptions
+from eyefirst.films.pan_plan import LeftOut, Move, PanPlan, frame_rate
+from eyefirst.films.path import KeyFrame, SpeedLimits, seconds_needed
+from eyefirst.films.writer import VideoWriter, even
 from eyefirst.geometry import AspectRatio, Box, Point, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.heat_map import HeatMap
@@ -64,7 +68,7 @@ def plan_pan(
     paths: Sequence[str],
     size: Size,
     *,
-    frames_per_second: int = 30,
+    frames_per_second: float | str | Fraction = 30,
     seconds: float = 4.0,
     fade_seconds: float = 0.6,
     limits: SpeedLimits | None = None,
@@ -74,7 +78,8 @@ def plan_pan(
 ) -> PanPlan:
     """The film of an album, in the order given.
 
-    size: of the film; odd sides lose a pixel. seconds: how long a picture is shown at least; a move that would
+    size: of the film; odd sides lose a pixel. frames_per_second: 1..120, such as 30, 29.97 or "30000/1001".
+    seconds: how long a picture is shown at least; a move that would
     be too fast takes longer. best: show at most so many, without near-duplicates and soft pictures. A
     picture that cannot be used is left out, with the reason. progress is called after each picture.
     """
@@ -82,6 +87,9 @@ def plan_pan(
         raise InvalidValueError(f"expected more than 0 seconds, got {seconds}", remedy="4 is calm")
     if best is not None and best < 1:
         raise InvalidValueError(f"expected at least 1 picture, got {best}", remedy="leave it out for all")
+    if not fade_seconds >= 0:
+        raise InvalidValueError(f"expected a cross-fade of 0 s or more, got {fade_seconds}", remedy="0.6 is usual")
+    rate = frame_rate(frames_per_second)
     film, limits = even(size), limits or SpeedLimits()
     looked: list[Looked] = []
     left_out: list[LeftOut] = []
@@ -96,7 +104,7 @@ def plan_pan(
         left_out += worse
     moves = tuple(one.move for one in looked)
     fade = min([fade_seconds, *(m.seconds / 2 for m in moves)])
-    return PanPlan(film, frames_per_second, fade, moves, tuple(left_out))
+    return PanPlan(film, rate, fade, moves, tuple(left_out))
 
 
 def render_pan(
@@ -104,20 +112,22 @@ def render_pan(
     out: str | os.PathLike[str],
     *,
     sound: str | None = None,
+    encode: EncodeOptions | None = None,
     progress: Callable[[], object] = lambda: None,
-) -> None:
-    """Writes the film as an MP4; progress is called after each frame.
+) -> tuple[str, ...]:
+    """Write the film as MP4, MOV or MKV, and return what was odd, in plain words. Progress is called after each frame.
 
-    sound: any file with sound that FFmpeg reads; cut or filled to the film's length, faded out. Raises
-    InvalidPlanError where a picture is not the one that was planned.
+    sound: any file with sound that FFmpeg reads; cut or filled to the film's length, faded out. encode: codec,
+    quality and preset. Raises InvalidPlanError where a picture is not the one that was planned.
     """
-    writer = VideoWriter(out, plan.size, plan.frames_per_second)
+    writer = VideoWriter(out, plan.size, plan.frames_per_second, encode=encode)
     if sound:
-        writer.add_sound(sound, frame_count(plan) / plan.frames_per_second)
+        writer.add_sound(sound, float(frame_count(plan) / plan.frames_per_second))
     with writer:
         for picture in film_frames(plan):
             writer.write(picture)
             progress()
+    return writer.warnings
 
 
 def film_frames(plan: PanPlan) -> Iterator[PillowImage.Image]:
@@ -125,7 +135,7 @@ def film_frames(plan: PanPlan) -> Iterator[PillowImage.Image]:
     starts = plan.starts
     pictures: dict[int, PillowImage.Image] = {}
     for number in range(frame_count(plan)):
-        time = number / plan.frames_per_second
+        time = float(number / plan.frames_per_second)
         shown = [i for i, m in enumerate(plan.moves) if starts[i] <= time < starts[i] + m.seconds] or [len(starts) - 1]
         for gone in [i for i in pictures if i < shown[0]]:
             del pictures[gone]
@@ -141,17 +151,24 @@ def film_frames(plan: PanPlan) -> Iterator[PillowImage.Image]:
 
 def frame_count(plan: PanPlan) -> int:
     """How many frames the film has."""
-    return max(1, math.floor(plan.seconds * plan.frames_per_second + 1e-6))
+    return max(1, math.floor(plan.seconds * float(plan.frames_per_second) + 1e-6))
 
 
 def preview(plan: PanPlan, *, columns: int = 4, width: int = 240) -> PillowImage.Image:
-    """A strip of stills: a row for each picture, evenly spaced in time."""
+    """Return a strip of stills: a row for each picture, evenly spaced in time.
+
+    columns, width: of a row and of a still in pixels, at least 1.
+    """
+    if min(columns, width) < 1:
+        raise InvalidValueError(
+            f"expected at least 1 column and 1 pixel, got {columns} and {width}", remedy="4 and 240 are usual"
+        )
     small = Size(width, max(1, round(width * plan.size.height / plan.size.width)))
     strip = PillowImage.new("RGB", (columns * (width + 6) + 6, len(plan.moves) * (small.height + 6) + 6), "#f6f6f4")
     for row, move in enumerate(plan.moves):
         picture = _picture_for(move, small)
         for column in range(columns):
-            still = _cut(picture, move.box_at(move.seconds * column / (columns - 1)), small)
+            still = _cut(picture, move.box_at(move.seconds * column / max(columns - 1, 1)), small)
             strip.paste(still, (6 + column * (width + 6), 6 + row * (small.height + 6)))
     return strip
 
@@ -277,12 +294,15 @@ def _distance(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> int:
 def _taken(path: str) -> float:
     """Seconds since 1970: of EXIF's DateTimeOriginal or DateTime, else of the file; 0 where there is none."""
     try:
-        with PillowImage.open(path) as picture:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)  # its pixels are not read
+            picture = PillowImage.open(path)
+        with picture:
             exif = picture.getexif()
             text = exif.get_ifd(0x8769).get(36867) or exif.get(306)
         if text:
             return datetime.strptime(str(text).strip("\x00 "), "%Y:%m:%d %H:%M:%S").timestamp()
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError):
         pass
     try:
         return os.stat(path).st_mtime

@@ -1,4 +1,4 @@
-"""Camera moves as data: key frames, the path between them, and the plan of an album's film.
+"""Camera moves as data: key frames, and the path between them.
 
 Two ways lead from key frame to key frame. A *move* starts and ends at rest (minimum jerk, Flash and Hogan
 1985); the frame's size changes evenly to the eye, by equal ratios in equal times, and its edges move in step
@@ -14,7 +14,8 @@ of rests, even pans and even accelerations, as a person would shoot; least squar
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -23,9 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError
-from eyefirst.geometry import Box, Size
+from eyefirst.geometry import Box
 
-SCHEMA = "eyefirst.pan/1"
 PEAK = 1.875
 """Highest speed of a minimum-jerk move, in multiples of its mean."""
 SAMPLES = 64
@@ -36,6 +36,18 @@ MOTION_COST = 0.0015
 PIECE, OVERLAP = 400, 40
 """Key frames solved for at once, and how far each piece looks into the next."""
 Interpolation = Literal["move", "track"]
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Raise InvalidPlanError, where JSON values are not what they should be. what: what they should be."""
+    try:
+        yield
+    except InvalidPlanError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        words = f"no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
+        raise InvalidPlanError(f"is not {what}: {words}", remedy="give what --json printed, or plan again") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +68,16 @@ class KeyFrame:
 
     seconds: float
     box: Box
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return time and box by name, for JSON."""
+        return {"seconds": self.seconds, "box": self.box.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> KeyFrame:
+        """Read what `to_dict` wrote. Raises InvalidPlanError."""
+        with understood("a key frame"):
+            return cls(float(values["seconds"]), Box.from_dict(values["box"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +123,16 @@ class CameraPath:
         start, end = next((a, b) for a, b in pairwise(self.keys) if seconds <= b.seconds)
         return between(start.box, end.box, (seconds - start.seconds) / (end.seconds - start.seconds))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return interpolation and key frames by name, for JSON."""
+        return {"interpolation": self.interpolation, "keys": [k.to_dict() for k in self.keys]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CameraPath:
+        """Read what `to_dict` wrote. Raises InvalidPlanError."""
+        with understood("a camera path"):
+            return cls(tuple(KeyFrame.from_dict(k) for k in values["keys"]), values["interpolation"])
+
     def _on_spline(self, seconds: float) -> Box:
         first, last = self.keys[0].seconds, self.keys[-1].seconds
         place = (seconds - first) / (last - first) * (len(self.keys) - 1)
@@ -119,33 +151,6 @@ class CameraPath:
         a = getattr(self.keys[segment - 1].box, name) if segment > 0 else 2 * b - c
         d = getattr(self.keys[segment + 2].box, name) if segment + 2 < len(self.keys) else 2 * c - b
         return a, b, c, d
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """How one picture is shown: two or more key frames in order of time, the first at 0. reason: in plain words."""
-
-    picture: str
-    sha256: str
-    size: Size
-    keys: tuple[KeyFrame, ...]
-    reason: str
-
-    def __post_init__(self) -> None:
-        times = [k.seconds for k in self.keys]
-        if len(times) < 2 or times[0] != 0 or any(b <= a for a, b in pairwise(times)):
-            raise InvalidPlanError(
-                f"expected key frames at rising times from 0, got {times}", remedy="two or more for each picture"
-            )
-
-    @property
-    def seconds(self) -> float:
-        """How long the picture is shown."""
-        return self.keys[-1].seconds
-
-    def box_at(self, seconds: float) -> Box:
-        """The frame at a time; before the first and after the last key frame it rests."""
-        return CameraPath(self.keys).box_at(seconds)
 
 
 def eased(share: float) -> float:
@@ -257,96 +262,3 @@ def _solve_track(
     if answer.x is None:  # cannot be: resting where it is meets every bound
         raise InvalidValueError(f"no camera path was found: {answer.message}", remedy="please report it with the film")
     return np.clip(answer.x[:n], 0, room)
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A picture that the film does not show, and why."""
-
-    picture: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class PanPlan:
-    """A film as data. fade_seconds: how long neighbouring pictures cross-fade."""
-
-    size: Size
-    frames_per_second: int
-    fade_seconds: float
-    moves: tuple[Move, ...]
-    left_out: tuple[LeftOut, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.moves:
-            raise InvalidPlanError(
-                "expected at least one picture to show, got none", remedy="see why they are left out"
-            )
-        if not 1 <= self.frames_per_second <= 120:
-            raise InvalidPlanError(
-                f"expected 1..120 frames a second, got {self.frames_per_second}", remedy="30 is usual"
-            )
-        if self.size.width % 2 or self.size.height % 2:
-            raise InvalidPlanError(f"expected even sides, got {self.size}", remedy="H.264 needs them even")
-        if not 0 <= self.fade_seconds <= min(m.seconds for m in self.moves) / 2:
-            raise InvalidPlanError(
-                f"expected a cross-fade of at most half of the shortest move, got {self.fade_seconds} s",
-                remedy="fade less, or show pictures longer",
-            )
-
-    @property
-    def starts(self) -> tuple[float, ...]:
-        """When each move begins, in seconds of the film."""
-        result, time = [], 0.0
-        for move in self.moves:
-            result.append(time)
-            time += move.seconds - self.fade_seconds
-        return tuple(result)
-
-    @property
-    def seconds(self) -> float:
-        """How long the film is."""
-        return self.starts[-1] + self.moves[-1].seconds
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "schema": SCHEMA,
-            "size": {"width": self.size.width, "height": self.size.height},
-            "frames_per_second": self.frames_per_second,
-            "fade_seconds": self.fade_seconds,
-            "seconds": round(self.seconds, 4),
-            "moves": [
-                {
-                    "picture": m.picture,
-                    "sha256": m.sha256,
-                    "size": {"width": m.size.width, "height": m.size.height},
-                    "reason": m.reason,
-                    "keys": [{"seconds": round(k.seconds, 4), "box": k.box.to_dict()} for k in m.keys],
-                }
-                for m in self.moves
-            ],
-            "left_out": [{"picture": o.picture, "reason": o.reason} for o in self.left_out],
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> PanPlan:
-        """Reads what `to_dict` wrote. Raises InvalidPlanError."""
-        try:
-            if values["schema"] != SCHEMA:
-                raise InvalidPlanError(f"expected the schema {SCHEMA}, got {values['schema']!r}", remedy="plan again")
-            moves = tuple(
-                Move(
-                    str(m["picture"]),
-                    str(m["sha256"]),
-                    Size(**m["size"]),
-                    tuple(KeyFrame(float(k["seconds"]), Box(**k["box"])) for k in m["keys"]),
-                    str(m["reason"]),
-                )
-                for m in values["moves"]
-            )
-            out = tuple(LeftOut(str(o["picture"]), str(o["reason"])) for o in values["left_out"])
-            size = Size(**values["size"])
-            return cls(size, int(values["frames_per_second"]), float(values["fade_seconds"]), moves, out)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InvalidPlanError(f"is not the plan of a film: {error!r}", remedy="plan again") from error

@@ -11,22 +11,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
-from eyefirst.cut import cut_frame
 from eyefirst.drawing import Tile, contact_sheet
-from eyefirst.errors import InvalidPlanError, OutputError, UnsupportedPictureError
+from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError, UnsupportedPictureError
+from eyefirst.films.encoding import EncodeOptions
+from eyefirst.films.frames import VideoFrame, VideoInfo
 from eyefirst.films.path import TrackLimits
+from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ShotPath
 from eyefirst.films.shot_camera import Camera
 from eyefirst.films.shots import RATE, Footage, watch
-from eyefirst.films.video_io import VideoFrame, VideoInfo, VideoReader, VideoWriter, even
-from eyefirst.framing import Frame, FramingOptions
+from eyefirst.films.writer import VideoWriter, check_name, even
+from eyefirst.framing import FramingOptions, Padding
 from eyefirst.geometry import AspectRatio, Box, BoxLike, RatioLike, Size, SizeLike
 from eyefirst.network import Network
+
+SIZE_SLACK = 2
+"""Pixels by which a size may miss the ratio: sides are whole and even."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,8 @@ class Reframed:
 
 
 def plan_reframe(
-    source: str | os.PathLike[str] | Footage,
-    aspect: RatioLike,
+    source: str | os.PathLike[str] | VideoReader | Footage,
+    ratio: RatioLike = "9:16",
     *,
     size: SizeLike | None = None,
     tightness: float = 0.0,
@@ -53,34 +57,36 @@ def plan_reframe(
     network: Network | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> ReframePlan:
-    """Where the camera goes, for a film or for one that was watched already.
+    """Plan where the camera goes, for a film or for one that was watched already.
 
-    aspect: as for `crop`. size: of the result; by default the largest window of the ratio, odd sides less a pixel.
-    tightness: 0 is the largest window, 1 one just round each shot's subjects; it changes only where the film
-    cuts. must_keep: regions that have to stay inside, for a time. pad: None, or how to fill a frame where two
-    subjects, or a region, cannot fit: "blur", "extend" or a CSS colour. limits: of speed and acceleration.
-    rate: analysed frames a second. progress is called after each frame that is read.
+    source: a path, an open reader, or footage. ratio: as for `crop`. size: of the result, of the same ratio; by
+    default the largest window of the ratio, in square pixels, odd sides less a pixel. tightness: 0 is the largest
+    window, 1 one just round each shot's subjects; it changes only where the film cuts. must_keep: regions that have
+    to stay inside, for a time. pad: None, or how to fill a frame where two subjects, or a region, cannot fit: "blur",
+    "extend" or a CSS colour. limits: of speed and acceleration. rate: analysed frames a second. progress is called
+    after each frame that is read.
 
     Raises PictureError for a film that cannot be used, InvalidValueError for a bad argument, MissingExtraError
     without the extra `[video]`.
     """
-    ratio = AspectRatio.parse(aspect)
+    shape = AspectRatio.parse(ratio)
     FramingOptions(tightness=tightness, pad=pad)  # refuses bad ones
     regions = tuple(MustKeep.parse(m) for m in must_keep)
-    exact = Size.parse(size) if size is not None else None
+    exact = checked_size(Size.parse(size), shape) if size is not None else None
     if isinstance(source, Footage):
         footage = source
     else:
         footage = watch(source, rate=rate, network=network, revision=revision, progress=progress)
     video = footage.video
-    window = _window(video, ratio)
+    window = _window(video, shape)
     camera = Camera(video, window, tightness, regions, pad, limits or TrackLimits())
     return ReframePlan(
         video=video.name,
         video_size=video.size,
-        seconds=float(footage.seconds),
-        aspect=ratio,
-        size=even(exact) if exact else window,
+        pixel_aspect=video.pixel_aspect,
+        seconds=footage.seconds,
+        ratio=shape,
+        size=exact or (window if video.pixel_aspect == 1 else even(shape.largest_in(video.display_size))),
         pad=pad,
         revision=footage.revision,
         shots=tuple(camera.plan(shot) for shot in footage.shots),
@@ -92,44 +98,71 @@ def render_reframe(
     plan: ReframePlan,
     target: str | os.PathLike[str],
     *,
-    source: str | os.PathLike[str] | None = None,
+    source: str | os.PathLike[str] | VideoReader | None = None,
+    encode: EncodeOptions | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> Reframed:
-    """Writes the film; sound, subtitles and metadata come along untouched. progress is called after each frame.
+    """Write the film; sound, subtitles and metadata come along. progress is called after each frame.
 
-    source: where the film is, if it is not where it was. Raises InvalidPlanError where it is another film.
+    source: where the film is, if it is not where it was; or an open reader of it, which is then closed. encode:
+    codec, quality and preset. Raises InvalidPlanError where it is another film.
     """
-    path = str(source or plan.video)
+    path = source.info.name if isinstance(source, VideoReader) else str(source or plan.video)
     if os.path.exists(target) and os.path.exists(path) and os.path.samefile(path, target):
         raise OutputError("would replace the film that is read", remedy="choose another name", source=str(target))
     count = 0
-    with VideoReader(path) as reader:
+    with source if isinstance(source, VideoReader) else VideoReader(path) as reader:
         _check_film(plan, reader.info)
-        with VideoWriter(target, plan.size, reader.info.frames_per_second, like=reader) as writer:
+        writer = VideoWriter(target, plan.size, reader.info.frames_per_second, like=reader, encode=encode)
+        with writer:
             for found in reader.frames_and_packets(writer.carried):
                 if not isinstance(found, VideoFrame):
                     writer.copy(found)
                     continue
                 shot = plan.shot_at(found.seconds)
-                if shot.padding:
-                    writer.write_picture(_padded(found, shot, plan), found)
-                else:
-                    writer.write_cut(found, shot.path.box_at(float(found.seconds)))
+                box = shot.path.box_at(float(found.seconds))
+                writer.write_cut(found, box, padding=_padding(shot, box, plan), pad=plan.pad)
                 count += 1
                 progress()
-        warnings = [*plan.warnings, *(w for s in plan.shots for w in s.warnings), *writer.warnings]
+        warnings = [*plan.warnings, *(w for s in plan.shots for w in s.warnings), *reader.warnings, *writer.warnings]
     return Reframed(plan, str(target), count, tuple(dict.fromkeys(warnings)))
 
 
 def reframe(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
-    aspect: RatioLike = "9:16",
-    **options: Any,
+    ratio: RatioLike = "9:16",
+    *,
+    size: SizeLike | None = None,
+    tightness: float = 0.0,
+    must_keep: Sequence[MustKeep | BoxLike] = (),
+    pad: str | None = None,
+    limits: TrackLimits | None = None,
+    rate: float = RATE,
+    revision: str | None = None,
+    network: Network | None = None,
+    encode: EncodeOptions | None = None,
+    progress: Callable[[], object] = lambda: None,
 ) -> Reframed:
-    """A film cut to another ratio, in one line. The options are those of `plan_reframe`."""
-    VideoWriter(target, Size(2, 2), 1)  # refuses a bad name before any work
-    return render_reframe(plan_reframe(source, aspect, **options), target)
+    """Reframe a film to another ratio, in one line. The options are those of `plan_reframe` and `render_reframe`.
+
+    The file is opened twice: once to look, once to write. progress is called after each frame that is read.
+    """
+    check_name(target)
+    plan = plan_reframe(
+        source,
+        ratio,
+        size=size,
+        tightness=tightness,
+        must_keep=must_keep,
+        pad=pad,
+        limits=limits,
+        rate=rate,
+        revision=revision,
+        network=network,
+        progress=progress,
+    )
+    return render_reframe(plan, target, encode=encode)
 
 
 def strip(
@@ -145,12 +178,13 @@ def strip(
 
     Of long films every n-th still, so that there are no more than `most`.
     """
-    step = max(every_seconds, plan.seconds / most)
+    step = max(every_seconds, float(plan.seconds) / most)
     tiles: list[Tile] = []
     with VideoReader(source or plan.video) as reader:
         _check_film(plan, reader.info)
         due = 0.0
-        wide = max(1, round(height * plan.video_size.width * reader.info.pixel_aspect / plan.video_size.height))
+        shown = reader.info.display_size
+        wide = max(1, round(height * shown.width / shown.height))
         for frame in reader.frames():
             if float(frame.seconds) < due:
                 continue
@@ -162,6 +196,17 @@ def strip(
     return contact_sheet([tiles[i : i + columns] for i in range(0, len(tiles), columns)], tile_height=height, gap=6)
 
 
+def checked_size(size: Size, ratio: AspectRatio) -> Size:
+    """Return a size with even sides. Raises InvalidValueError where it has another ratio: that would stretch."""
+    wanted = ratio.largest_in(size)
+    if abs(wanted.width - size.width) > SIZE_SLACK or abs(wanted.height - size.height) > SIZE_SLACK:
+        raise InvalidValueError(
+            f"expected a size of the ratio {ratio}, got {size}, which would stretch the film",
+            remedy=f"use {wanted}, or the ratio {AspectRatio.parse(size)}",
+        )
+    return even(size)
+
+
 def _window(video: VideoInfo, ratio: AspectRatio) -> Size:
     """The largest window of a ratio, in stored pixels, odd sides less a pixel."""
     if min(video.size.width, video.size.height) < 2:
@@ -169,7 +214,8 @@ def _window(video: VideoInfo, ratio: AspectRatio) -> Size:
             f"has {video.size} pixels; a film needs 2x2 or more", remedy="give a larger one", source=video.name
         )
     largest = AspectRatio(ratio.value / video.pixel_aspect).largest_in(video.size)
-    return even(Size(max(largest.width, 2), max(largest.height, 2)))
+    window = Size(max(largest.width, 2), max(largest.height, 2))
+    return even(window) if video.pixel_aspect == 1 else window
 
 
 def _check_film(plan: ReframePlan, info: VideoInfo) -> None:
@@ -181,11 +227,14 @@ def _check_film(plan: ReframePlan, info: VideoInfo) -> None:
         )
 
 
-def _padded(frame: VideoFrame, shot: ShotPath, plan: ReframePlan) -> PillowImage.Image:
-    picture = PillowImage.fromarray(frame.pixels())
-    box = shot.path.box_at(float(frame.seconds)).to_pixels(plan.video_size)
-    window = Frame(box, 0.0, (), 0.0, shot.padding)
-    return cut_frame(picture, window, planned=Size(*picture.size), size=plan.size, pad=plan.pad)
+def _padding(shot: ShotPath, box: Box, plan: ReframePlan) -> Padding | None:
+    """A shot's padding in pixels of the result."""
+    if not shot.padding:
+        return None
+    pad = shot.padding
+    wide = box.width * plan.video_size.width + pad.left + pad.right
+    high = box.height * plan.video_size.height + pad.top + pad.bottom
+    return pad.scaled(plan.size.width / wide, plan.size.height / high)
 
 
 def _outlined(still: PillowImage.Image, box: Box) -> PillowImage.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal
@@ -13,14 +13,16 @@ from typing import Any, Literal
 import numpy as np
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError
-from eyefirst.films.path import CameraPath, KeyFrame
-from eyefirst.films.video_io import even
+from eyefirst.films.path import CameraPath, KeyFrame, understood
+from eyefirst.films.writer import even
 from eyefirst.framing import FramingOptions, Padding
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Size
 
 SCHEMA = "eyefirst.reframe/1"
 Kind = Literal["hold", "pan", "track", "pad"]
 KINDS = ("hold", "pan", "track", "pad")
+RATIO_SLACK, PIXEL_SLACK = 0.01, 3.0
+"""A window may miss the ratio of the result by this share and so many pixels: sides are whole and even."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class MustKeep:
 
     @classmethod
     def parse(cls, value: MustKeep | BoxLike) -> MustKeep:
-        """From a box, or a text such as "0.1,0.2,0.5,0.9@5-12.5" or "...@1:05-1:12"; no span is the whole film."""
+        """Read a box, or a text such as "0.1,0.2,0.5,0.9@5-12.5" or "...@1:05-1:12"; no span is the whole film."""
         if isinstance(value, MustKeep):
             return value
         if not isinstance(value, str):
@@ -55,12 +57,19 @@ class MustKeep:
         return cls(Box.parse(box), _seconds(match[1]) if match[1] else 0.0, _seconds(match[2]) if match[2] else None)
 
     def holds_at(self, seconds: float) -> bool:
-        """Whether the time lies in its span."""
+        """Return whether the time lies in its span."""
         return self.start <= seconds and (self.end is None or seconds < self.end)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return box and span by name, for JSON."""
         return {"box": self.box.to_dict(), "start": self.start, "end": self.end}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> MustKeep:
+        """Read what `to_dict` wrote. Raises InvalidPlanError."""
+        with understood("a region to keep"):
+            end = values["end"]
+            return cls(Box.from_dict(values["box"]), float(values["start"]), None if end is None else float(end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,34 +91,54 @@ class ShotPath:
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the shot by name, for JSON. start_seconds and end_seconds are for readers alone."""
         return {
             "start": str(self.start),
             "end": str(self.end),
             "start_seconds": round(float(self.start), 4),
             "end_seconds": round(float(self.end), 4),
             "kind": self.kind,
-            "interpolation": self.path.interpolation,
-            "keys": [{"seconds": round(k.seconds, 5), "box": k.box.to_dict()} for k in self.path.keys],
+            **self.path.to_dict(),
             "padding": self.padding.to_dict() if self.padding else None,
-            "kept": round(self.kept, 4),
-            "kept_by_centre": round(self.kept_by_centre, 4),
+            "kept": self.kept,
+            "kept_by_centre": self.kept_by_centre,
             "warnings": list(self.warnings),
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ShotPath:
+        """Read what `to_dict` wrote. Raises InvalidPlanError."""
+        with understood("a shot of a reframed film"):
+            if values["kind"] not in KINDS:
+                raise InvalidPlanError(
+                    f"expected one of {', '.join(KINDS)}, got {values['kind']!r}", remedy="choose one"
+                )
+            return cls(
+                Fraction(values["start"]),
+                Fraction(values["end"]),
+                values["kind"],
+                CameraPath.from_dict(values),
+                float(values["kept"]),
+                float(values["kept_by_centre"]),
+                Padding(**values["padding"]) if values["padding"] else None,
+                tuple(map(str, values["warnings"])),
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class ReframePlan:
     """A film's camera path as data.
 
-    video: the file. video_size: upright, in stored pixels. seconds: its length. size: of the result. pad: how
-    padding is filled. shots: in order, without gaps. warnings: plain words.
+    video: the file. video_size: upright, in stored pixels. pixel_aspect: width of such a pixel by its height.
+    seconds: the film's length. ratio, size: of the result, in square pixels. pad: how padding is filled. shots: in
+    order, without gaps. warnings: plain words.
     """
 
     video: str
     video_size: Size
-    seconds: float
-    aspect: AspectRatio
+    pixel_aspect: Fraction
+    seconds: Fraction
+    ratio: AspectRatio
     size: Size
     pad: str | None
     revision: str
@@ -121,17 +150,37 @@ class ReframePlan:
         if not starts or any(b <= a for a, b in pairwise(starts)):
             raise InvalidPlanError("expected shots at rising times", remedy="plan again")
         if self.size != even(self.size):
-            raise InvalidPlanError(f"expected even sides, got {self.size}", remedy="H.264 needs them even")
+            raise InvalidPlanError(f"expected even sides, got {self.size}", remedy="most codecs need them even")
+        if not self.pixel_aspect > 0:
+            raise InvalidPlanError(f"expected a pixel aspect above 0, got {self.pixel_aspect}", remedy="1 is square")
+        for number, shot in enumerate(self.shots, 1):
+            for key in shot.path.keys:
+                self._check_window(number, shot, key)
+
+    def _check_window(self, number: int, shot: ShotPath, key: KeyFrame) -> None:
+        """A window of another ratio than the result's would be stretched."""
+        pad = shot.padding or Padding()
+        wide = (key.box.width * self.video_size.width + pad.left + pad.right) * float(self.pixel_aspect)
+        high = key.box.height * self.video_size.height + pad.top + pad.bottom
+        wanted = high * self.size.width / self.size.height
+        if abs(wide - wanted) > RATIO_SLACK * max(wide, wanted) + PIXEL_SLACK * max(
+            self.size.width / self.size.height, 1
+        ):
+            raise InvalidPlanError(
+                f"shot {number}'s key frame at {key.seconds:g} s is {wide:.0f}x{high:.0f} pixels; "
+                f"expected the ratio of {self.size}, which is {wanted:.0f}x{high:.0f}",
+                remedy="change the box, or plan again",
+            )
 
     def shot_at(self, seconds: Fraction | float) -> ShotPath:
-        """The shot that a time belongs to."""
+        """Return the shot that a time belongs to."""
         exact = (
             seconds if isinstance(seconds, Fraction) else Fraction(seconds) + Fraction(1, 10**6)
         )  # floats fall short
         return self.shots[max(bisect_right([s.start for s in self.shots], exact) - 1, 0)]
 
     def box_at(self, seconds: Fraction | float) -> Box:
-        """Where the window is at a time."""
+        """Return where the window is at a time."""
         return self.shot_at(seconds).path.box_at(float(seconds))
 
     @property
@@ -141,18 +190,20 @@ class ReframePlan:
 
     @property
     def kept_by_centre(self) -> float:
-        """The same of the centre crop."""
+        """Share of the attention inside of the centre crop."""
         return _over_time(self.shots, [s.kept_by_centre for s in self.shots])
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return the plan as JSON values. `seconds`, `kept` and `kept_by_centre` of the film are for readers alone."""
         return {
             "schema": SCHEMA,
             "video": self.video,
-            "video_size": {"width": self.video_size.width, "height": self.video_size.height},
-            "seconds": round(self.seconds, 4),
-            "aspect": str(self.aspect),
-            "size": {"width": self.size.width, "height": self.size.height},
+            "video_size": asdict(self.video_size),
+            "pixel_aspect": str(self.pixel_aspect),
+            "duration": str(self.seconds),
+            "seconds": round(float(self.seconds), 4),
+            "ratio": str(self.ratio),
+            "size": asdict(self.size),
             "pad": self.pad,
             "revision": self.revision,
             "kept": round(self.kept, 4),
@@ -163,33 +214,30 @@ class ReframePlan:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ReframePlan:
-        """Reads what `to_dict` wrote. Raises InvalidPlanError."""
-        try:
+        """Read what `to_dict` wrote. Raises InvalidPlanError."""
+        with understood("the plan of a reframed film"):
             if values["schema"] != SCHEMA:
                 raise InvalidPlanError(f"expected the schema {SCHEMA}, got {values['schema']!r}", remedy="plan again")
             return cls(
                 video=str(values["video"]),
                 video_size=Size(**values["video_size"]),
-                seconds=float(values["seconds"]),
-                aspect=AspectRatio.parse(values["aspect"]),
+                pixel_aspect=Fraction(values.get("pixel_aspect", 1)),
+                seconds=Fraction(values.get("duration", values["seconds"])),
+                ratio=AspectRatio.parse(values["ratio"] if "ratio" in values else values["aspect"]),
                 size=Size(**values["size"]),
                 pad=FramingOptions(pad=values["pad"]).pad,
                 revision=str(values["revision"]),
-                shots=tuple(_shot_from(s) for s in values["shots"]),
+                shots=tuple(ShotPath.from_dict(s) for s in values["shots"]),
                 warnings=tuple(map(str, values["warnings"])),
             )
-        except InvalidPlanError:
-            raise
-        except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
-            raise InvalidPlanError(f"is not the plan of a reframed film: {error!r}", remedy="plan again") from error
 
 
 def ffmpeg_filter(plan: ReframePlan, commands: str) -> str:
     """The value of ffmpeg's -vf that follows the path; `ffmpeg_commands` gives what the file `commands` has to hold."""
     window, _, _ = _pixel_window(plan, plan.shots[0].path.keys[0].box)
     name = re.sub(r"([\\':,;\[\]])", r"\\\1", commands)
-    scale = f",scale={plan.size.width}:{plan.size.height}"
-    return f"sendcmd=f={name},crop=w={window.width}:h={window.height}" + (scale if window != plan.size else "")
+    scale = f",scale={plan.size.width}:{plan.size.height}:flags=bicubic,setsar=1" if window != plan.size else ""
+    return f"sendcmd=f={name},crop=w={window.width}:h={window.height}:exact=1{scale}"
 
 
 def ffmpeg_commands(plan: ReframePlan, *, frames_per_second: float = 50.0) -> str:
@@ -220,22 +268,6 @@ def _pixel_window(plan: ReframePlan, box: Box) -> tuple[Size, int, int]:
 
 def _over_time(shots: Sequence[ShotPath], values: Sequence[float]) -> float:
     return float(np.average(values, weights=[max(float(s.end - s.start), 1e-6) for s in shots]))
-
-
-def _shot_from(values: Mapping[str, Any]) -> ShotPath:
-    if values["kind"] not in KINDS:
-        raise InvalidPlanError(f"expected one of {', '.join(KINDS)}, got {values['kind']!r}", remedy="choose one")
-    keys = tuple(KeyFrame(float(k["seconds"]), Box(**k["box"])) for k in values["keys"])
-    return ShotPath(
-        Fraction(values["start"]),
-        Fraction(values["end"]),
-        values["kind"],
-        CameraPath(keys, values["interpolation"]),
-        float(values["kept"]),
-        float(values["kept_by_centre"]),
-        Padding(**values["padding"]) if values["padding"] else None,
-        tuple(map(str, values["warnings"])),
-    )
 
 
 def _seconds(text: str) -> float:

@@ -25,7 +25,8 @@ from PIL import Image as PillowImage
 from eyefirst.boxes import SalientObject
 from eyefirst.detectors import Detector, load_detector
 from eyefirst.errors import InvalidValueError, MissingExtraError
-from eyefirst.films.video_io import VideoFrame, VideoInfo, VideoReader, pyav
+from eyefirst.films.frames import VideoFrame, VideoInfo
+from eyefirst.films.reader import VideoReader, pyav
 from eyefirst.geometry import AspectRatio, Box, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Animation
@@ -163,7 +164,7 @@ def need_video() -> None:
 
 
 def watch(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | VideoReader,
     *,
     rate: float = RATE,
     network: Network | None = None,
@@ -179,12 +180,12 @@ def watch(
         raise InvalidValueError(f"expected a rate of 0.1..30 frames a second, got {rate!r}", remedy="3 is usual")
     need_video()
     looker = network or load_network(revision)
-    with VideoReader(source) as reader, closing(_Observer(reader.info, rate, looker)) as observer:
+    opened = source if isinstance(source, VideoReader) else VideoReader(source)
+    with opened as reader, closing(_Observer(reader.info, rate, looker)) as observer:
         for frame in reader.frames():
             observer.see(frame)
             progress()
-        warnings = (f"{reader.damaged_packets} damaged packets were skipped",) if reader.damaged_packets else ()
-        return observer.footage(warnings)
+        return observer.footage(reader.warnings)
 
 
 def rank_shots(

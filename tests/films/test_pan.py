@@ -17,8 +17,10 @@ from skimage import data
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError
 from eyefirst.films.pan import film_frames, frame_count, order_by_time, plan_pan, preview, render_pan
-from eyefirst.films.path import KeyFrame, Move, PanPlan, SpeedLimits, between, eased, seconds_needed
-from eyefirst.films.video_io import VideoWriter, even, read_sound
+from eyefirst.films.pan_plan import Move, PanPlan
+from eyefirst.films.path import KeyFrame, SpeedLimits, between, eased, seconds_needed
+from eyefirst.films.sound import read_sound
+from eyefirst.films.writer import VideoWriter, even
 from eyefirst.geometry import Box, Size
 
 FILM = Size(160, 90)

@@ -15,14 +15,29 @@ from benchmarks.quality.video.__main__ import main
 from benchmarks.quality.video.clips import SCENES, SIZE, film
 from benchmarks.quality.video.measure import best_window, costs, fully_inside, path_figures
 
+from eyefirst.films.frames import ColourTags, VideoInfo
 from eyefirst.films.path import CameraPath, KeyFrame
+from eyefirst.films.planes import Turn
+from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe_plan import ReframePlan, ShotPath
 from eyefirst.films.shots import Footage, Shot, Sight
-from eyefirst.films.video_io import VideoInfo, VideoReader
 from eyefirst.geometry import AspectRatio, Box, Size
 
 QUARTER = 0.25
-INFO = VideoInfo("a.mp4", Size(400, 100), 0, Fraction(1), Fraction(24), Fraction(2), 48, "sdr", False)
+INFO = VideoInfo(
+    "a.mp4",
+    Size(400, 100),
+    Turn(),
+    Fraction(1),
+    Fraction(24),
+    Fraction(2),
+    48,
+    "sdr",
+    False,
+    8,
+    "4:2:0",
+    ColourTags(2, 2, 2, 0),
+)
 
 
 def sight(seconds: float, place: float) -> Sight:
@@ -35,7 +50,8 @@ def sight(seconds: float, place: float) -> Sight:
 def plan_of(keys: list[tuple[float, float]]) -> ReframePlan:
     path = CameraPath(tuple(KeyFrame(t, Box(x, 0, x + QUARTER, 1)) for t, x in keys))
     shot = ShotPath(Fraction(0), Fraction(2), "hold" if len(keys) == 1 else "pan", path, 0.0, 0.0)
-    return ReframePlan("a.mp4", Size(400, 100), 2.0, AspectRatio.parse("1:1"), Size(100, 100), None, "r", (shot,))
+    size, square = Size(400, 100), AspectRatio.parse("1:1")
+    return ReframePlan("a.mp4", size, Fraction(1), Fraction(2), square, Size(100, 100), None, "r", (shot,))
 
 
 def test_figures_of_a_still_camera_before_a_jumping_subject() -> None:

@@ -1,0 +1,117 @@
+"""What a film says about itself, and one decoded frame of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from eyefirst.films.planes import Turn
+from eyefirst.films.tone_mapping import tone_mapped
+from eyefirst.geometry import Size
+
+TALLEST_601 = 720
+"""Films of less height without a word about their colours are taken for BT.601, as players do."""
+
+
+class Scale(Protocol):
+    """Converts a stored frame to packed pixels of a size."""
+
+    def __call__(self, frame: VideoFrame, size: Size, format: str, interpolation: str) -> NDArray[Any]:
+        """Return the pixels, (height, width, 3), of FFmpeg's format."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColourTags:
+    """What a film says about its colours, in FFmpeg's numbers (ITU-T H.273); 2 and range 0: nothing is said."""
+
+    primaries: int
+    transfer: int
+    matrix: int
+    range: int
+
+    @property
+    def is_full_range(self) -> bool:
+        """Whether black is 0, not 16."""
+        return self.range == 2
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a film says about itself.
+
+    size: upright, in stored pixels. turn: from a stored frame to the upright one. pixel_aspect: width of a pixel by
+    its height, upright. frames_per_second: the average. seconds, frame_count: as the file says, None where it does
+    not. transfer: "sdr", "pq" or "hlg". bits: of one sample. chroma: "4:2:0", "4:2:2", "4:4:4", "grey" or "rgb".
+    """
+
+    name: str
+    size: Size
+    turn: Turn
+    pixel_aspect: Fraction
+    frames_per_second: Fraction
+    seconds: Fraction | None
+    frame_count: int | None
+    transfer: str
+    has_alpha: bool
+    bits: int
+    chroma: str
+    colours: ColourTags
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many frames to expect, for a progress bar; None where nothing tells."""
+        if self.frame_count:
+            return self.frame_count
+        return round(self.seconds * self.frames_per_second) if self.seconds else None
+
+    @property
+    def display_size(self) -> Size:
+        """The upright size in square pixels: the short side grows, so that no detail is lost."""
+        if self.pixel_aspect >= 1:
+            return Size(max(1, round(self.size.width * self.pixel_aspect)), self.size.height)
+        return Size(self.size.width, max(1, round(self.size.height / self.pixel_aspect)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoFrame:
+    """One decoded frame. seconds: from the film's start. raw: PyAV's own, as stored. scale: the reader's."""
+
+    seconds: Fraction
+    raw: Any
+    info: VideoInfo
+    scale: Scale
+
+    def pixels(self, size: Size | None = None) -> NDArray[np.uint8]:
+        """Return upright sRGB, (height, width, 3) uint8, of the film's size or squashed to another.
+
+        High dynamic range is tone-mapped.
+        """
+        info = self.info
+        stored = info.turn.turned(size or info.size)
+        hdr = info.transfer != "sdr"
+        pixels = self.scale(self, stored, "rgb48le" if hdr else "rgb24", "BILINEAR")
+        if hdr:
+            pixels = tone_mapped(pixels, info.transfer)
+        return np.ascontiguousarray(info.turn.upright(pixels))
+
+    def rough(self, side: int) -> NDArray[np.uint8]:
+        """Return the frame squashed to (side, side, 3) uint8 BGR the fast way, as it is stored: to find cuts."""
+        return self.scale(self, Size(side, side), "bgr24", "FAST_BILINEAR")
+
+    def picture(self) -> PillowImage.Image:
+        """Return the upright frame for looking at: full resolution, sRGB, square pixels."""
+        picture = PillowImage.fromarray(self.pixels())
+        size = self.info.display_size.as_tuple
+        return picture if picture.size == size else picture.resize(size, PillowImage.Resampling.BICUBIC)
+
+
+def source_matrix(info: VideoInfo) -> str | None:
+    """Return swscale's name of the matrix of a film that does not name it; None: the frames name it."""
+    if info.colours.matrix != 2 or info.chroma == "rgb":
+        return None
+    return "ITU601" if min(info.size.width, info.size.height) < TALLEST_601 else "ITU709"

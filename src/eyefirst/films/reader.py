@@ -1,0 +1,381 @@
+"""Reading films, with PyAV (the extra `[video]`).
+
+Frames are streamed: one is in memory at a time. Times are exact: a frame's time is its time stamp times the time
+base of its stream, a Fraction of a second, counted from the start of the film as players count. A file is opened
+once; the packets that come before the first frame are kept and given out again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from heapq import heappop, heappush
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyefirst.errors import (
+    MissingExtraError,
+    NotAPictureError,
+    PictureNotFoundError,
+    TruncatedPictureError,
+    UnsupportedPictureError,
+)
+from eyefirst.films.frames import ColourTags, VideoFrame, VideoInfo, source_matrix
+from eyefirst.films.planes import Turn, padded, planes_of
+from eyefirst.films.restarts import Restarts
+from eyefirst.films.tone_mapping import HDR_TRANSFERS
+from eyefirst.geometry import Size
+
+MOST_PIXELS = 8192 * 8192
+TOO_MANY_DAMAGED = 1000
+HIGHEST_RATE = 1000
+"""Frames a second; a file that claims more gives the base of its clock."""
+MOST_WAITING = 3000
+"""Packets that are read to find the first frame."""
+
+
+def pyav(needed_for: str = "making films") -> Any:
+    """Return PyAV, or raise the error that names the extra."""
+    try:
+        import av  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise MissingExtraError.for_extra("video", needed_for) from error
+    return av
+
+
+class VideoReader:
+    """Reads a film's frames in order. A context manager.
+
+    Damaged packets are skipped and counted. Interlaced frames are de-interlaced. Times that start anew midway go on,
+    and frames of another size are fitted into the first one's. `warnings` says which of it happened.
+
+    Raises PictureNotFoundError, NotAPictureError for what holds no film, TruncatedPictureError where no frame can be
+    decoded, and MissingExtraError without the extra `[video]`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._av = pyav("reading films")
+        self._name = os.fspath(path)
+        if not os.path.isfile(path):
+            raise PictureNotFoundError("there is no such file", remedy="check the path", source=self._name)
+        self.damaged_packets = 0
+        self._words: list[str] = []
+        self._other_sizes: set[Size] = set()
+        self._deinterlacer: Any = None
+        self._waiting: list[Any] = []
+        self._in_order: list[int] | None = None
+        self._times = Restarts(Fraction(0), can_jump=False)
+        self._scalers: dict[tuple[Size, str, str], Any] = {}
+        self._start_over()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.container.close()
+
+    @property
+    def start(self) -> Fraction:
+        """The time stamp, in seconds, that counts as 0."""
+        return self._start
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was odd in the film, as far as it was read, in plain words."""
+        damaged = (f"{self.damaged_packets} damaged packets were skipped",) if self.damaged_packets else ()
+        return (*self._words, *self._times.warnings, *damaged)
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """Return every frame, in order of time."""
+        for found in self.frames_and_packets():
+            if isinstance(found, VideoFrame):
+                yield found
+
+    def frames_and_packets(self, others: Sequence[Any] = ()) -> Iterator[VideoFrame | Any]:
+        """Return frames, and between them the packets of other streams, in the file's order.
+
+        Time stamps of packets are counted from the film's start. Packets that an edit list hides are left out.
+        """
+        wanted = {s.index for s in others}
+        last: Fraction | None = None
+        for found in self._found(others):
+            if isinstance(found, self._av.Packet):
+                if found.stream.index in wanted and found.size and not found.is_discard:
+                    yield found
+                continue
+            for raw, seconds in self._progressive(found):
+                if last is None or seconds > last:
+                    last = seconds
+                    yield VideoFrame(seconds, self._conformed(raw, seconds), self.info, self._scaled)
+
+    def frames_from(self, seconds: Fraction) -> Iterator[VideoFrame]:
+        """Return frames from a key frame no later than a time on, read anew."""
+        if self._can_seek:
+            self._waiting = []
+            self._deinterlacer = None
+            self._times.begin_anew()
+            self._in_order = None if self._in_order is None else []
+            target = int((seconds + self._start) / self.stream.time_base)
+            with contextlib.suppress(self._av.error.FFmpegError, OSError):
+                self.container.seek(max(target, 0), stream=self.stream)
+                return self.frames()
+        self.container.close()
+        self._start_over()
+        return self.frames()
+
+    def frame_at(self, seconds: Fraction) -> VideoFrame:
+        """Return the frame shown at a time: the last one that begins no later; else the first."""
+        found = None
+        for frame in self.frames_from(seconds):
+            if found is not None and frame.seconds > seconds:
+                break
+            found = frame
+        if found is None:
+            raise TruncatedPictureError("no frame can be decoded there", remedy="copy it again", source=self._name)
+        return found
+
+    def _scaled(self, frame: VideoFrame, size: Size, format: str, interpolation: str) -> NDArray[Any]:
+        """By a scaler that is kept: setting one up takes longer than using it."""
+        made = self._av.video.reformatter.VideoReformatter
+        scaler = self._scalers.setdefault((size, format, interpolation), made())
+        matrix = source_matrix(self.info)
+        small = scaler.reformat(
+            frame.raw, size.width, size.height, format, interpolation=interpolation, src_colorspace=matrix
+        )
+        return np.asarray(small.to_ndarray())
+
+    def _start_over(self) -> None:
+        self._open()
+        self.damaged_packets = self._count = 0
+        self._deinterlacer = None
+        try:
+            self._waiting = self._first_packets()
+            self.info = self._look()
+        except BaseException:
+            self.container.close()
+            raise
+
+    def _found(self, others: Sequence[Any]) -> Iterator[Any]:
+        """Decoded frames, and packets of other streams, as they come."""
+        waiting, self._waiting = self._waiting, []
+        yield from waiting
+        for packet in self._packets(others):
+            yield from self._opened(packet)
+        if self._deinterlacer is not None:
+            yield None  # brings out the frames that the filter still holds
+
+    def _opened(self, packet: Any) -> Iterator[Any]:
+        """The frames of a film's packet, or another stream's packet itself; their times set right."""
+        self._times.set_right(packet)
+        if self._in_order is not None and packet.stream.index == self.stream.index and packet.size:
+            heappush(self._in_order, packet.dts if packet.dts is not None else packet.pts or 0)
+        if packet.stream.index == self.stream.index:
+            yield from self._decoded(packet)
+        else:
+            yield packet
+
+    def _packets(self, others: Sequence[Any]) -> Iterator[Any]:
+        """As they come; where the file breaks off, what came until there is the film."""
+        try:
+            yield from self.container.demux(self.stream, *others)
+        except (self._av.error.FFmpegError, OSError):
+            self.damaged_packets += 1
+            last = self._av.Packet()  # an empty one brings out the frames that the decoder still holds
+            last.stream = self.stream
+            yield last
+
+    def _decoded(self, packet: Any) -> list[Any]:
+        try:
+            return list(packet.decode())
+        except (self._av.error.FFmpegError, OSError):
+            self.damaged_packets += 1
+            if self.damaged_packets > TOO_MANY_DAMAGED:
+                raise
+            return []
+
+    def _progressive(self, raw: Any) -> Iterator[tuple[Any, Fraction]]:
+        """The frame and its time; of an interlaced film, what the filter makes of its fields."""
+        if raw is not None and self._deinterlacer is None:
+            if not raw.interlaced_frame:
+                yield raw, self._seconds_of(raw)
+                return
+            self._say("the film is interlaced, and is written de-interlaced")
+            self._deinterlacer = self._filter()
+        if raw is not None and raw.pts is None:
+            raw.pts = round(self._seconds_of(raw) / raw.time_base)
+        with contextlib.suppress(self._av.error.FFmpegError, OSError):
+            self._deinterlacer.push(raw)
+            while True:
+                made = self._deinterlacer.pull()
+                yield made, made.pts * Fraction(made.time_base)
+
+    def _filter(self) -> Any:
+        graph = self._av.filter.Graph()
+        graph.link_nodes(
+            graph.add_buffer(template=self.stream),
+            graph.add("bwdif", "mode=send_frame:deint=interlaced"),
+            graph.add("buffersink"),
+        ).configure()
+        return graph
+
+    def _seconds_of(self, raw: Any) -> Fraction:
+        """A frame's time; of a file without times, by its number."""
+        ticks = raw.pts if raw.pts is not None else raw.dts
+        if self._in_order:
+            ticks = heappop(self._in_order)
+        self._count += 1
+        if ticks is None:
+            rate = self.info.frames_per_second
+            self._say(f"the file has no times: {float(rate):.6g} frames a second are taken for granted")
+            return (self._count - 1) / rate
+        return ticks * Fraction(raw.time_base)
+
+    def _conformed(self, raw: Any, seconds: Fraction) -> Any:
+        """A frame of the first frame's size and format; one of another ratio gets bars."""
+        size, format = self._stored, self._format
+        if (raw.width, raw.height, raw.format.name) == (*size, format):
+            return raw
+        if (raw.width, raw.height) == tuple(size):
+            return raw.reformat(format=format)
+        other = Size(raw.width, raw.height)
+        if other not in self._other_sizes:
+            self._other_sizes.add(other)
+            self._say(f"the picture's size changes at {float(seconds):.2f} s from {size} to {other}: it is fitted in")
+        scale = min(size.width / raw.width, size.height / raw.height)
+        inner = Size(*(max(2, round(v * scale / 2) * 2) for v in (raw.width, raw.height)))
+        inner = Size(min(inner.width, size.width), min(inner.height, size.height))
+        fitted = raw.reformat(width=inner.width, height=inner.height, format=format)
+        if inner == size:
+            return fitted
+        result = self._av.VideoFrame(size.width, size.height, format)
+        result.colorspace, result.color_range = raw.colorspace, raw.color_range
+        bits = result.format.components[0].bits
+        black = 0 if int(raw.color_range) == 2 or result.format.is_rgb else 16 << (bits - 8)
+        for number, (plane, target) in enumerate(zip(planes_of(fitted), planes_of(result), strict=True)):
+            high, wide = target.shape
+            corner = ((wide - plane.shape[1]) // 2, (high - plane.shape[0]) // 2)
+            grey = number > 0 and not result.format.is_rgb
+            level = 128 << (bits - 8) if grey else black
+            target[...] = padded(plane, corner, Size(wide, high), "flat", level=level, bits=bits)
+        return result
+
+    def _say(self, words: str) -> None:
+        if words not in self._words:
+            self._words.append(words)
+
+    def _open(self) -> None:
+        name = self._name
+        try:
+            self.container = self._av.open(name, metadata_errors="replace")
+        except (self._av.error.FFmpegError, OSError, ValueError) as error:
+            raise NotAPictureError(
+                f"is not a film that FFmpeg reads: {getattr(error, 'strerror', None) or error}",
+                remedy="give e.g. an MP4, MOV, MKV or WebM",
+                source=name,
+            ) from error
+        films = [s for s in self.container.streams.video if not _is_cover(s) and s.codec_context is not None]
+        if not films:
+            self.container.close()
+            raise NotAPictureError("holds no moving pictures", remedy="give a film", source=name)
+        self.stream = next((s for s in films if s.disposition & type(s.disposition).default), films[0])
+        self.stream.thread_type = "AUTO"
+        self._start = _start_of(self.container, self._av.time_base)
+        flags = self.container.format.flags
+        breaks = bool(flags & type(self.container.format.flags).ts_discont) if hasattr(flags, "name") else False
+        self._can_seek = not breaks and self.stream.start_time is not None
+        # AVI knows the times of packets alone: the n-th frame that is shown has the n-th time
+        self._in_order = [] if self.container.format.name == "avi" else None
+        self._times = Restarts(self._start, can_jump=breaks)
+
+    def _first_packets(self) -> list[Any]:
+        """Packets and frames up to the first frame: it alone tells the size and the turn."""
+        stream, codec = self.stream, self.stream.codec_context
+        if codec.width * codec.height > MOST_PIXELS:
+            raise UnsupportedPictureError(
+                f"has {codec.width}x{codec.height} pixels, more than is read", remedy="scale it down", source=self._name
+            )
+        found: list[Any] = []
+        with contextlib.suppress(self._av.error.FFmpegError, OSError):
+            for packet in self.container.demux():
+                made = list(self._opened(packet))
+                found += made
+                if packet.stream.index == stream.index and made:
+                    return found
+                if len(found) > MOST_WAITING:
+                    break
+        raise TruncatedPictureError("no frame can be decoded", remedy="copy the film again", source=self._name)
+
+    def _look(self) -> VideoInfo:
+        """What the first frame and the file's head say."""
+        stream = self.stream
+        first = next(f for f in self._waiting if not isinstance(f, self._av.Packet))
+        turn = _turn_of(first)
+        if turn is None:
+            raise UnsupportedPictureError(
+                "is turned by an odd angle", remedy="turn it by quarters of a circle", source=self._name
+            )
+        self._stored, self._format = Size(first.width, first.height), first.format.name
+        aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+        aspect = (1 / aspect if turn.transposed else aspect) * Fraction(turn.stretch).limit_denominator(1000)
+        length = self.container.duration
+        own = stream.duration * stream.time_base if stream.duration else None
+        rates = (stream.average_rate, stream.guessed_rate)
+        rate = next((r for r in rates if r and 0 < r <= HIGHEST_RATE), 25)
+        codec = stream.codec_context
+        tags = (first.color_primaries, first.color_trc, first.colorspace, first.color_range)
+        context = (codec.color_primaries, codec.color_trc, codec.colorspace, codec.color_range)
+        unsaid = (2, 2, 2, 0)
+        colours = ColourTags(
+            *(int(t) if int(t) != u else int(c) for t, c, u in zip(tags, context, unsaid, strict=True))
+        )
+        if first.format.name.startswith("yuvj"):
+            colours = ColourTags(colours.primaries, colours.transfer, colours.matrix, 2)
+        return VideoInfo(
+            name=self._name,
+            size=turn.turned(self._stored),
+            turn=turn,
+            pixel_aspect=aspect,
+            frames_per_second=Fraction(rate),
+            seconds=Fraction(own) if own else Fraction(length, self._av.time_base) if length else None,
+            frame_count=stream.frames or None,
+            transfer=HDR_TRANSFERS.get(colours.transfer, "sdr"),
+            has_alpha=stream.metadata.get("alpha_mode") == "1" or any(c.is_alpha for c in first.format.components),
+            bits=max(c.bits for c in first.format.components),
+            chroma=_chroma_of(first.format),
+            colours=colours,
+        )
+
+
+def _start_of(container: Any, base: int) -> Fraction:
+    """The film's start, which is taken off every time: exact, where a stream starts there."""
+    start = Fraction(container.start_time or 0, base)
+    own = [s.start_time * Fraction(s.time_base) for s in container.streams if s.start_time is not None]
+    return next((s for s in own if abs(s - start) <= Fraction(2, base)), start)
+
+
+def _turn_of(frame: Any) -> Turn | None:
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return Turn()
+    return Turn.from_display_matrix([int(v) for v in np.frombuffer(bytes(matrix), np.int32)[:9]])
+
+
+def _chroma_of(format: Any) -> str:
+    if format.is_rgb or format.has_palette:
+        return "rgb"
+    if len(format.components) < 3:
+        return "grey"
+    wide, high = format.chroma_width(16), format.chroma_height(16)
+    return {(8, 8): "4:2:0", (8, 16): "4:2:2", (16, 16): "4:4:4"}.get((wide, high), "4:2:0")
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether a stream of pictures is only the cover of a song or film."""
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
