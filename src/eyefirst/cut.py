@@ -194,8 +194,11 @@ def _resampled(picture: PillowImage.Image, edges: tuple[float, float, float, flo
     whole = [round_half_up(e) for e in edges]
     is_copy = all(abs(e - w) < 1e-6 for e, w in zip(edges, whole, strict=True))
     if is_copy and (whole[2] - whole[0], whole[3] - whole[1]) == tuple(size):
-        return picture.crop((whole[0], whole[1], whole[2], whole[3]))
-    return picture.resize(size.as_tuple, PillowImage.Resampling.BICUBIC, edges, reducing_gap=2.0)
+        cut = picture.crop((whole[0], whole[1], whole[2], whole[3]))
+    else:
+        cut = picture.resize(size.as_tuple, PillowImage.Resampling.BICUBIC, edges, reducing_gap=2.0)
+    cut.info = {}  # a comment or a profile of the source must not be saved with the result
+    return cut
 
 
 def _padded(inner: PillowImage.Image, padding: Padding, size: Size, style: str) -> PillowImage.Image:

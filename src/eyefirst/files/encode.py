@@ -36,7 +36,7 @@ def encode(
     OutputError where the format cannot hold the picture.
     """
     animation = picture if isinstance(picture, Animation) else Animation((picture,), (0,), 0)
-    frames = animation.frames if format.has_frames else animation.frames[:1]
+    frames = tuple(map(_bare, animation.frames if format.has_frames else animation.frames[:1]))
     if not format.has_alpha:
         frames = tuple(on_colour(frame, background) for frame in frames)
     size = Size(*frames[0].size)
@@ -59,6 +59,15 @@ def encode(
             f"{format.name} cannot hold the picture: {error}", remedy="choose another size or format"
         ) from error
     return out.getvalue()
+
+
+def _bare(picture: PillowImage.Image) -> PillowImage.Image:
+    """The picture without what Pillow remembers of its source, such as a comment, which `save` would write."""
+    if not picture.info:
+        return picture
+    bare = picture.copy()
+    bare.info = {}
+    return bare
 
 
 def on_colour(picture: PillowImage.Image, colour: str) -> PillowImage.Image:
