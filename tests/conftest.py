@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,44 @@ from eyefirst import detectors, network
 from eyefirst.network import OnnxNetwork
 from eyefirst.registry import Registry
 from tests.make_tiny_network import make_tiny_network
+
+ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
+_unexpected: list[str] = []
+
+
+def _reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    longrepr = report.longrepr
+    text = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
+    return text.removeprefix("Skipped: ")
+
+
+def _note(report: pytest.TestReport | pytest.CollectReport) -> None:
+    allowed = [line for line in ALLOWED_SKIPS.read_text().splitlines() if line and not line.startswith("#")]
+    if os.environ.get("CI") and report.skipped and not _reason_of(report).startswith(tuple(allowed)):
+        _unexpected.append(f"{report.nodeid}: {_reason_of(report)}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """In CI, remember what is skipped for a reason that is not on the list."""
+    _note(report)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """The same for whole files."""
+    _note(report)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run for such a skip."""
+    if _unexpected and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests those are."""
+    for line in _unexpected:
+        terminalreporter.write_line(f"skipped in CI, and not allowed by tests/allowed_skips.txt: {line}", red=True)
 
 
 @pytest.fixture(scope="session")
