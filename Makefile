@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 TRAIN_RUN := $(TRAIN_VENV)/bin/python
 STACKS_RUN := $(STACKS_VENV)/bin/python
 
-.PHONY: help setup demo test test-main test-stacks test-training check bench quality clean
+.PHONY: help setup demo test test-main test-stacks test-training check bench quality mutate clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -55,6 +55,11 @@ bench: setup  ## time, beside rivals
 DATA ?= ../shared/data
 quality: setup  ## quality on held-back data, beside rivals; DATA names the folder of the shards
 	$(RUN) -m benchmarks.quality --shards $(DATA) --store build/store
+
+COUNT ?= 50
+mutate: setup  ## change the core at random, and list what the tests do not notice; COUNT changes are tried
+	$(RUN) -m pip install --quiet 'cosmic-ray>=8.3'
+	$(RUN) -m benchmarks.mutation --count $(COUNT)
 
 clean:  ## remove what the other verbs built
 	rm -rf $(VENV) $(TRAIN_VENV) $(STACKS_VENV) build dist
