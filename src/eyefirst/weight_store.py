@@ -1,8 +1,8 @@
 """From a network's revision to a verified file on this machine.
 
 `weights/index.json` names every revision that ships, with its size and SHA-256. A file is checked
-against its hash before it is used, once per process. `fetch_weights` is the only line of the package
-that reaches for the internet, and nothing in the package calls it.
+against its hash before it is used, once per process. `fetch_weights` reaches for the internet, and nothing
+in the package calls it. Beside it, only a service with allowed origins fetches anything.
 """
 
 from __future__ import annotations
