@@ -20,7 +20,7 @@ PAGES = [
     ROOT / "docs" / "inputs.md",
 ]
 """docs/models.md: tests/unit/test_mapped_network.py"""
-NEEDS = {"text": "rapidocr", "camera": "cv2", "enhance": "cv2", "pan": "av", "video": "scenedetect"}
+NEEDS = {"text": "rapidocr", "camera": "cv2", "enhance": "cv2", "pan": "av", "video": "av"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

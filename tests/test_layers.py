@@ -74,6 +74,7 @@ ROOMS = {
         "carried",
         "writer",
         "cuts",
+        "sights",
         "shots",
         "path",
         "reframe_plan",

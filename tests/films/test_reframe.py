@@ -29,7 +29,6 @@ from eyefirst.network import OnnxNetwork, Prediction
 from tests.make_clips import SIDE, WIDTH, make_clip
 
 av: Any = pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
-pytest.importorskip("scenedetect", reason="PySceneDetect comes with the extra 'video'")
 CLIPS = Path(__file__).parents[3] / "shared" / "data" / "video"
 HALF = SIDE / WIDTH / 2
 Where = Callable[[float], Sequence[tuple[float, float]]]
@@ -417,7 +416,7 @@ def test_what_is_refused(
     for options in ({"tightness": 2}, {"pad": "nocolour"}, {"must_keep": ["1,2"]}, {"size": "big"}):
         with pytest.raises(InvalidValueError):
             plan_reframe(footage, "9:16", **options)
-    monkeypatch.setitem(sys.modules, "scenedetect", None)
+    monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"eyefirst\[video\]"):
         watch(plan.video, network=tiny_network)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
-pytest.importorskip("scenedetect", reason="PySceneDetect comes with the extra 'video'")
+pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
 
 from benchmarks.quality.video.__main__ import main
 from benchmarks.quality.video.clips import SCENES, SIZE, film

@@ -501,7 +501,7 @@ def test_help_and_version_import_nothing_heavy() -> None:
 
 @pytest.fixture
 def talk(folder: Path) -> str:
-    pytest.importorskip("scenedetect", reason="PySceneDetect comes with the extra 'video'")
+    pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
     return str(make_clip(folder / "talk.mp4", seconds=1))
 
 
@@ -541,7 +541,7 @@ def test_films_are_refused_in_one_line(talk: str, words: tuple[str, ...], code: 
     assert hint in ran.err
 
 
-@pytest.mark.parametrize("missing", ["av", "scenedetect", "scipy"])
+@pytest.mark.parametrize("missing", ["av", "scipy"])
 def test_a_missing_extra_is_named_before_any_work(talk: str, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     monkeypatch.setattr("eyefirst.films.reader.VideoReader.__init__", lambda *_: pytest.fail("work was begun"))

@@ -1,4 +1,4 @@
-"""Cuts that are known, found by eyefirst and by PySceneDetect with its defaults: python -m benchmarks.quality.video.cuts.
+"""Known cuts, found by eyefirst and by PySceneDetect with its defaults: python -m benchmarks.quality.video.cuts.
 
 Scenes are moving windows on real photos, held by an unsteady hand, with noise. Between them the film cuts, also
 between overlapping parts of one photo; it dissolves, or fades through black. Flashes are no cuts.

@@ -17,6 +17,8 @@ AHEAD, BEHIND = 8, 6
 """Frames after and before a hard cut that are compared with it."""
 LEAST_CHANGE, LEAST_RATIO = 5.0, 2.2
 """A cut changes levels by at least so much on average, and so many times more than its neighbours."""
+LEAST_AREA = 0.2
+"""Share of the picture that a cut changes at least; less is a thing that comes or goes."""
 UNLIKE = 0.12
 """A cut's two sides differ by at least so much in shape: 1 less their correlation."""
 COMES_BACK = 0.55
@@ -86,6 +88,8 @@ class CutFinder:
             return []
         if min(_unlike(before[-1], a) for a in after[: max(len(after) - 1, 1)]) < UNLIKE:
             return []
+        if float((np.abs(part[at] - part[at - 1]).reshape(-1, 3).mean(1) > LEAST_CHANGE / 2).mean()) < LEAST_AREA:
+            return []
         self._last_cut = number
         return [number]
 
@@ -101,7 +105,7 @@ class CutFinder:
                 self._before = vector
             return []
         middle = (since + self._count - 1) // 2
-        if self._before is None or middle - self._last_cut < self._shortest:
+        if self._before is None or middle - self._last_cut < self._shortest or _unlike(self._before, vector) < UNLIKE:
             return []
         self._last_cut = self._last_end = middle
         return [middle]

@@ -23,7 +23,8 @@ from eyefirst.films.path import TrackLimits
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ShotPath
 from eyefirst.films.shot_camera import Camera
-from eyefirst.films.shots import RATE, Footage, watch
+from eyefirst.films.shots import RATE, watch
+from eyefirst.films.sights import Footage
 from eyefirst.films.writer import VideoWriter, check_name, even
 from eyefirst.framing import FramingOptions, Padding
 from eyefirst.geometry import AspectRatio, Box, BoxLike, RatioLike, Size, SizeLike

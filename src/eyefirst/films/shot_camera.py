@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from eyefirst.films.frames import VideoInfo
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits, eased, smooth_track
 from eyefirst.films.reframe_plan import KINDS, Kind, MustKeep, ShotPath
-from eyefirst.films.shots import Shot, Sight
+from eyefirst.films.sights import Shot, Sight
 from eyefirst.framing import Padding
 from eyefirst.geometry import Box, Size
 

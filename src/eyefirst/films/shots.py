@@ -1,6 +1,6 @@
 """Watching a film once: its shots, what there is to see in each, the best cover, and a short preview.
 
-PySceneDetect finds the cuts on small copies of the frames, as they pass (the extra `[video]`). The network looks
+Cuts are found on small copies of the frames, as they pass (`cuts`). The network looks
 at a few frames a second and at the first of every shot, unless nothing has moved since it last looked. Frames are
 not kept; what is remembered of a second of film takes about two kilobytes.
 """
@@ -8,7 +8,6 @@ not kept; what is remembered of a second of film takes about two kilobytes.
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,98 +21,31 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from eyefirst.boxes import SalientObject
 from eyefirst.detectors import Detector, load_detector
 from eyefirst.errors import InvalidValueError, MissingExtraError
+from eyefirst.films.cuts import AHEAD, CutFinder
 from eyefirst.films.frames import VideoFrame, VideoInfo
 from eyefirst.films.reader import VideoReader, pyav
+from eyefirst.films.sights import LOOK_SIDE, Footage, Looker, Shot, Sight
 from eyefirst.geometry import AspectRatio, Box, Size
-from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Animation
 from eyefirst.network import Network, load_network
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
-from eyefirst.tools.camera_guidance import salient_sharpness
 
 SCHEMA = "eyefirst.shots/1"
 RATE = 3.0
 """Frames a second that the network looks at."""
 SHORTEST_SHOT = 0.4
 """Seconds; what is shorter is a flash, not a shot."""
-CUT_RATIO, CUT_CHANGE = 3.0, 15.0
-"""A cut changes the picture so many times more than its neighbours do, and by so much: PySceneDetect's defaults."""
 CUT_SIDE = 64
 """Cuts are found on so many pixels each way."""
 STILL_LEVELS = 8
 """Nothing has moved where none of those pixels has changed by more than so many levels of 255."""
 MOST_WAITING = 4
 """Frames that wait to be looked at."""
-SOFT_SHARPNESS = 18.0
-"""Sharpness (see `salient_sharpness`) that halves a frame's score."""
-FLAT, FOUND_BONUS = 6.0, 0.15
-"""Grey levels of standard deviation below which a frame counts as blank; what a detector's find adds to a score."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sight:
-    """What there was to see in one analysed frame.
-
-    seconds: its time, from the film's start. across, down: the attention map's sums over columns and over rows,
-    (68,) float32, each adding up to 1; from the left, from the top. subjects: boxes in 0..1 of the upright
-    frame, with confidences. on_subjects: the share of the attention on each. score: how much there is to
-    see, 0..1. sharpness: of the salient part, in squared grey levels. contrast: standard deviation of the frame's
-    grey levels; a frame that is fading out has little.
-    """
-
-    seconds: Fraction
-    across: NDArray[np.float32]
-    down: NDArray[np.float32]
-    subjects: tuple[SalientObject, ...]
-    on_subjects: tuple[float, ...]
-    score: float
-    sharpness: float
-    contrast: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shot:
-    """Frames between two cuts. start, end: seconds, end exclusive. sights: its analysed frames, at least one."""
-
-    start: Fraction
-    end: Fraction
-    sights: tuple[Sight, ...]
-
-    @property
-    def seconds(self) -> float:
-        """How long it is."""
-        return float(self.end - self.start)
-
-    @property
-    def best(self) -> Sight:
-        """The frame with the most to see."""
-        return max(self.sights, key=lambda s: s.score)
-
-    @property
-    def score(self) -> float:
-        """How much there is to see, 0..1: its better half's mean."""
-        ranked = sorted((s.score for s in self.sights), reverse=True)
-        return float(np.mean(ranked[: (len(ranked) + 1) // 2]))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Footage:
-    """A film that was watched once. seconds: its length. rate: analysed frames a second. warnings: plain words."""
-
-    video: VideoInfo
-    seconds: Fraction
-    frame_count: int
-    rate: float
-    revision: str
-    shots: tuple[Shot, ...]
-    warnings: tuple[str, ...] = ()
-
-    def shot_at(self, seconds: Fraction) -> int:
-        """Which shot a time belongs to."""
-        return max(bisect_right([s.start for s in self.shots], seconds) - 1, 0)
+LONGEST_MEMORY = 5.0
+"""Seconds for which times of frames are kept: a dissolve is found after it ended."""
+FOUND_BONUS = 0.15
+"""What a detector's find adds to a score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +90,8 @@ def timecode(seconds: Fraction | float) -> str:
 def need_video() -> None:
     """Raises MissingExtraError where a part of the extra `[video]` is missing, before any work is done."""
     pyav("working on films")
-    for module, needed_for in (("scenedetect", "finding shots"), ("scipy", "smooth camera paths")):
-        if find_spec(module) is None:
-            raise MissingExtraError.for_extra("video", needed_for)
+    if find_spec("scipy") is None:
+        raise MissingExtraError.for_extra("video", "smooth camera paths")
 
 
 def watch(
@@ -185,7 +116,7 @@ def watch(
         for frame in reader.frames():
             observer.see(frame)
             progress()
-        return observer.footage(reader.warnings)
+        return observer.footage(lambda: reader.warnings)
 
 
 def rank_shots(
@@ -265,19 +196,18 @@ class _Observer:
 
     def __init__(self, info: VideoInfo, rate: float, network: Network) -> None:
         self._info, self._rate, self._network = info, rate, network
-        self._cutter, self._timecode = _cut_detector(info)
-        self._side = max(network.input_side, 16)
-        self._recent: deque[tuple[int, VideoFrame, NDArray[np.uint8]]] = deque(
-            maxlen=2 * self._cutter.event_buffer_length + 2
-        )
+        per_second = float(info.frames_per_second)
+        self._cutter = CutFinder(per_second, max(1, round(SHORTEST_SHOT * per_second)))
+        self._looker = Looker(network)
+        self._recent: deque[tuple[int, VideoFrame, NDArray[np.uint8]]] = deque(maxlen=AHEAD + 2)
+        self._times: deque[tuple[int, Fraction]] = deque(maxlen=round(LONGEST_MEMORY * per_second) + 2)
         self._sights: dict[int, tuple[Fraction, Future[Sight]]] = {}
         self._latest: tuple[NDArray[np.int16], Future[Sight]] | None = None
         self._worker = ThreadPoolExecutor(1, "eyefirst-watch")
-        self._times: dict[int, Fraction] = {}
-        self._cuts: list[int] = []
+        self._cuts: list[tuple[int, Fraction]] = []
         self._count = 0
         self._due = Fraction(0)
-        self._last = self._before = Fraction(0)
+        self._first = self._last = self._before = Fraction(0)
 
     def close(self) -> None:
         self._worker.shutdown(cancel_futures=True)
@@ -286,34 +216,39 @@ class _Observer:
         number, self._count = self._count, self._count + 1
         self._before, self._last = self._last, frame.seconds
         if number == 0:
-            self._times[0] = self._due = frame.seconds
+            self._first = self._due = frame.seconds
         rough = frame.rough(CUT_SIDE)
         self._recent.append((number, frame, rough))
+        self._times.append((number, frame.seconds))
         if frame.seconds >= self._due:
             self._look(number, frame, rough)
             step = 1 / Fraction(self._rate)
             self._due = max(self._due + step, frame.seconds + step / 2)
-        for cut in self._cutter.process_frame(self._timecode(number), rough):
-            found = next((r for r in self._recent if r[0] == cut.frame_num), None)
-            if found is not None and found[0] > 0:
-                self._cuts.append(found[0])
-                self._times[found[0]] = found[1].seconds
-                self._look(*found)
+        self._note(self._cutter.see(rough))
 
-    def footage(self, warnings: tuple[str, ...]) -> Footage:
+    def footage(self, warnings: Callable[[], tuple[str, ...]]) -> Footage:
+        self._note(self._cutter.end())
         frame_seconds = self._last - self._before if self._count > 1 else 1 / self._info.frames_per_second
         end = self._last + frame_seconds
-        firsts = [0, *self._cuts]
+        firsts = [(0, self._first), *sorted(self._cuts)]
+        seen = [(number, replace(look.result(), seconds=at)) for number, (at, look) in sorted(self._sights.items())]
         shots = []
-        for i, first in enumerate(firsts):
-            stop = firsts[i + 1] if i + 1 < len(firsts) else self._count
-            sights = tuple(
-                replace(seen.result(), seconds=seconds)
-                for number, (seconds, seen) in sorted(self._sights.items())
-                if first <= number < stop
-            )
-            shots.append(Shot(self._times[first], self._times.get(stop, end), sights))
-        return Footage(self._info, end, self._count, self._rate, self._network.revision, tuple(shots), warnings)
+        for i, (first, start) in enumerate(firsts):
+            stop, until = firsts[i + 1] if i + 1 < len(firsts) else (self._count, end)
+            sights = tuple(sight for number, sight in seen if first <= number < stop)
+            nearest = min(seen, key=lambda s: abs(s[0] - first))[1]
+            shots.append(Shot(start, until, sights or (replace(nearest, seconds=start),)))
+        return Footage(self._info, end, self._count, self._rate, self._network.revision, tuple(shots), warnings())
+
+    def _note(self, cuts: Sequence[int]) -> None:
+        for cut in cuts:
+            at = next((seconds for number, seconds in self._times if number == cut), None)
+            if at is None or cut == 0:
+                continue
+            self._cuts.append((cut, at))
+            found = next((r for r in self._recent if r[0] == cut), None)
+            if found is not None:
+                self._look(*found)
 
     def _look(self, number: int, frame: VideoFrame, rough: NDArray[np.uint8]) -> None:
         """Has it looked at by the worker, while the next frames are decoded."""
@@ -322,50 +257,12 @@ class _Observer:
         if self._latest and np.abs(rough - self._latest[0]).max() <= STILL_LEVELS:
             self._sights[number] = frame.seconds, self._latest[1]
             return
-        small = frame.pixels(Size(self._side, self._side))
-        grey = frame.pixels(AspectRatio.parse(self._info.size).largest_in(Size(512, 512)))
+        larger = frame.pixels(AspectRatio.parse(self._info.size).largest_in(Size(LOOK_SIDE, LOOK_SIDE)))
         for _, waiting in list(self._sights.values())[-MOST_WAITING : -MOST_WAITING + 1]:
             waiting.result()
-        seen = self._worker.submit(_sight, frame.seconds, small, grey, self._network)
+        seen = self._worker.submit(self._looker.look, frame.seconds, larger)
         self._latest = rough.astype(np.int16), seen
         self._sights[number] = frame.seconds, seen
-
-
-def _sight(seconds: Fraction, small: NDArray[np.uint8], larger: NDArray[np.uint8], network: Network) -> Sight:
-    """What there is to see in a frame: small is for the network, larger keeps its shape and is for sharpness."""
-    handler = ImageRequestHandler(small, network=network)
-    attention, objects = handler.perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])
-    density = attention.heat_map.density()
-    subjects = objects.salient_objects
-    grey = PillowImage.fromarray(larger).convert("L")
-    sharpness = salient_sharpness(grey, attention, objects)
-    contrast = float(np.asarray(grey).std())
-    spread = -float((density * np.log(np.maximum(density, 1e-12))).sum()) / np.log(density.size)
-    strongest = max((s.confidence for s in subjects), default=0.0)
-    interest = 0.6 * strongest + 0.4 * min(4 * (1 - spread), 1.0)
-    return Sight(
-        seconds,
-        density.sum(0).astype(np.float32),
-        density.sum(1).astype(np.float32),
-        subjects,
-        tuple(attention.heat_map.mass_in(s.box) for s in subjects),
-        0.0 if contrast < FLAT else interest * sharpness / (sharpness + SOFT_SHARPNESS),
-        sharpness,
-        contrast,
-    )
-
-
-def _cut_detector(info: VideoInfo) -> tuple[Any, Callable[[int], Any]]:
-    """PySceneDetect's detector of cuts, and what makes the time codes that it takes."""
-    try:
-        from scenedetect import AdaptiveDetector, FrameTimecode  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingExtraError.for_extra("video", "finding shots") from error
-    rate = float(info.frames_per_second)
-    detector = AdaptiveDetector(
-        adaptive_threshold=CUT_RATIO, min_content_val=CUT_CHANGE, min_scene_len=max(1, round(SHORTEST_SHOT * rate))
-    )
-    return detector, lambda number: FrameTimecode(number, rate)
 
 
 def _count(detector: Detector, frame: VideoFrame) -> int:
