@@ -78,6 +78,8 @@ ROOMS = {
         "shots",
         "path",
         "reframe_plan",
+        "axis",
+        "people",
         "shot_camera",
         "reframe",
         "pan_plan",

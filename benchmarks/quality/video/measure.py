@@ -15,8 +15,8 @@ from eyefirst.films.frames import VideoFrame
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe, render_reframe
 from eyefirst.films.reframe_plan import ReframePlan
-from eyefirst.films.shot_camera import kept_in
-from eyefirst.films.shots import Footage, Sight, watch
+from eyefirst.films.shots import watch
+from eyefirst.films.sights import Footage, Sight, kept_in
 from eyefirst.films.writer import VideoWriter
 from eyefirst.geometry import Box
 

@@ -45,6 +45,9 @@ def reframe_film(
     pad: Annotated[
         str, typer.Option(metavar="STYLE", help="Padding where subjects cannot fit: blur, extend or a CSS colour.")
     ] = "",
+    layout: Annotated[
+        str, typer.Option(metavar="NAME", help="Layout where two faces or text cannot fit: crop, pad, stack or auto.")
+    ] = "crop",
     rate: Annotated[float, typer.Option(min=0.1, max=30, help="Frames a second that are analysed.")] = 3.0,
     speed: Annotated[float, typer.Option(min=0.01, help="Highest speed, in window widths a second.")] = 0.8,
     acceleration: Annotated[
@@ -106,6 +109,7 @@ def reframe_film(
                 tightness=tightness,
                 must_keep=must_keep or (),
                 pad=pad or None,
+                layout=layout,  # type: ignore[arg-type]  # checked there
                 limits=TrackLimits(speed=speed, acceleration=acceleration),
                 rate=rate,
                 revision=revision or None,

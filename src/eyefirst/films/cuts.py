@@ -84,9 +84,8 @@ class CutFinder:
             return []
         before, after = part[max(at - 3, 0) : at], part[at : at + AHEAD + 1]
         gaps = np.abs(before[:, None] - after[None]).mean(2)
-        if float(gaps.min()) < COMES_BACK * change:
-            return []
-        if min(_unlike(before[-1], a) for a in after[: max(len(after) - 1, 1)]) < UNLIKE:
+        comes_back = float(gaps.min()) < COMES_BACK * change
+        if comes_back or min(_unlike(before[-1], a) for a in after[: max(len(after) - 1, 1)]) < UNLIKE:
             return []
         if float((np.abs(part[at] - part[at - 1]).reshape(-1, 3).mean(1) > LEAST_CHANGE / 2).mean()) < LEAST_AREA:
             return []

@@ -21,8 +21,8 @@ from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.frames import VideoFrame, VideoInfo
 from eyefirst.films.path import TrackLimits
 from eyefirst.films.reader import VideoReader
-from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ShotPath
-from eyefirst.films.shot_camera import Camera
+from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ShotPath, stack_cells
+from eyefirst.films.shot_camera import LAYOUTS, Camera, Layout
 from eyefirst.films.shots import RATE, watch
 from eyefirst.films.sights import Footage
 from eyefirst.films.writer import VideoWriter, check_name, even
@@ -52,6 +52,7 @@ def plan_reframe(
     tightness: float = 0.0,
     must_keep: Sequence[MustKeep | BoxLike] = (),
     pad: str | None = None,
+    layout: Layout = "crop",
     limits: TrackLimits | None = None,
     rate: float = RATE,
     revision: str | None = None,
@@ -63,15 +64,18 @@ def plan_reframe(
     source: a path, an open reader, or footage. ratio: as for `crop`. size: of the result, of the same ratio; by
     default the largest window of the ratio, in square pixels, odd sides less a pixel. tightness: 0 is the largest
     window, 1 one just round each shot's subjects; it changes only where the film cuts. must_keep: regions that have
-    to stay inside, for a time. pad: None, or how to fill a frame where two subjects, or a region, cannot fit: "blur",
-    "extend" or a CSS colour. limits: of speed and acceleration. rate: analysed frames a second. progress is called
-    after each frame that is read.
+    to stay inside, for a time. pad: None, or how to fill a frame where what belongs together cannot fit: "blur",
+    "extend" or a CSS colour. layout: what is done where two faces, or text, do not fit: "crop" keeps the main face
+    and says so, "pad" pads, "stack" shows two faces in two windows, "auto" stacks faces and pads text. limits: of
+    speed and acceleration. rate: analysed frames a second. progress is called after each frame that is read.
 
     Raises PictureError for a film that cannot be used, InvalidValueError for a bad argument, MissingExtraError
     without the extra `[video]`.
     """
     shape = AspectRatio.parse(ratio)
     FramingOptions(tightness=tightness, pad=pad)  # refuses bad ones
+    if layout not in LAYOUTS:
+        raise InvalidValueError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}", remedy="choose one")
     regions = tuple(MustKeep.parse(m) for m in must_keep)
     exact = checked_size(Size.parse(size), shape) if size is not None else None
     if isinstance(source, Footage):
@@ -80,15 +84,17 @@ def plan_reframe(
         footage = watch(source, rate=rate, network=network, revision=revision, progress=progress)
     video = footage.video
     window = _window(video, shape)
-    camera = Camera(video, window, tightness, regions, pad, limits or TrackLimits())
+    shown = exact or (window if video.pixel_aspect == 1 else even(shape.largest_in(video.display_size)))
+    style = pad or ("blur" if layout in ("pad", "auto") else None)
+    camera = Camera(video, window, shown, tightness, regions, style, limits or TrackLimits(), layout)
     return ReframePlan(
         video=video.name,
         video_size=video.size,
         pixel_aspect=video.pixel_aspect,
         seconds=footage.seconds,
         ratio=shape,
-        size=exact or (window if video.pixel_aspect == 1 else even(shape.largest_in(video.display_size))),
-        pad=pad,
+        size=shown,
+        pad=style,
         revision=footage.revision,
         shots=tuple(camera.plan(shot) for shot in footage.shots),
         warnings=footage.warnings,
@@ -122,6 +128,12 @@ def render_reframe(
                     continue
                 shot = plan.shot_at(found.seconds)
                 box = shot.path.box_at(float(found.seconds))
+                if shot.second is not None:
+                    other = shot.second.box_at(float(found.seconds))
+                    writer.write_stack(found, (box, other), stack_cells(plan.size))
+                    count += 1
+                    progress()
+                    continue
                 writer.write_cut(found, box, padding=_padding(shot, box, plan), pad=plan.pad)
                 count += 1
                 progress()
@@ -138,6 +150,7 @@ def reframe(
     tightness: float = 0.0,
     must_keep: Sequence[MustKeep | BoxLike] = (),
     pad: str | None = None,
+    layout: Layout = "crop",
     limits: TrackLimits | None = None,
     rate: float = RATE,
     revision: str | None = None,
@@ -157,6 +170,7 @@ def reframe(
         tightness=tightness,
         must_keep=must_keep,
         pad=pad,
+        layout=layout,
         limits=limits,
         rate=rate,
         revision=revision,
@@ -193,7 +207,9 @@ def strip(
             shot = plan.shot_at(frame.seconds)
             still = PillowImage.fromarray(frame.pixels(Size(wide, height)))
             caption = f"{float(frame.seconds):.1f} {shot.kind} {plan.shots.index(shot) + 1}"
-            tiles.append(Tile(_outlined(still, shot.path.box_at(float(frame.seconds))), caption))
+            paths = (shot.path, shot.second) if shot.second else (shot.path,)
+            boxes = [path.box_at(float(frame.seconds)) for path in paths]
+            tiles.append(Tile(_outlined(still, boxes), caption))
     return contact_sheet([tiles[i : i + columns] for i in range(0, len(tiles), columns)], tile_height=height, gap=6)
 
 
@@ -238,11 +254,12 @@ def _padding(shot: ShotPath, box: Box, plan: ReframePlan) -> Padding | None:
     return pad.scaled(plan.size.width / wide, plan.size.height / high)
 
 
-def _outlined(still: PillowImage.Image, box: Box) -> PillowImage.Image:
-    """Dark outside of the window, and a line round it."""
-    part = box.to_pixels(Size(still.width, still.height))
-    edges = (part.left, part.top, part.right, part.bottom)
+def _outlined(still: PillowImage.Image, boxes: Sequence[Box]) -> PillowImage.Image:
+    """Dark outside of the windows, and a line round each."""
     result = still.point(lambda v: v * 2 // 5)
-    result.paste(still.crop(edges), edges[:2])
-    ImageDraw.Draw(result).rectangle((*edges[:2], part.right - 1, part.bottom - 1), outline="#ffd23f", width=2)
+    for box in boxes:
+        part = box.to_pixels(Size(still.width, still.height))
+        edges = (part.left, part.top, part.right, part.bottom)
+        result.paste(still.crop(edges), edges[:2])
+        ImageDraw.Draw(result).rectangle((*edges[:2], part.right - 1, part.bottom - 1), outline="#ffd23f", width=2)
     return result

@@ -19,8 +19,8 @@ from eyefirst.framing import FramingOptions, Padding
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Size
 
 SCHEMA = "eyefirst.reframe/1"
-Kind = Literal["hold", "pan", "track", "pad"]
-KINDS = ("hold", "pan", "track", "pad")
+Kind = Literal["hold", "pan", "track", "pad", "stack"]
+KINDS = ("hold", "pan", "track", "pad", "stack")
 RATIO_SLACK, PIXEL_SLACK = 0.01, 3.0
 """A window may miss the ratio of the result by this share and so many pixels: sides are whole and even."""
 
@@ -76,8 +76,9 @@ class MustKeep:
 class ShotPath:
     """How one shot is framed.
 
-    start, end: seconds from the film's start. kind: hold, pan, track or pad. path: key frames in seconds of the film,
-    boxes in 0..1 of the upright frame. padding: None, or what is added round the box, in pixels of the film that
+    start, end: seconds from the film's start. kind: hold, pan, track, pad or stack. path: key frames in seconds of the
+    film, boxes in 0..1 of the upright frame. second: the path of the second window of a stack, below the first one or
+    right of it. padding: None, or what is added round the box, in pixels of the film that
     is read. kept, kept_by_centre: the share of the attention inside, and inside of the centre crop; 0..1.
     """
 
@@ -89,6 +90,13 @@ class ShotPath:
     kept_by_centre: float
     padding: Padding | None = None
     warnings: tuple[str, ...] = ()
+    second: CameraPath | None = None
+
+    def __post_init__(self) -> None:
+        if (self.kind == "stack") != (self.second is not None):
+            raise InvalidPlanError(
+                f"expected a second path for the kind stack alone, got {self.kind}", remedy="add or remove `second`"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the shot by name, for JSON. start_seconds and end_seconds are for readers alone."""
@@ -99,6 +107,7 @@ class ShotPath:
             "end_seconds": round(float(self.end), 4),
             "kind": self.kind,
             **self.path.to_dict(),
+            "second": self.second.to_dict() if self.second else None,
             "padding": self.padding.to_dict() if self.padding else None,
             "kept": self.kept,
             "kept_by_centre": self.kept_by_centre,
@@ -122,6 +131,7 @@ class ShotPath:
                 float(values["kept_by_centre"]),
                 Padding(**values["padding"]) if values["padding"] else None,
                 tuple(map(str, values["warnings"])),
+                CameraPath.from_dict(values["second"]) if values.get("second") else None,
             )
 
 
@@ -153,22 +163,24 @@ class ReframePlan:
             raise InvalidPlanError(f"expected even sides, got {self.size}", remedy="most codecs need them even")
         if not self.pixel_aspect > 0:
             raise InvalidPlanError(f"expected a pixel aspect above 0, got {self.pixel_aspect}", remedy="1 is square")
+        cells = stack_cells(self.size)
         for number, shot in enumerate(self.shots, 1):
-            for key in shot.path.keys:
-                self._check_window(number, shot, key)
+            for path, cell in ((shot.path, cells[0]), (shot.second, cells[1])):
+                for key in path.keys if path else ():
+                    self._check_window(number, shot, key, cell if shot.second else self.size)
 
-    def _check_window(self, number: int, shot: ShotPath, key: KeyFrame) -> None:
+    def _check_window(self, number: int, shot: ShotPath, key: KeyFrame, size: Size) -> None:
         """A window of another ratio than the result's would be stretched."""
         pad = shot.padding or Padding()
         wide = (key.box.width * self.video_size.width + pad.left + pad.right) * float(self.pixel_aspect)
         high = key.box.height * self.video_size.height + pad.top + pad.bottom
-        wanted = high * self.size.width / self.size.height
+        wanted = high * size.width / size.height
         if abs(wide - wanted) > RATIO_SLACK * max(wide, wanted) + PIXEL_SLACK * max(
             self.size.width / self.size.height, 1
         ):
             raise InvalidPlanError(
                 f"shot {number}'s key frame at {key.seconds:g} s is {wide:.0f}x{high:.0f} pixels; "
-                f"expected the ratio of {self.size}, which is {wanted:.0f}x{high:.0f}",
+                f"expected the ratio of {size}, which is {wanted:.0f}x{high:.0f}",
                 remedy="change the box, or plan again",
             )
 
@@ -232,6 +244,15 @@ class ReframePlan:
             )
 
 
+def stack_cells(size: Size) -> tuple[Size, Size]:
+    """Return the two parts of a stacked result: one below the other where it is high, else side by side."""
+    if size.height >= size.width:
+        first = max(size.height // 4 * 2, 2)
+        return Size(size.width, first), Size(size.width, max(size.height - first, 2))
+    first = max(size.width // 4 * 2, 2)
+    return Size(first, size.height), Size(max(size.width - first, 2), size.height)
+
+
 def ffmpeg_filter(plan: ReframePlan, commands: str) -> str:
     """The value of ffmpeg's -vf that follows the path; `ffmpeg_commands` gives what the file `commands` has to hold."""
     window, _, _ = _pixel_window(plan, plan.shots[0].path.keys[0].box)
@@ -246,8 +267,10 @@ def ffmpeg_commands(plan: ReframePlan, *, frames_per_second: float = 50.0) -> st
     Raises InvalidPlanError for what that filter cannot do: windows of several sizes, and padding.
     """
     sizes = {_pixel_window(plan, k.box)[0] for s in plan.shots for k in s.path.keys}
-    if len(sizes) > 1 or any(s.padding for s in plan.shots):
-        raise InvalidPlanError("ffmpeg's crop filter has one size and no padding", remedy="plan without them")
+    if len(sizes) > 1 or any(s.padding or s.second for s in plan.shots):
+        raise InvalidPlanError(
+            "ffmpeg's crop filter has one size, one window and no padding", remedy="plan without them"
+        )
     lines, last = [], None
     for shot in plan.shots:
         count = 1 if shot.kind == "hold" else max(1, round(float(shot.end - shot.start) * frames_per_second))

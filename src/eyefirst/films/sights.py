@@ -25,7 +25,7 @@ SOFT_SHARPNESS = 18.0
 """Sharpness (see `salient_sharpness`) that halves a frame's score."""
 FLAT = 6.0
 """Grey levels of standard deviation below which a frame counts as blank."""
-DARK, EVEN = 30.0, 4.0
+DARK, EVEN = 12.0, 3.0
 """A line of a bar is no brighter than this on average, and no more uneven, in grey levels."""
 LEAST_BAR, MOST_BAR, LOPSIDED = 0.015, 0.42, 2.0
 """Shares of a side that a bar takes; one bar of a pair is at most so many times wider than the other."""
@@ -258,3 +258,14 @@ def _spread_over(sums: NDArray[np.floating], start: float, end: float) -> NDArra
     table = np.concatenate([[0.0], np.cumsum(sums, dtype=np.float64)])
     inner = np.linspace(start, end, count + 1)
     return np.diff(np.interp(np.linspace(0, 1, count + 1), inner, table)).astype(np.float32)
+
+
+def _share(sums: NDArray[np.float32], start: float, end: float) -> float:
+    table = np.concatenate([[0.0], np.cumsum(sums, dtype=np.float64)])
+    edges = np.linspace(0, 1, len(table))
+    return float(np.interp(end, edges, table) - np.interp(start, edges, table))
+
+
+def kept_in(sight: Sight, box: Box) -> float:
+    """Share of a frame's attention inside a box, 0..1; exact where the box spans the frame one way."""
+    return _share(sight.across, box.left, box.right) * _share(sight.down, box.top, box.bottom)

@@ -145,6 +145,25 @@ class VideoWriter:
         result.pts, result.time_base = round(frame.seconds / self._base), self._base
         self._encode(result)
 
+    def write_stack(self, frame: VideoFrame, boxes: tuple[Box, Box], cells: tuple[Size, Size]) -> None:
+        """Write two parts of a frame, each brought to its cell: one below the other, or side by side."""
+        stored = self._planar(frame)
+        result = self._av.VideoFrame(self._size.width, self._size.height, self._coding.pixel_format)
+        is_high = cells[0].width == self._size.width
+        for source, target in zip(planes_of(stored), planes_of(result), strict=True):
+            upright = frame.info.turn.upright(source)
+            high, wide = target.shape
+            if is_high:
+                edge = round(cells[0].height * high / self._size.height)
+                parts = (target[:edge], target[edge:])
+            else:
+                edge = round(cells[0].width * wide / self._size.width)
+                parts = (target[:, :edge], target[:, edge:])
+            for box, part in zip(boxes, parts, strict=True):
+                part[...] = cut(upright, box, Size(part.shape[1], part.shape[0]), self._coding.bits)
+        result.pts, result.time_base = round(frame.seconds / self._base), self._base
+        self._encode(result)
+
     def copy(self, packet: Any) -> None:
         """Write a packet of one of the `carried` streams. One that cannot be written is left out, once said."""
         if self._carried is None:

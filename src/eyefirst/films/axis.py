@@ -1,0 +1,244 @@
+"""Where the window goes along one axis of a shot: it holds, pans or tracks, the simplest that keeps about as much.
+
+Every analysed frame gives each place of the window a worth: the attention inside, a premium for subjects kept whole,
+and far more for the heads, the lines of text and the regions that have to be whole. Worths are smoothed over time, and
+dynamic programming finds the places that add up to most when going from one to another has its price: near-equal
+subjects do not make the camera flicker. Then the calmest track that stays where it is about as good is solved for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyefirst.films.path import TrackLimits, eased, smooth_track
+from eyefirst.films.reframe_plan import Kind, MustKeep
+from eyefirst.films.sights import Shot, Sight
+from eyefirst.geometry import Box
+
+Places = NDArray[np.float64]
+
+SMOOTHING_SECONDS = 0.35
+"""Standard deviation of the smoothing of worths over time."""
+SUBJECT_PREMIUM = 1.0
+"""What a whole subject adds, as a share of the attention on it times its confidence."""
+CENTRING = 0.3
+"""How much of that premium a subject loses at the window's edge against its middle."""
+HEAD_WORTH, TEXT_WORTH, MUST_KEEP_WORTH = 6.0, 1.5, 100.0
+"""What a whole head, a whole line of text and a whole region add; all attention together is worth 1."""
+HEAD_CENTRING, HEAD_HEIGHT = 0.25, 0.4
+"""What a head off its best place loses; that place across is the middle, down it is this share of the window."""
+WHOLE_OR_OUT = 4
+"""A head that is cut is worth its visible share to this power."""
+HEAD_ROOM = 0.06
+"""Room beside a head that is wanted, as a share of the window, where the window is large enough."""
+GOING_PRICE = 0.25
+"""What the target pays for going one window further: hysteresis against near-equal subjects."""
+AS_GOOD, LEAST_SLACK = 0.03, 0.04
+"""Tolerance around the target: accept places whose worth is at most AS_GOOD of the range lower, or that lie within
+LEAST_SLACK window widths."""
+SIMPLER_LOSS, WORST_LOSS = 0.02, 0.1
+"""What a simpler camera may lose against the best, in worth, over a shot; and in the shot's worst tenth."""
+LONGEST_PAN_SECONDS = 20.0
+LEAST_PAN = 0.1
+"""A pan over less than this share of a window is a hold."""
+STEPS_A_WINDOW, MOST_STEPS = 60, 240
+
+
+class AxisPath(NamedTuple):
+    """One axis of a shot: the window's share of it, and where the window begins at each time, 0..1 of the frame."""
+
+    share: float
+    kind: Kind
+    places: Places
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """What has to be whole in a shot. heads: one box or None for each analysed frame. texts: with frame numbers."""
+
+    heads: Sequence[Box | None]
+    texts: Sequence[tuple[Box, frozenset[int]]] = ()
+    regions: Sequence[MustKeep] = ()
+
+
+def axis_path(
+    shot: Shot,
+    times: Places,
+    share: float,
+    *,
+    upright: bool,
+    pixels: int,
+    wanted: Wanted,
+    limits: TrackLimits,
+) -> AxisPath:
+    """Return the path along one axis. share: the window's of the frame. pixels: the frame's, along the axis."""
+    low, high = _extent(shot.active, upright)
+    room = high - low - share
+    if room < 1e-6:
+        return AxisPath(share, "hold", np.full(len(times), max(min(low, 1 - share), 0.0)))
+    grid = low + np.linspace(0, room, int(min(max(np.ceil(room / share * STEPS_A_WINDOW), 2), MOST_STEPS)) + 1)
+    clearest = max(s.contrast for s in shot.sights) or 1.0
+    worths = _smoothed(
+        [
+            _worths(s, grid, share, upright) * s.contrast / clearest  # fades pull less
+            + _demands(s, n, grid, share, upright, wanted, (low + high - share) / 2)
+            for n, s in enumerate(shot.sights)
+        ],
+        shot,
+        times,
+    )
+
+    def worth_of(places: Places) -> Places:
+        return np.array([np.interp(p, grid, w) for p, w in zip(places, worths, strict=True)])
+
+    held = np.full(len(times), _snapped(float(grid[int(worths.mean(0).argmax())]), low, low + room, pixels))
+    options: list[tuple[Kind, Places]] = [("hold", held)]
+    panned = _pan(worths, grid, share, times, limits)
+    if panned is not None:
+        options.append(("pan", panned))
+    target = _target(worths, grid, share)
+    first, last, weights = _corridor(worths, grid, share, target)
+    step = float(times[1] - times[0])
+    track = smooth_track((first - low) / share, (last - low) / share, room / share, step, limits, hold_weight=weights)
+    options.append(("track", np.clip(low + track * share, low, low + room)))
+    known = [(kind, places, worth_of(places)) for kind, places in options]
+    most = max((worth for _, _, worth in known), key=lambda w: float(w.mean()))
+
+    def will_do(worth: Places) -> bool:
+        """Whether it is about as good as the best: over the whole shot, and in its worst tenth."""
+        lost = most - worth
+        return float(lost.mean()) <= SIMPLER_LOSS and float(np.quantile(lost, 0.9)) <= WORST_LOSS
+
+    best = next(AxisPath(share, kind, places) for kind, places, worth in known if will_do(worth))
+    if best.kind == "track" and np.ptp(best.places) < LEAST_PAN * share / 2:
+        return AxisPath(share, "hold", held)
+    return best
+
+
+def _worths(sight: Sight, grid: Places, share: float, upright: bool) -> Places:
+    """What each place of the window is worth in one analysed frame: attention, and subjects kept whole."""
+    density = sight.down if upright else sight.across
+    sums = np.concatenate([[0.0], np.cumsum(density, dtype=np.float64)])
+    edges = np.linspace(0, 1, len(sums))
+    worths = np.interp(grid + share, edges, sums) - np.interp(grid, edges, sums)
+    for found, attention in zip(sight.subjects, sight.on_subjects, strict=True):
+        start, end = _extent(found.box, upright)
+        if end - start > share:
+            continue
+        off = np.abs(grid + share / 2 - (start + end) / 2) / (share / 2)
+        inside = _inside(grid, share, start, end)
+        worths += SUBJECT_PREMIUM * found.confidence * attention * inside**2 * (1 - CENTRING * np.minimum(off, 1))
+    return worths
+
+
+def _demands(
+    sight: Sight, number: int, grid: Places, share: float, upright: bool, wanted: Wanted, middle: float
+) -> Places:
+    """What heads, text and regions add; and a touch for the middle, which settles ties."""
+    worths = -1e-4 * np.abs(grid - middle)
+    head = wanted.heads[number] if number < len(wanted.heads) else None
+    if head is not None:
+        start, end = _extent(head, upright)
+        spare = max(min(HEAD_ROOM * share, (share - (end - start)) / 2), 0.0)
+        inside = _inside(grid, share, max(start - spare, 0.0), min(end + spare, 1.0))
+        best = HEAD_HEIGHT if upright else 0.5
+        off = np.abs(grid + share * best - (start + end) / 2) / (share / 2)
+        worths += HEAD_WORTH * inside**WHOLE_OR_OUT * (1 - HEAD_CENTRING * np.minimum(off, 1) ** 2)
+    for box, numbers in wanted.texts:
+        start, end = _extent(box, upright)
+        if number in numbers and end - start <= share:
+            worths += TEXT_WORTH * _inside(grid, share, start, end) ** WHOLE_OR_OUT
+    for region in wanted.regions:
+        if region.holds_at(float(sight.seconds)):
+            start, end = _extent(region.box, upright)
+            worths += MUST_KEEP_WORTH * _inside(grid, share, start, end)
+    return worths
+
+
+def _snapped(place: float, low: float, high: float, pixels: int) -> float:
+    """On whole, even pixels, where there is room: then a held frame is cut without interpolation."""
+    least, most = int(np.ceil(low * pixels / 2 - 1e-6)) * 2, int(high * pixels + 1e-6) // 2 * 2
+    if most < least:
+        return min(max(place, low), high)
+    return min(max(round(place * pixels / 2) * 2, least), most) / pixels
+
+
+def _pan(worths: Places, grid: Places, share: float, times: Places, limits: TrackLimits) -> Places | None:
+    """The best move from rest to rest, if one is slow enough; None for shots too long or too short for one."""
+    length = float(times[-1] - times[0])
+    if not 0.5 <= length <= LONGEST_PAN_SECONDS:
+        return None
+    coarse = grid[:: max(1, len(grid) // 40)]
+    start, end = (a.ravel() for a in np.meshgrid(coarse, coarse))
+    far = np.abs(end - start) / share
+    slow = (far > LEAST_PAN) & (far * 1.875 / length <= limits.speed)
+    slow &= far * 5.77 / length**2 <= limits.acceleration  # peaks of minimum jerk
+    start, end = start[slow], end[slow]
+    if not len(start):
+        return None
+    shares = [eased(i / (len(times) - 1)) for i in range(len(times))]
+    total = sum(np.interp(start + (end - start) * s, grid, w) for s, w in zip(shares, worths, strict=True))
+    best = int(np.argmax(total))
+    return np.array([start[best] + (end[best] - start[best]) * s for s in shares])
+
+
+def _smoothed(worths: Sequence[Places], shot: Shot, times: Places) -> Places:
+    """Worths at evenly spaced times, (times, places): each a Gaussian mean of those near it."""
+    at = np.array([float(s.seconds) for s in shot.sights])
+    result = np.empty((len(times), len(worths[0])))
+    for i, time in enumerate(times):
+        first, last = np.searchsorted(at, [time - 3 * SMOOTHING_SECONDS, time + 3 * SMOOTHING_SECONDS])
+        nearest = int(np.abs(at - time).argmin())
+        chosen = range(min(first, nearest), max(last, nearest + 1))
+        weights = np.exp(-0.5 * ((at[chosen] - time) / SMOOTHING_SECONDS) ** 2) + 1e-9
+        result[i] = weights @ np.array([worths[k] for k in chosen]) / weights.sum()
+    return result
+
+
+def _target(worths: Places, grid: Places, share: float) -> NDArray[np.intp]:
+    """For each node the index of the place to be at: most worth in all, less the price of going (Viterbi)."""
+    price = GOING_PRICE * np.abs(grid[:, None] - grid[None]) / share
+    best, came_from = worths[0], []
+    for worth in worths[1:]:
+        offers = best[None] - price
+        came_from.append(offers.argmax(1))
+        best = worth + offers.max(1)
+    at = int(best.argmax())
+    track = [at]
+    for back in reversed(came_from):
+        at = int(back[at])
+        track.append(at)
+    return np.array(track[::-1])
+
+
+def _corridor(
+    worths: Places, grid: Places, share: float, target: NDArray[np.intp]
+) -> tuple[Places, Places, NDArray[np.float64]]:
+    """Round each target the places that are about as good; and how much it matters to be there."""
+    low, high, weights = np.empty(len(target)), np.empty(len(target)), np.empty(len(target))
+    for i, (worth, at) in enumerate(zip(worths, target, strict=True)):
+        good = worth >= worth[at] - AS_GOOD * max(float(np.ptp(worth)), 0.2)
+        left = right = int(at)
+        while left > 0 and good[left - 1]:
+            left -= 1
+        while right < len(grid) - 1 and good[right + 1]:
+            right += 1
+        low[i] = max(min(grid[left], grid[at] - LEAST_SLACK * share), grid[0])
+        high[i] = min(max(grid[right], grid[at] + LEAST_SLACK * share), grid[-1])
+        weights[i] = min(max(float(np.ptp(worth)), 0.05), 20.0)
+    return low, high, weights
+
+
+def _inside(grid: Places, share: float, start: float, end: float) -> Places:
+    """How much of an interval lies in the window at each place, 0..1."""
+    both = np.minimum(grid + share, end) - np.maximum(grid, start)
+    return np.clip(both, 0, None) / (end - start)
+
+
+def _extent(box: Box, upright: bool) -> tuple[float, float]:
+    return (box.top, box.bottom) if upright else (box.left, box.right)

@@ -1,0 +1,161 @@
+"""Who is in a shot: faces of its analysed frames, joined to tracks, grown to heads; and the text that stays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from eyefirst.films.sights import Shot, Sight, kept_in
+from eyefirst.geometry import Box
+
+ABOVE, ASIDE, BELOW = 0.25, 0.1, 0.05
+"""Shares of a face by which it is grown to a head."""
+LEAST_HEAD = 0.025
+"""Height of a head that counts, as a share of the frame's."""
+JUMP, GROWTH = 1.2, 2.2
+"""A face goes on with one that is at most so many face widths away, and at most so many times larger or smaller."""
+LONGEST_GAP = 6
+"""Analysed frames in which a face may be unseen and still be taken for there."""
+PARTNER = 0.4
+"""A second face counts, if it has this share of the main face's weight and of its time."""
+LEAST_PRESENCE = 0.25
+"""Share of a shot's analysed frames in which its main face is there."""
+SAME_LINE = 0.5
+"""Overlap (intersection over union) from which two boxes are one line of text."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadTrack:
+    """One person's head over a shot. heads: by the number of the analysed frame. weight: how much the person counts."""
+
+    heads: dict[int, Box]
+    weight: float
+
+    def at(self, number: int) -> Box | None:
+        """Return the head in an analysed frame: seen, or taken to be between where it was before and after."""
+        if number in self.heads:
+            return self.heads[number]
+        before = max((n for n in self.heads if n < number), default=None)
+        after = min((n for n in self.heads if n > number), default=None)
+        if before is not None and after is not None:
+            if after - before > 2 * LONGEST_GAP:
+                return None
+            share = (number - before) / (after - before)
+            one, other = self.heads[before], self.heads[after]
+            return Box(*((1 - share) * a + share * b for a, b in zip(_edges(one), _edges(other), strict=True)))
+        near = before if before is not None else after
+        return self.heads[near] if near is not None and abs(near - number) <= LONGEST_GAP else None
+
+
+def head_of(face: Box) -> Box:
+    """Return a face's box with hair, ears and chin."""
+    wide, high = ASIDE * face.width, face.height
+    return Box(
+        max(face.left - wide, 0.0),
+        max(face.top - ABOVE * high, 0.0),
+        min(face.right + wide, 1.0),
+        min(face.bottom + BELOW * high, 1.0),
+    )
+
+
+def head_tracks(shot: Shot) -> tuple[HeadTrack, ...]:
+    """Return the people of a shot, the main one first: large, sure, long there, and looked at."""
+    tracks: list[dict[int, Box]] = []
+    weights: list[float] = []
+    for number, sight in enumerate(shot.sights):
+        taken: set[int] = set()
+        for face in sorted(sight.faces, key=lambda f: -f.box.area):
+            if face.box.height < LEAST_HEAD:
+                continue
+            weight = face.confidence * math.sqrt(face.box.area) * (0.5 + kept_in(sight, head_of(face.box)))
+            near = [
+                (distance, i)
+                for i, track in enumerate(tracks)
+                if i not in taken and (distance := _apart(track, number, face.box)) is not None
+            ]
+            if near:
+                _, found = min(near)
+            else:
+                tracks.append({})
+                weights.append(0.0)
+                found = len(tracks) - 1
+            taken.add(found)
+            tracks[found][number] = face.box
+            weights[found] += weight
+    made = [
+        HeadTrack({n: head_of(b) for n, b in track.items()}, weight / len(shot.sights))
+        for track, weight in zip(tracks, weights, strict=True)
+        if len(track) >= 2 or len(shot.sights) <= 3
+    ]
+    return tuple(sorted(made, key=lambda t: -t.weight))
+
+
+def people_of(shot: Shot) -> tuple[HeadTrack, ...]:
+    """Return the main person of a shot, and the second one if that counts too; nobody, if no face is there for long."""
+    tracks = head_tracks(shot)
+    if not tracks or len(tracks[0].heads) < LEAST_PRESENCE * len(shot.sights):
+        return ()
+    main = tracks[0]
+    for other in tracks[1:]:
+        together = sum(main.at(n) is not None for n in other.heads)
+        if other.weight >= PARTNER * main.weight and together >= PARTNER * len(main.heads):
+            return main, other
+    return (main,)
+
+
+def texts_of(shot: Shot) -> tuple[tuple[Box, frozenset[int]], ...]:
+    """Return the lines of text that stay in a shot, each with the analysed frames in which it is there."""
+    lines: list[tuple[list[Box], set[int]]] = []
+    for number, sight in enumerate(shot.sights):
+        for box in sight.texts:
+            same = next((line for line in lines if _overlap(line[0][-1], box) >= SAME_LINE), None)
+            if same is None:
+                lines.append(([box], {number}))
+            else:
+                same[0].append(box)
+                same[1].add(number)
+    least = max(2, 0.2 * len(shot.sights))
+    found = []
+    for boxes, numbers in lines:
+        if len(numbers) >= least:
+            # there from the frame before, which only shows it for the first time
+            found.append((reduce(Box.union, boxes), frozenset({*numbers, max(min(numbers) - 1, 0)})))
+    return tuple(found)
+
+
+def union_at(tracks: Sequence[HeadTrack], number: int) -> Box | None:
+    """Return the box round all heads of an analysed frame."""
+    heads = [h for t in tracks if (h := t.at(number)) is not None]
+    return reduce(Box.union, heads) if heads else None
+
+
+def widest(tracks: Sequence[HeadTrack], sights: Sequence[Sight]) -> tuple[float, float]:
+    """Return the width and height that heads need together, in nine frames of ten."""
+    boxes = [b for n in range(len(sights)) if (b := union_at(tracks, n)) is not None]
+    if not boxes:
+        return 0.0, 0.0
+    place = min(int(0.9 * len(boxes)), len(boxes) - 1)
+    return sorted(b.width for b in boxes)[place], sorted(b.height for b in boxes)[place]
+
+
+def _apart(track: dict[int, Box], number: int, face: Box) -> float | None:
+    """How many face widths a face is from the end of a track; None, where it cannot be the same face."""
+    last = max(track)
+    if not 0 < number - last <= LONGEST_GAP:
+        return None
+    box = track[last]
+    size = max(box.width, face.width)
+    distance = math.hypot(box.center.x - face.center.x, box.center.y - face.center.y) / size
+    grown = max(box.area, face.area) / max(min(box.area, face.area), 1e-9)
+    return distance if distance <= JUMP and grown <= GROWTH**2 else None
+
+
+def _overlap(one: Box, other: Box) -> float:
+    shared = one.overlap(other)
+    return shared / max(one.area + other.area - shared, 1e-9)
+
+
+def _edges(box: Box) -> tuple[float, float, float, float]:
+    return box.left, box.top, box.right, box.bottom
