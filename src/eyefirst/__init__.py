@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from eyefirst.boxes import SalientObject
     from eyefirst.detectors import Detection, Detector, known_detectors, load_detector, register_detector
-    from eyefirst.errors import EyefirstError
+    from eyefirst.errors import EnlargedWarning, EyefirstError
     from eyefirst.face_maps import DetectedFace
+    from eyefirst.files.outputs import write_picture
     from eyefirst.films.reframe import plan_reframe, reframe
     from eyefirst.films.reframe_plan import MustKeep, ReframePlan
     from eyefirst.framing import Frame, FramingOptions, Padding
     from eyefirst.geometry import AspectRatio, Box, LowerLeftBox, PixelBox, Point, Size
     from eyefirst.handler import ImageRequestHandler
     from eyefirst.heat_map import HeatMap
-    from eyefirst.image import Image, load_image
+    from eyefirst.image import Image, Metadata, load_image, read_metadata
     from eyefirst.network import Network, OnnxNetwork, Prediction, known_revisions, load_network, register_network
     from eyefirst.observations import FaceObservation, RecognizedText, SaliencyObservation, TextObservation
     from eyefirst.plan import CropPlan
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         ObjectnessSaliencyRequest,
         TextRecognitionRequest,
     )
-    from eyefirst.tools.crop import attention, crop, crop_to, faces, objects, render_plan, thumbnail
+    from eyefirst.tools.crop import attention, crop, crop_to, faces, objects, render_animation, render_plan, thumbnail
     from eyefirst.tools.planning import plan_crops
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ _HOME = {
     "DetectedFace": "face_maps",
     "Detection": "detectors",
     "Detector": "detectors",
+    "EnlargedWarning": "errors",
     "EyefirstError": "errors",
     "FaceObservation": "observations",
     "FaceRectanglesRequest": "requests",
@@ -57,6 +59,7 @@ _HOME = {
     "Image": "image",
     "ImageRequestHandler": "handler",
     "LowerLeftBox": "geometry",
+    "Metadata": "image",
     "MustKeep": "films.reframe_plan",
     "Network": "network",
     "ObjectnessSaliencyRequest": "requests",
@@ -84,11 +87,14 @@ _HOME = {
     "objects": "tools.crop",
     "plan_crops": "tools.planning",
     "plan_reframe": "films.reframe",
+    "read_metadata": "image",
     "reframe": "films.reframe",
     "register_detector": "detectors",
     "register_network": "network",
+    "render_animation": "tools.crop",
     "render_plan": "tools.crop",
     "thumbnail": "tools.crop",
+    "write_picture": "files.outputs",
 }
 
 __all__ = [
@@ -99,6 +105,7 @@ __all__ = [
     "DetectedFace",
     "Detection",
     "Detector",
+    "EnlargedWarning",
     "EyefirstError",
     "FaceObservation",
     "FaceRectanglesRequest",
@@ -108,6 +115,7 @@ __all__ = [
     "Image",
     "ImageRequestHandler",
     "LowerLeftBox",
+    "Metadata",
     "MustKeep",
     "Network",
     "ObjectnessSaliencyRequest",
@@ -135,11 +143,14 @@ __all__ = [
     "objects",
     "plan_crops",
     "plan_reframe",
+    "read_metadata",
     "reframe",
     "register_detector",
     "register_network",
+    "render_animation",
     "render_plan",
     "thumbnail",
+    "write_picture",
 ]
 
 

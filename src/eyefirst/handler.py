@@ -309,7 +309,7 @@ class ImageRequestHandler:
         assert self._decoded is not None
         if self._decoded.is_reduced and not _holds(self._decoded, needed):
             self._decode(needed)
-        if self._image is None or (self._image.is_reduced and not _holds(self._decoded, needed, self._image)):
+        if self._image is None:
             self._image = self._decoded.image()
         return self._image
 
@@ -374,9 +374,8 @@ def _needed_for(region: Box, side: int) -> Size:
     return Size(max(round(side / region.width), 1), max(round(side / region.height), 1))
 
 
-def _holds(have: Decoded, needed: Size, image: Image | None = None) -> bool:
-    width, height = have.picture.size if image is None else (image.pixels.shape[1], image.pixels.shape[0])
-    return width >= needed.width and height >= needed.height
+def _holds(have: Decoded, needed: Size) -> bool:
+    return have.picture.width >= needed.width and have.picture.height >= needed.height
 
 
 def _check_requests(requests: Sequence[Request]) -> None:
