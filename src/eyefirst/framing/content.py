@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -24,13 +24,19 @@ HEAD_UP, HEAD_SIDEWAYS = 0.25, 0.1
 """A head is the face's box with so much of its height above, and of its width on each side."""
 BODY_DOWN, BODY_SIDEWAYS = 1.5, 0.5
 """A body's upper part is so many heights of the face below it, and so many widths to the sides."""
-TOP_SHARE, TOP_ROOM = 0.15, 0.04
-"""The part of a subject that is kept first where it cannot be whole, and the room above it, as shares of its height:
+END_SHARE, END_ROOM = 0.15, 0.04
+"""The part of a subject that is kept first where it cannot be whole, and the room beyond it, as shares of its length:
 feet are cut before heads are."""
-HEAD_ROOM = 0.3
+TOP_SEEN = 1.5
+"""A top that people look at as much as at the rest of the subject counts in full; the tip of a fin does not."""
+BROWS = 0.15
+"""Where the brows lie in a face's box, from its top."""
+HEAD_ROOM = 0.15
 """Free space above a head, as a share of its height."""
-LEAST_MARGIN = 0.01
+LEAST_MARGIN = 0.015
 """Free space round anything that is whole, as a share of the picture, beside the margin of its own size."""
+LEAST_WORTH = 0.5
+"""What the main subject is worth beside the attention on it, times its confidence."""
 MOST_THINGS = 24
 """Of more faces or words the least confident are left to the maps."""
 CORNER_HIGH, CORNER_WIDE = 0.1, 0.3
@@ -53,6 +59,16 @@ class FaceLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """A part of a thing along one axis (0 x, 1 y), from low to high in 0..1, and what it is worth, 0..1."""
+
+    axis: int
+    low: float
+    high: float
+    worth: float
+
+
+@dataclass(frozen=True, slots=True)
 class Thing:
     """What an editor keeps whole or leaves out.
 
@@ -65,11 +81,11 @@ class Thing:
     kind: Kind
     number: int
     box: Box
-    core: Box
     confidence: float
     attention: float
     weight: float = 1.0
     body: Box | None = None
+    ends: tuple[End, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +121,15 @@ class Content:
         return _edges([t.box for t in self.things])
 
     @cached_property
-    def cores(self) -> Array:
-        """(things, 4): left, top, right, bottom."""
-        return _edges([t.core for t in self.things])
+    def ends(self) -> tuple[Array, Array]:
+        """For x and for y (ends, things, 3): low, high and worth of each part; worth 0 where there is none."""
+        found = np.zeros((2, 2, len(self.things), 3))
+        found[..., 1] = 1.0
+        for i, thing in enumerate(self.things):
+            for axis in (0, 1):
+                for j, end in enumerate([e for e in thing.ends if e.axis == axis]):
+                    found[axis, j, i] = end.low, end.high, end.worth
+        return found[0], found[1]
 
     @cached_property
     def bodies(self) -> Array:
@@ -116,8 +138,17 @@ class Content:
 
     @cached_property
     def worth(self) -> Array:
-        """(2, things): attention and confidence, each times the thing's weight."""
-        return np.array([[t.attention * t.weight for t in self.things], [t.confidence * t.weight for t in self.things]])
+        """(2, things): what each is worth whole, and what cutting it costs, before the weights of the score.
+
+        The main subject is worth something even where attention is spread evenly.
+        """
+        whole = [t.attention for t in self.things]
+        subjects = range(len(self.things))[self.part["subject"]]
+        if subjects:
+            main = max(subjects, key=lambda i: self.things[i].attention)
+            whole[main] += LEAST_WORTH * self.things[main].confidence
+        weights = np.array([t.weight for t in self.things])
+        return np.array([whole, [t.confidence for t in self.things]]) * weights
 
 
 def _edges(boxes: Sequence[Box]) -> Array:
@@ -136,18 +167,56 @@ def content_of(
     factors = factors_of(options.prefer)
     seen = objectness.values.astype(np.float64)
     density = _without_corners(attention.density(), seen)
+    heads = [(i, f, head_of(f.box)) for i, f in _strongest(faces)]
     things = [
-        Thing("head", i, head_of(f.box), _eyes_of(f.box), float(f.confidence), 0.0, factors["head"], body_of(f.box))
-        for i, f in _strongest(faces)
+        Thing(
+            "head",
+            i,
+            head,
+            float(f.confidence),
+            mass_in(attention.table, head),
+            factors["head"],
+            body_of(f.box),
+            _of_face(f.box),
+        )
+        for i, f, head in heads
     ]
-    things += [
-        Thing("subject", i, o.box, _top_of(o.box), float(o.confidence), 0.0, factors["subject"])
-        for i, o in enumerate(objects, 1)
-    ]
-    things += [Thing("word", i, b, b, 1.0, 0.0, factors["word"]) for i, b in enumerate(words[:MOST_THINGS], 1)]
-    weighed = tuple(replace(t, attention=attention.mass_in(t.box)) for t in things)
+    for i, o in enumerate(objects, 1):
+        headed = any(_holds(o.box, head) for _, _, head in heads)
+        mass = mass_in(attention.table, o.box)
+        things.append(
+            Thing(
+                "subject",
+                i,
+                o.box,
+                float(o.confidence),
+                mass,
+                factors["subject"],
+                ends=_ends_of(o.box, attention, headed),
+            )
+        )
+    for i, box in enumerate(words[:MOST_THINGS], 1):
+        things.append(Thing("word", i, box, 1.0, mass_in(attention.table, box), factors["word"]))
     masks = np.stack([_mask_of(seen, o.box) for o in objects]) if objects else None
-    return Content(density, seen, weighed, masks, options.margin)
+    return Content(density, seen, tuple(things), masks, options.margin)
+
+
+def mass_in(table: Array, box: Box) -> float:
+    """Sum inside a box, from a summed-area table, (rows + 1, columns + 1), exact for parts of cells."""
+    return (
+        _sum_to(table, box.right, box.bottom)
+        - _sum_to(table, box.left, box.bottom)
+        - _sum_to(table, box.right, box.top)
+        + _sum_to(table, box.left, box.top)
+    )
+
+
+def _sum_to(table: Array, right: float, bottom: float) -> float:
+    x, y = right * (table.shape[1] - 1), bottom * (table.shape[0] - 1)
+    column, row = min(int(x), table.shape[1] - 2), min(int(y), table.shape[0] - 2)
+    x, y = x - column, y - row
+    (a, b), (c, d) = table[row : row + 2, column : column + 2].tolist()
+    return float((a * (1 - x) + b * x) * (1 - y) + (c * (1 - x) + d * x) * y)
 
 
 def factors_of(prefer: Prefer | None) -> dict[Kind, float]:
@@ -164,11 +233,6 @@ def head_of(face: Box) -> Box:
     return Box(max(face.left - sideways, 0), max(face.top - up, 0), min(face.right + sideways, 1), face.bottom)
 
 
-def _eyes_of(face: Box) -> Box:
-    """From the brows to the nose: what stays where a face is larger than its frame."""
-    return Box(face.left, face.top + 0.15 * face.height, face.right, face.top + 0.65 * face.height)
-
-
 def body_of(face: Box) -> Box:
     """Neck and shoulders below a face, as far as the picture reaches: without the head they look beheaded."""
     left, right = face.left - BODY_SIDEWAYS * face.width, face.right + BODY_SIDEWAYS * face.width
@@ -176,9 +240,33 @@ def body_of(face: Box) -> Box:
     return Box(max(left, 0.0), min(face.bottom, bottom - 1e-3), min(right, 1.0), bottom)
 
 
-def _top_of(box: Box) -> Box:
-    top = max(box.top - TOP_ROOM * box.height, 0.0)
-    return Box(box.left, top, box.right, box.top + TOP_SHARE * box.height)
+def _of_face(face: Box) -> tuple[End, ...]:
+    """Of a face that is too large: from the brows to the chin; hair is cut before the mouth is."""
+    return End(0, face.left, face.right, 1.0), End(1, face.top + BROWS * face.height, face.bottom, 1.0)
+
+
+def _ends_of(box: Box, attention: HeatMap, headed: bool) -> tuple[End, ...]:
+    """Of a subject that is too large: the top, where people look at it and no head says more; and its sides."""
+    room, part = END_ROOM * box.height, END_SHARE * box.height
+    seen = mass_in(attention.table, Box(box.left, box.top, box.right, box.top + part)) / max(
+        mass_in(attention.table, box), 1e-9
+    )
+    worth = 0.0 if headed else min(TOP_SEEN * seen / END_SHARE, 1.0)
+    top = End(1, max(box.top - room, 0.0), box.top + part, worth)
+    room, part = END_ROOM * box.width, END_SHARE * box.width
+    left = mass_in(attention.table, Box(box.left, box.top, box.left + part, box.bottom))
+    right = mass_in(attention.table, Box(box.right - part, box.top, box.right, box.bottom))
+    both = max(left + right, 1e-9)
+    return (
+        top,
+        End(0, max(box.left - room, 0.0), box.left + part, left / both),
+        End(0, box.right - part, min(box.right + room, 1.0), right / both),
+    )
+
+
+def _holds(box: Box, head: Box) -> bool:
+    middle = head.center
+    return box.left <= middle.x <= box.right and box.top <= middle.y <= box.bottom
 
 
 def _strongest(faces: Sequence[FaceLike]) -> list[tuple[int, FaceLike]]:

@@ -18,8 +18,12 @@ TOUCH = 0.008
 """A thing this close to an edge, as a share of the picture, touches it."""
 LITTLE_KEPT = 0.45
 """Below this share of the attention an editor asks what the crop is about."""
-LARGELY = 0.6
+LARGELY = 0.55
 """A subject that is too large for its frame should show at least so much of itself."""
+TOP_LOST = 0.02
+"""A subject whose box reaches this far beyond an edge, as a share of its own length, is cut there."""
+BOTH_SIDES = 0.28
+"""A subject that is too wide had better be cut on one side alone; no reason for a warning."""
 MAIN_SHARE = 0.15
 """A thing with this share of the attention is one that the picture is about."""
 
@@ -35,12 +39,12 @@ class Finding:
 def findings(
     content: Content, frame: Box, kept: float, kept_objects: Sequence[float], options: FramingOptions
 ) -> list[Finding]:
-    """Everything to remark on, worst first."""
+    """Everything to remark on, worst first; what is below `PASSES` is worth another look, not a warning."""
     found = [*_of_things(content, frame, kept_objects), *_of_constraints(frame, options)]
     if kept < LITTLE_KEPT:
         outside = round_half_up(100 * (1 - kept))
         found.append(Finding(f"{outside} % of what people look at is outside", 0.3 + (LITTLE_KEPT - kept)))
-    return sorted((f for f in found if f.severity >= PASSES), key=lambda f: -f.severity)
+    return sorted(found, key=lambda f: -f.severity)
 
 
 def severity_of(found: Sequence[Finding]) -> float:
@@ -52,10 +56,15 @@ def severity_of(found: Sequence[Finding]) -> float:
 
 
 def shares_inside(content: Content, frame: Box, kept_objects: Sequence[float]) -> list[float]:
-    """Share of every thing inside a frame."""
-    return [
-        kept_objects[t.number - 1] if t.kind == "subject" else frame.overlap(t.box) / t.box.area for t in content.things
-    ]
+    """Share of every thing inside a frame; of a subject by its mask, or its outline where that loses more."""
+    shares = []
+    for thing in content.things:
+        share = frame.overlap(thing.box) / thing.box.area
+        if thing.kind == "subject":
+            kept = kept_objects[thing.number - 1]
+            share = min(kept, share) if kept > 0.5 else kept
+        shares.append(share)
+    return shares
 
 
 def reason_for(content: Content, frame: Box, kept: float, kept_objects: Sequence[float]) -> str:
@@ -97,15 +106,17 @@ def _of_things(content: Content, frame: Box, kept_objects: Sequence[float]) -> I
     subjects = [t for t in content.things if t.kind == "subject"]
     heads = [t.box for t, s in zip(content.things, shares, strict=True) if t.kind == "head" and s > OUTSIDE]
     best = max((s for t, s in zip(content.things, shares, strict=True) if t.attention >= MAIN_SHARE), default=0.0)
+    grown = min(1 / frame.width, 1 / frame.height)  # a smaller frame is judged by what the largest could hold
+    room = frame.width * grown + 1e-9, frame.height * grown + 1e-9
     for thing, share in zip(content.things, shares, strict=True):
-        fits = thing.box.width <= frame.width and thing.box.height <= frame.height
+        fits = thing.box.width <= room[0] and thing.box.height <= room[1]
         if thing.kind == "subject":
             name = "the subject" if len(subjects) == 1 else f"subject {thing.number}"
             yield from _of_subject(thing, share, frame, name, fits, any(thing.box.overlap(h) > 0 for h in heads))
         elif OUTSIDE < share < INSIDE:
             name = "a face" if thing.kind == "head" else "text"
             edge = _worst_edge(thing.box, frame)
-            if fits or edge != "bottom":
+            if fits or edge != "top" or thing.kind == "word":
                 severity = 0.5 + min(2 * thing.attention, 0.4) if fits else 0.45
                 yield Finding(f"{name} is cut {_where(thing.box, frame)}", severity * min(1.0, 0.5 + thing.confidence))
         if share <= OUTSIDE and thing.attention >= MAIN_SHARE and best < INSIDE:
@@ -114,21 +125,28 @@ def _of_things(content: Content, frame: Box, kept_objects: Sequence[float]) -> I
 
 
 def _of_subject(thing: Thing, share: float, frame: Box, name: str, fits: bool, head: bool) -> Iterator[Finding]:
+    """A person whose head is whole may be cut below it; other subjects that fit should be whole."""
     weight = thing.confidence * (0.5 + min(2 * thing.attention, 0.5))
-    edge = _worst_edge(thing.box, frame)
     lost = round_half_up(100 * (1 - share))
-    if OUTSIDE < share < INSIDE:
-        if fits:
-            severity = 0.25 + 0.75 * min(4 * min(share, 1 - share), 1.0)
-            yield Finding(f"{lost} % of {name} is outside, {_where(thing.box, frame)}", severity * weight)
-        elif edge == "top" and not head:
-            yield Finding(f"the top of {name} is cut", 0.6 * weight)
-        elif share < LARGELY:
-            yield Finding(f"{lost} % of {name} is outside, {_where(thing.box, frame)}", 0.5 * weight)
-    elif share >= INSIDE and fits:
+    where = _where(thing.box, frame)
+    if share >= INSIDE and fits:
         touched = _touched(thing.box, frame)
         if touched:
-            yield Finding(f"{name} touches the {touched} edge", 0.4 * weight)
+            yield Finding(f"{name} touches the {touched} edge", (0.2 if head else 0.4) * weight)
+    elif OUTSIDE < share < INSIDE and fits:
+        severity = 0.25 + 0.75 * min(4 * min(share, 1 - share), 1.0)
+        if head:
+            severity *= 0.3 if _worst_edge(thing.box, frame) == "bottom" else 0.5
+        yield Finding(f"{lost} % of {name} is outside, {where}", severity * weight)
+    elif OUTSIDE < share < INSIDE:
+        beyond = _beyond(thing.box, frame)
+        if beyond["top"] > TOP_LOST and not head:
+            worth = max((e.worth for e in thing.ends if e.axis == 1), default=1.0)
+            yield Finding(f"the top of {name} is cut", (0.3 + min(3 * beyond["top"], 0.5)) * weight * worth)
+        if beyond["left"] > TOP_LOST and beyond["right"] > TOP_LOST and not head:
+            yield Finding(f"{name} is cut on both sides", BOTH_SIDES * weight)
+        if share < LARGELY and not head:
+            yield Finding(f"{lost} % of {name} is outside, {where}", 0.5 * weight)
 
 
 def _of_constraints(frame: Box, options: FramingOptions) -> Iterator[Finding]:

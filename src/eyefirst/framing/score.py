@@ -11,7 +11,7 @@ and brittle (Yee, Tantipongpipat and Mishra, CSCW 2021).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Literal
 
@@ -22,12 +22,14 @@ from eyefirst.framing.content import HEAD_ROOM, LEAST_MARGIN, Array, Content
 Axis = Literal[0, 1]
 """0 is x, from left to right; 1 is y, from top to bottom."""
 
-TAPER = 0.04
+TAPER = 0.02
 """Attention counts from nothing to all within this share of the frame's length from an edge inside the picture."""
 NEARLY_WHOLE, WHOLE = 0.9, 0.97
 """A thing kept to the latter share counts as whole: masks are soft at their edges."""
+TOO_SMALL = 0.95
+"""A frame of this share of a thing's length cannot hold it; between this and all of it, the two rules are mixed."""
 TOUCHING = 0.5
-"""What a whole thing is worth that touches an edge, beside one that keeps its margin."""
+"""A whole thing that touches an edge counts as cut by this share; nothing of it where it keeps its margin."""
 CUT_RISE = 0.06
 """A thing counts as cut between this share inside and this share outside."""
 ON_BORDER = 1e-9
@@ -42,9 +44,9 @@ LEAST_ATTENTION = 0.02
 class Weights:
     """What each term counts beside the share of attention kept, which counts 1. Learned; the docs have a table.
 
-    subject_whole, head_whole, word_whole: for each thing that is whole, times the attention on it; half where it
-    touches an edge. subject_cut, head_cut, word_cut: for each thing that is cut though the frame could hold it.
-    top_kept: for the top of a thing that is too large for the frame, times the attention on it.
+    subject_whole, head_whole, word_whole: for each thing that is whole, times the attention on it.
+    subject_cut, head_cut, word_cut: for each thing that is cut though the frame could hold it, or touches an edge.
+    end_kept: for the end that matters, of a thing that is too large for the frame, times the attention on it.
     top_edge: against attention along a top edge inside the picture; 1 is the picture's mean.
     objectness_cut: against subjects along the top and the sides inside the picture: mean probability along each edge.
     balance: against the square of the distance from the frame's centre to the centre of what is seen in it, in
@@ -53,22 +55,30 @@ class Weights:
     """
 
     kept: float = 1.0
-    subject_whole: float = 0.14
-    subject_cut: float = 0.04
-    head_whole: float = 0.1
-    head_cut: float = 0.07
-    word_whole: float = 0.1
-    word_cut: float = 0.07
-    top_kept: float = 0.15
-    top_edge: float = 0.005
-    objectness_cut: float = 0.05
-    balance: float = 0.7
-    upper: float = 0.6
+    subject_whole: float = 0.02
+    subject_cut: float = 0.025
+    head_whole: float = 0.2
+    head_cut: float = 0.04
+    word_whole: float = 0.2
+    word_cut: float = 0.04
+    end_kept: float = 0.06
+    top_edge: float = 0.003
+    objectness_cut: float = 0.02
+    balance: float = 0.75
+    upper: float = 0.43
     centre: float = 1e-4
 
 
 WEIGHTS = Weights()
 TERMS = tuple(f.name for f in fields(Weights))
+STRICTER = (2.0, 4.0, 8.0)
+"""How much dearer cuts are, step by step, in the search for a frame that an editor would pass."""
+
+
+def stricter(weights: Weights, factor: float) -> Weights:
+    """The same weights with dearer cuts."""
+    cuts = ("subject_cut", "head_cut", "word_cut", "end_kept", "objectness_cut")
+    return replace(weights, **{name: factor * getattr(weights, name) for name in cuts})
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,9 +245,13 @@ def total(terms: dict[str, Array], weights: Weights = WEIGHTS) -> Array:
 def room_for(content: Content, wide: Array | float, high: Array | float) -> Array:
     """For each thing whether frames of that size, in shares of the picture, can hold it: (things, 1 or m) 0..1."""
     boxes = content.boxes
-    holds = np.minimum(np.asarray(wide) / (boxes[:, 2:3] - boxes[:, :1]), 1)
-    holds = holds * np.minimum(np.asarray(high) / (boxes[:, 3:] - boxes[:, 1:2]), 1)
-    return np.clip((holds - NEARLY_WHOLE) / (WHOLE - NEARLY_WHOLE), 0, 1)
+    holds = np.minimum(wide / (boxes[:, 2:3] - boxes[:, :1]), high / (boxes[:, 3:] - boxes[:, 1:2]))
+    return _clipped((holds - TOO_SMALL) / (1 - TOO_SMALL), 0, 1)
+
+
+def _clipped(values: Array, least: float, most: float) -> Array:
+    """As np.clip, without its cost of checking."""
+    return np.minimum(np.maximum(values, least), most)
 
 
 # --- terms of the maps
@@ -268,7 +282,7 @@ def _between(sums: Array, profiles: Array, spans: Spans) -> Array:
     cells = profiles.shape[-1]
     places = np.concatenate([spans.starts, spans.stops]) * cells
     before = np.minimum(places.astype(np.intp), cells - 1)
-    values = sums[..., before] + profiles[..., before] * (places - before)
+    values = sums.take(before, -1) + profiles.take(before, -1) * (places - before)
     return values[..., len(spans.starts) :] - values[..., : len(spans.starts)]
 
 
@@ -285,8 +299,8 @@ def tapered_mass(bands: Bands, spans: Spans) -> Array:
     places = np.concatenate([spans.starts, spans.starts + rise, spans.stops - fall, spans.stops]) * cells
     before = np.minimum(places.astype(np.intp), cells - 1)
     past = places - before
-    slope = bands.once[0][:, before] + past / 2 * bands.profiles[0][:, before]
-    values = bands.twice[:, before] + past * slope
+    slope = bands.once[0].take(before, 1) + past / 2 * bands.profiles[0].take(before, 1)
+    values = bands.twice.take(before, 1) + past * slope
     count = len(spans.starts)
     start, risen, falling, stop = (values[:, i * count : (i + 1) * count] for i in range(4))
     return np.asarray((stop - falling) / (fall * cells) - (risen - start) / (rise * cells))
@@ -295,11 +309,11 @@ def tapered_mass(bands: Bands, spans: Spans) -> Array:
 def _at_edges(profiles: Array, edges: Array) -> Array:
     """Profiles at the windows' edges, (n, edges), which fade out within a cell of the picture's border."""
     cells = profiles.shape[-1]
-    places = np.clip(edges * cells - 0.5, 0, cells - 1)
+    places = _clipped(edges * cells - 0.5, 0, cells - 1)
     before = np.minimum(places.astype(np.intp), max(cells - 2, 0))
     past = places - before
-    values = profiles[:, before] * (1 - past) + profiles[:, np.minimum(before + 1, cells - 1)] * past
-    return np.asarray(values * np.clip(np.minimum(edges, 1 - edges) * cells, 0, 1))
+    values = profiles.take(before, 1) * (1 - past) + profiles.take(np.minimum(before + 1, cells - 1), 1) * past
+    return np.asarray(values * _clipped(np.minimum(edges, 1 - edges) * cells, 0, 1))
 
 
 # --- terms of things: whole or out
@@ -312,18 +326,21 @@ def _thing_terms(content: Content, bands: Bands, spans: Spans, fits: Array, weig
     if bands.inside is not None and bands.clear is not None:
         shares = shares * bands.inside[:, :, np.newaxis]
         clear = np.minimum(clear, bands.clear[:, :, np.newaxis])
+    outlines = shares  # a handle or a hand is little of a subject's mask, and yet is seen to be cut
     subjects = content.part["subject"]
     if subjects.stop > subjects.start and len(bands.profiles) > 2:
-        shares[subjects] = np.clip(_between(bands.once[2:], bands.profiles[2:], spans), 0, 1)
-    whole = np.clip((shares - NEARLY_WHOLE) / (WHOLE - NEARLY_WHOLE), 0, 1) * (TOUCHING + (1 - TOUCHING) * clear)
-    cut = np.clip(np.minimum(shares, 1 - shares) / CUT_RISE, 0, 1)
+        shares = shares.copy()
+        shares[subjects] = _clipped(_between(bands.once[2:], bands.profiles[2:], spans), 0, 1)
+    whole = _clipped((shares - NEARLY_WHOLE) / (WHOLE - NEARLY_WHOLE), 0, 1)
+    cut = _clipped(np.minimum(shares, 1 - outlines) / CUT_RISE, 0, 1)
+    cut = np.maximum(cut, TOUCHING * (1 - clear) * whole)
     heads = content.part["head"]
     if heads.stop:
         low, high = content.bodies[:, axis, np.newaxis], content.bodies[:, axis + 2, np.newaxis]
         bodies = _inside(low, high, spans)[:, np.newaxis]
         if bands.bodies is not None:
             bodies = bodies * bands.bodies[:, :, np.newaxis]
-        cut[heads] = np.maximum(cut[heads], np.clip(bodies - shares[heads], 0, 1))
+        cut[heads] = np.maximum(cut[heads], _clipped(bodies - shares[heads], 0, 1))
     fits = fits[:, np.newaxis]
     attention, confidence = content.worth[:, :, np.newaxis, np.newaxis]
     whole *= attention * fits
@@ -333,19 +350,21 @@ def _thing_terms(content: Content, bands: Bands, spans: Spans, fits: Array, weig
         if part.stop > part.start:
             found[f"{kind}_whole"] = whole[part].sum(0)
             found[f"{kind}_cut"] = -cut[part].sum(0)
-    if weights.top_kept and (fits < 1).any():
-        low, high = content.cores[:, axis, np.newaxis], content.cores[:, axis + 2, np.newaxis]
-        tops = _inside(low, high, spans)[:, np.newaxis]
-        if bands.inside is not None:
-            tops = tops * bands.inside[:, :, np.newaxis]
-        found["top_kept"] = (attention * (1 - fits) * tops).sum(0)
+    if weights.end_kept and (fits < 1).any():
+        low, high, worth = np.moveaxis(content.ends[axis], -1, 0)[..., np.newaxis]
+        ends = (
+            _clipped((np.minimum(high, spans.stops) - np.maximum(low, spans.starts)) / (high - low), 0, 1) * worth
+        ).max(0)
+        found["end_kept"] = np.broadcast_to(
+            (attention[:, 0] * (1 - fits[:, 0]) * ends).sum(0), (len(bands.profiles[0]), len(spans.starts))
+        )
     return found
 
 
 def _inside(low: Array, high: Array, spans: Spans) -> Array:
     """Share of every extent inside every window, (things, m); low and high: (things, 1)."""
     both = np.minimum(high, spans.stops) - np.maximum(low, spans.starts)
-    return np.clip(both / (high - low), 0, 1)
+    return _clipped(both / (high - low), 0, 1)
 
 
 def _clearance(content: Content, axis: Axis, spans: Spans) -> Array:
@@ -357,8 +376,8 @@ def _clearance(content: Content, axis: Axis, spans: Spans) -> Array:
     if axis == 1 and heads.stop:
         above = margin.copy()
         above[heads] = np.maximum(margin[heads], HEAD_ROOM * (high - low)[heads])
-    before = np.clip((low - spans.starts) / above, 0, 1)
-    after = np.clip((spans.stops - high) / margin, 0, 1)
+    before = _clipped((low - spans.starts) / above, 0, 1)
+    after = _clipped((spans.stops - high) / margin, 0, 1)
     before[:, spans.starts <= ON_BORDER] = 1
     after[:, spans.stops >= 1 - ON_BORDER] = 1
     return np.minimum(before, after)

@@ -14,16 +14,12 @@ from eyefirst.geometry import AspectRatio, Box, Size
 
 MUST_KEEP_WEIGHT = 100.0
 AVOID_WEIGHT = 10.0
-FINE, COARSE = 272, 68
+FINE, COARSE = 136, 68
 """Places along a side of the picture: for frames that slide along one axis, and for frames that move both ways."""
 REFINED = 4
 """The best place of the coarse lattice is tried again between its neighbours, so many times as fine."""
 BREATHING_SCALES = (0.925, 0.85)
 """Sizes of smaller frames beside the largest."""
-BREATHING_COST = 0.3
-"""What a smaller frame loses for its size: times the share of the frame's length that is given up."""
-BREATHING_GAIN = 0.03
-"""How much better than the largest frame a smaller one has to be."""
 ANCHOR_LENGTHS = tuple(round(0.25 + 0.05 * i, 2) for i in range(14))
 """Frames that one point has to serve: from a quarter of the picture's width or height to nine tenths."""
 

