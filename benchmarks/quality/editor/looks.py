@@ -63,6 +63,13 @@ class Look:
         """Which of the parts of the cross-validation the picture is in, by a hash of its name."""
         return int(hashlib.sha256(f"{self.set_name}/{self.id}".encode()).hexdigest(), 16) % FOLDS
 
+    def fixations_in(self, frame: Box) -> float:
+        """Share of the fixations inside a frame."""
+        if self.fixations is None or len(self.fixations) == 0:
+            return 0.0
+        x, y = self.fixations[:, 0], self.fixations[:, 1]
+        return float(((x >= frame.left) & (x <= frame.right) & (y >= frame.top) & (y <= frame.bottom)).mean())
+
 
 def load_looks(shards: Path, cache: Path) -> list[Look]:
     """Every picture with fixations or people's crops; the first call runs the networks and fills the cache."""

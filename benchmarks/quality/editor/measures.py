@@ -37,6 +37,18 @@ class Case:
         sliding = Spans(starts, np.minimum(starts + self.length, 1.0))
         return (sliding, Spans.whole()) if self.axis == 0 else (Spans.whole(), sliding)
 
+    def frame(self, start: float) -> Box:
+        """The window of the largest size that begins there."""
+        stop = min(start + self.length, 1.0)
+        return Box(start, 0, stop, 1) if self.axis == 0 else Box(0, start, 1, stop)
+
+    def best_fixations(self) -> float:
+        """The most fixations that a window can keep, as a share of all."""
+        assert self.look.fixations is not None
+        along = np.sort(self.look.fixations[:, self.axis].astype(np.float64))
+        ends = np.searchsorted(along, along + self.length, "right")
+        return float((ends - np.arange(len(along))).max() / len(along))
+
 
 def fixation_cases(looks: Sequence[Look]) -> Iterator[Case]:
     """Every picture with fixations at the ratios of the fixations' gap."""
@@ -56,20 +68,12 @@ def crop_cases(looks: Sequence[Look]) -> Iterator[Case]:
             yield Case(look, axis, min(length, 1.0))
 
 
-def kept_fixations(case: Case, starts: Values, lengths: Values | float | None = None) -> Values:
+def kept_fixations(case: Case, starts: Values) -> Values:
     """Share of the fixations inside windows along the case's axis."""
     assert case.look.fixations is not None
     along = np.sort(case.look.fixations[:, case.axis].astype(np.float64))
-    stops = starts + (case.length if lengths is None else lengths)
-    return (np.searchsorted(along, stops, "right") - np.searchsorted(along, starts, "left")) / len(along)
-
-
-def best_fixations(case: Case) -> float:
-    """The most that a window of the case's length can keep."""
-    assert case.look.fixations is not None
-    along = np.sort(case.look.fixations[:, case.axis].astype(np.float64))
-    ends = np.searchsorted(along, along + case.length, "right")
-    return float((ends - np.arange(len(along))).max() / len(along))
+    inside = np.searchsorted(along, starts + case.length, "right") - np.searchsorted(along, starts, "left")
+    return np.asarray(inside / len(along))
 
 
 def overlap_with_crop(case: Case, starts: Values) -> Values:

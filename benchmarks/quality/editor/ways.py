@@ -2,85 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 
 import numpy as np
-from training.metrics import largest_window
+from training.metrics import CROP_RATIOS
 
-from benchmarks.quality.editor.fit import content_for
 from benchmarks.quality.editor.looks import Look
 from benchmarks.quality.editor.measures import (
     EDITOR_RATIOS,
     SUBJECT_CUT,
     SUBJECT_WHOLE,
-    Case,
     Verdict,
     add_heads,
-    best_fixations,
     crop_cases,
     fixation_cases,
-    kept_fixations,
-    overlap_with_crop,
     share_inside,
     subjects_of,
 )
-from eyefirst.framing.content import Content
-from eyefirst.framing.score import WEIGHTS, Weights, room_for
-from eyefirst.framing.search import FINE, starts_of
-from eyefirst.framing.score import score_grid
-from eyefirst.geometry import Box
+from eyefirst.boxes import subject_boxes
+from eyefirst.framing import WEIGHTS, Framer, FramingOptions, Weights
+from eyefirst.geometry import AspectRatio, Box
+from eyefirst.heat_map import HeatMap
 
-Place = Callable[[Look, Case], float]
-"""Where the largest frame of a case starts."""
-
-
-def by_score(weights: Weights = WEIGHTS, *, faces: bool = True) -> Place:
-    """The place with the highest score. faces: whether the referee's faces are known to the score."""
-    contents: dict[int, Content] = {}
-
-    def start(look: Look, case: Case) -> float:
-        content = contents.setdefault(id(look), content_for(look, faces=faces))
-        starts = starts_of(case.length, FINE)
-        wide, high = (case.length, 1.0) if case.axis == 0 else (1.0, case.length)
-        score = score_grid(content, *case.spans(starts), room_for(content, wide, high), weights)
-        return float(starts[score.argmax()])
-
-    return start
+Way = Callable[[Look, Sequence[float]], list[Box]]
+"""The frames of some ratios, in shares of the picture."""
 
 
-def centre(_: Look, case: Case) -> float:
-    """The middle."""
-    return (1 - case.length) / 2
+def by_framer(weights: Weights = WEIGHTS, options: FramingOptions | None = None, *, faces: bool = True) -> Way:
+    """The frames that eyefirst chooses. faces: whether it knows the referee's faces."""
+
+    def frames(look: Look, ratios: Sequence[float]) -> list[Box]:
+        seen = HeatMap(look.objectness)
+        found = look.faces if faces else ()
+        framer = Framer(
+            look.size, HeatMap(look.attention), seen, subject_boxes(seen), options, faces=found, weights=weights
+        )
+        return [framer.frames(_ratio(r))[0].box.normalized(look.size) for r in ratios]
+
+    return frames
 
 
-def judged(looks: Sequence[Look], place: Place) -> Verdict:
-    """All measures of largest frames that are placed one way."""
+def centre(look: Look, ratios: Sequence[float]) -> list[Box]:
+    """The largest frames in the middle."""
+    found = []
+    for ratio in ratios:
+        size = _ratio(ratio).largest_in(look.size)
+        wide, high = size.width / look.size.width, size.height / look.size.height
+        found.append(Box((1 - wide) / 2, (1 - high) / 2, (1 + wide) / 2, (1 + high) / 2))
+    return found
+
+
+def judged(looks: Iterable[Look], way: Way) -> Verdict:
+    """All measures of one way to frame."""
     verdict = Verdict()
-    for case in fixation_cases(looks):
-        start = np.array([place(case.look, case)])
-        middle = np.array([(1 - case.length) / 2])
-        kept, central = kept_fixations(case, start)[0], kept_fixations(case, middle)[0]
-        verdict.fixations[case.look.set_name].add(float(kept), float(central), best_fixations(case))
-    for case in crop_cases(looks):
-        fine = np.linspace(0, 1 - case.length, 201)
-        start = np.array([place(case.look, case)])
-        overlaps = (overlap_with_crop(case, s) for s in (start, np.array([(1 - case.length) / 2]), fine))
-        ours, central, best = (float(o.max()) for o in overlaps)
-        verdict.crops.add(ours, central, best)
     for look in looks:
-        if look.fixations is None:
-            continue
-        for ratio in EDITOR_RATIOS:
-            case = Case(look, *largest_window(look.size.width / look.size.height, ratio))
-            frame = box_of(case, place(look, case))
-            add_heads(verdict.heads, look, frame, (frame.width, frame.height))
-            for box, mask in subjects_of(look):
-                if box.width <= 0.97 * frame.width and box.height <= 0.97 * frame.height:
-                    verdict.subjects.add(share_inside(mask, frame), SUBJECT_CUT, SUBJECT_WHOLE)
+        if look.crop is not None:
+            (case,) = crop_cases([look])
+            wanted = look.size.width / look.size.height * look.crop.width / look.crop.height
+            (ours,), (middle,) = way(look, [wanted]), centre(look, [wanted])
+            best = max(case.frame(s).iou(look.crop) for s in np.linspace(0, 1 - case.length, 101))
+            verdict.crops.add(ours.iou(look.crop), middle.iou(look.crop), best)
+        if look.fixations is not None and len(look.fixations):
+            ratios = [*CROP_RATIOS, *(r for r in EDITOR_RATIOS if r not in CROP_RATIOS)]
+            frames = dict(zip(ratios, way(look, ratios), strict=True))
+            middles = centre(look, CROP_RATIOS)
+            for case, ratio, middle in zip(fixation_cases([look]), CROP_RATIOS, middles, strict=True):
+                verdict.fixations[look.set_name].add(
+                    look.fixations_in(frames[ratio]), look.fixations_in(middle), case.best_fixations()
+                )
+            subjects = subjects_of(look)
+            for ratio in EDITOR_RATIOS:
+                (room,) = centre(look, [ratio])
+                add_heads(verdict.heads, look, frames[ratio], (room.width, room.height))
+                for box, mask in subjects:
+                    if box.width <= 0.97 * room.width and box.height <= 0.97 * room.height:
+                        verdict.subjects.add(share_inside(mask, frames[ratio]), SUBJECT_CUT, SUBJECT_WHOLE)
     return verdict
 
 
-def box_of(case: Case, start: float) -> Box:
-    """The frame of a case that starts there."""
-    stop = min(start + case.length, 1.0)
-    return Box(start, 0, stop, 1) if case.axis == 0 else Box(0, start, 1, stop)
+def _ratio(ratio: float) -> AspectRatio:
+    return AspectRatio.parse(Fraction(ratio).limit_denominator(1000))
