@@ -18,8 +18,8 @@ JUMP, GROWTH = 1.2, 2.2
 """A face goes on with one that is at most so many face widths away, and at most so many times larger or smaller."""
 LONGEST_GAP = 6
 """Analysed frames in which a face may be unseen and still be taken for there."""
-PARTNER = 0.4
-"""A second face counts, if it has this share of the main face's weight and of its time."""
+PARTNER, LOOKED_AT = 0.3, 0.1
+"""A second face counts, if it has this share of the main face's weight and of its time, and of all attention."""
 LEAST_PRESENCE = 0.25
 """Share of a shot's analysed frames in which its main face is there."""
 SAME_LINE = 0.5
@@ -99,8 +99,10 @@ def people_of(shot: Shot) -> tuple[HeadTrack, ...]:
         return ()
     main = tracks[0]
     for other in tracks[1:]:
-        together = sum(main.at(n) is not None for n in other.heads)
-        if other.weight >= PARTNER * main.weight and together >= PARTNER * len(main.heads):
+        together = len(set(main.heads) & set(other.heads))
+        seen = [kept_in(shot.sights[n], box.expanded(ABOVE)) for n, box in other.heads.items()]
+        large, long = other.weight >= PARTNER * main.weight, together >= PARTNER * len(main.heads)
+        if large and long and sum(seen) >= LOOKED_AT * len(seen):
             return main, other
     return (main,)
 

@@ -27,6 +27,8 @@ STEADY_SHARE = 0.5
 """Two subjects count as a pair where they are both seen in this share of a shot's analysed frames."""
 FITS = 0.98
 """Heads that need at most this share of the window fit into it."""
+OVERLOOKED = 0.8
+"""A camera that keeps faces keeps at least this share of the attention that it would keep without them."""
 TEXT_LOST, HEAD_LOST = 0.05, 0.1
 """Shares of a line of text, and of a shot's frames with its main head, from which a loss is said."""
 TIGHT_HEAD = 1.5
@@ -75,7 +77,12 @@ class Camera:
             warnings.append(f"{_span(shot)}: two subjects do not fit; add padding to keep both")
         scale = self._scale(shot, whole, people)
         wanted = Wanted([union_at(people, n) for n in range(len(shot.sights))], texts, self._regions)
-        path, kind = self._path_of(shot, (whole[0] * scale, whole[1] * scale), wanted)
+        shares = (whole[0] * scale, whole[1] * scale)
+        path, kind = self._path_of(shot, shares, wanted)
+        if people:
+            other, other_kind = self._path_of(shot, shares, Wanted((), texts, self._regions))
+            if _kept(shot, path) < OVERLOOKED * _kept(shot, other):  # nobody looks at this face
+                people, path, kind = (), other, other_kind
         warnings += [*self._regions_lost(shot, path), *_people_lost(shot, path, people), *_text_lost(shot, path, texts)]
         return self._shot_path(shot, kind, path, tuple(warnings))
 
@@ -137,6 +144,8 @@ class Camera:
         if heads and (boxes or len(people) > 1):
             boxes.append(_median(heads))
         if boxes or people:
+            if boxes and not heads:
+                boxes += [_median(s) for s in [_strongest(shot)] if s]
             return reduce(Box.union, boxes) if boxes else None
         unions = [reduce(Box.union, (o.box for o in s.subjects[:2])) for s in shot.sights if len(s.subjects) > 1]
         if len(unions) < max(STEADY_SHARE * len(shot.sights), 1):
@@ -206,6 +215,10 @@ class Camera:
         return tuple(words)
 
 
+def _kept(shot: Shot, path: CameraPath) -> float:
+    return float(np.mean([kept_in(s, path.box_at(float(s.seconds))) for s in shot.sights]))
+
+
 def _people_lost(shot: Shot, path: CameraPath, people: Sequence[HeadTrack]) -> tuple[str, ...]:
     """How often heads that are to be kept are cut."""
     heads = [(s, h) for n, s in enumerate(shot.sights) if (h := union_at(people, n)) is not None]
@@ -213,6 +226,9 @@ def _people_lost(shot: Shot, path: CameraPath, people: Sequence[HeadTrack]) -> t
     if not heads or len(cut) <= HEAD_LOST * len(heads):
         return ()
     whose = "the main face is" if len(people) == 1 else "one of two faces is"
+    window = path.keys[0].box
+    if sum(h.width > window.width or h.height > window.height for _, h in heads) > len(heads) / 2:
+        return (f"{_span(shot)}: {whose} larger than the window; --pad blur keeps it whole",)
     return (f"{_span(shot)}: {whose} cut in {round(100 * len(cut) / len(heads))} % of the shot",)
 
 
@@ -245,6 +261,12 @@ def _joined(times: Places, across: AxisPath, down: AxisPath) -> CameraPath:
 
 def _fit(needed: tuple[float, float], whole: tuple[float, float], share: float = FITS) -> bool:
     return needed[0] <= share * whole[0] and needed[1] <= share * whole[1]
+
+
+def _strongest(shot: Shot) -> list[Box]:
+    """The main subject of every analysed frame; none, where a subject is seldom seen."""
+    found = [max(s.subjects, key=lambda o: o.confidence).box for s in shot.sights if s.subjects]
+    return found if len(found) >= STEADY_SHARE * len(shot.sights) else []
 
 
 def _median(boxes: Sequence[Box]) -> Box:
