@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +16,12 @@ CASES = Path(__file__).parents[3] / "shared" / "cases" / "films"
 CLIPS = CASES.parents[1] / "data" / "video"
 
 
-def found(frames: list[NDArray[np.float64]]) -> list[int]:
+def found(frames: list[NDArray[Any]]) -> list[int]:
     finder = CutFinder(25, 10)
     return [*(c for f in frames for c in finder.see(f.clip(0, 255).astype(np.uint8))), *finder.end()]
 
 
-def scene(seed: int, mean: float = 120) -> NDArray[np.float64]:
+def scene(seed: int, mean: float = 120) -> NDArray[Any]:
     """Soft patches of colour."""
     random = np.random.default_rng(seed)
     return np.kron(random.normal(mean, 40, (8, 8, 3)), np.ones((8, 8, 1)))
