@@ -18,7 +18,8 @@ from eyefirst.films.planes import Turn
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe, reframe, render_reframe
 from eyefirst.films.reframe_plan import ReframePlan
-from eyefirst.films.shots import Footage, Shot, watch
+from eyefirst.films.shots import watch
+from eyefirst.films.sights import Footage, Shot
 from eyefirst.films.writer import VideoWriter
 from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork

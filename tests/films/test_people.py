@@ -18,8 +18,8 @@ from eyefirst.films.people import head_of, head_tracks, people_of, texts_of
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe, render_reframe
 from eyefirst.films.reframe_plan import ReframePlan
-from eyefirst.films.shots import Footage, watch
-from eyefirst.films.sights import Shot, Sight, active_part
+from eyefirst.films.shots import watch
+from eyefirst.films.sights import Footage, Shot, Sight, active_part
 from eyefirst.films.writer import VideoWriter
 from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork, Prediction
@@ -142,6 +142,10 @@ def test_two_faces_that_do_not_fit(tmp_path: Path, tiny_network: OnnxNetwork) ->
         assert plan.shots[0].kind == "stack"
         assert whole(plan, lambda t: head_at(0.25)) == 1
         assert whole(plan, lambda t: head_at(0.75, scale=0.85), second=True) == 1
+        assert plan.box_at(1).right < 0.75 - 0.03  # each window shows one face
+        second = plan.shots[0].second
+        assert second is not None
+        assert second.box_at(1).left > 0.25 + 0.03
         assert ReframePlan.from_dict(plan.to_dict()) == plan
     render_reframe(plan, tmp_path / "stack.mp4")
     with VideoReader(tmp_path / "stack.mp4") as reader:

@@ -23,7 +23,8 @@ from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits, smooth_track
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe, reframe, render_reframe, strip
 from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ffmpeg_commands, ffmpeg_filter
-from eyefirst.films.shots import Footage, cover, preview, rank_shots, shots_to_dict, timecode, watch
+from eyefirst.films.shots import cover, preview, rank_shots, shots_to_dict, timecode, watch
+from eyefirst.films.sights import Footage
 from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork, Prediction
 from tests.make_clips import SIDE, WIDTH, make_clip

@@ -20,7 +20,7 @@ from eyefirst.films.path import CameraPath, KeyFrame
 from eyefirst.films.planes import Turn
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe_plan import ReframePlan, ShotPath
-from eyefirst.films.shots import Footage, Shot, Sight
+from eyefirst.films.sights import Footage, Shot, Sight
 from eyefirst.geometry import AspectRatio, Box, Size
 
 QUARTER = 0.25

@@ -33,6 +33,8 @@ TEXT_LOST, HEAD_LOST = 0.05, 0.1
 """Shares of a line of text, and of a shot's frames with its main head, from which a loss is said."""
 TIGHT_HEAD = 1.5
 """A tight window is at least so many times larger than the head in it."""
+STACK_HEAD, LEAST_STACK = 2.2, 0.4
+"""A window of a stack is so many times larger than its head, and at least this share of the largest one."""
 MARGIN = 0.08
 """Room round what is kept by padding, as a share of its size."""
 
@@ -174,11 +176,13 @@ class Camera:
         """Two windows, one for each face: the one further left, or higher, first."""
         first, second = sorted(people[:2], key=lambda t: _median(list(t.heads.values())).center.x)
         paths = []
-        for person, cell in zip((first, second), stack_cells(self._size), strict=True):
+        for person, other, cell in zip((first, second), (second, first), stack_cells(self._size), strict=True):
             ratio = AspectRatio(AspectRatio.parse((cell.width, cell.height)).value / self._video.pixel_aspect)
             whole = self._shares(shot, ratio)
             head = widest([person], shot.sights)
-            scale = min(1.0, max(0.4, 2.2 * max(head[0] / whole[0], head[1] / whole[1])))
+            fit = max(head[0] / whole[0], head[1] / whole[1])
+            alone = _room_beside(person, other, shot.active) / whole[0]
+            scale = min(1.0, max(STACK_HEAD * fit, LEAST_STACK), max(alone, TIGHT_HEAD * fit))
             wanted = Wanted([person.at(n) for n in range(len(shot.sights))])
             paths.append(self._path_of(shot, (whole[0] * scale, whole[1] * scale), wanted)[0])
         return self._shot_path(shot, "stack", paths[0], (), second=paths[1])
@@ -213,6 +217,15 @@ class Camera:
             if lost > 0.01:
                 words.append(f"{_span(shot)}: up to {round(100 * lost)} % of must-keep region {number} lost")
         return tuple(words)
+
+
+def _room_beside(person: HeadTrack, other: HeadTrack, active: Box) -> float:
+    """The width of the widest window round one head, as central as can be, that leaves out another head."""
+    head, away = (_median(list(t.heads.values())) for t in (person, other))
+    is_left = head.center.x < away.center.x
+    edge, side = (away.left, active.left) if is_left else (away.right, active.right)
+    half = abs(edge - head.center.x)
+    return min(2 * half, abs(edge - side)) if half > abs(head.center.x - side) else 2 * half
 
 
 def _kept(shot: Shot, path: CameraPath) -> float:
