@@ -114,15 +114,35 @@ class _Place:
         return cls(parts.scheme, host, port, ips[0], target)
 
 
+NOT_PUBLIC = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "192.0.0.0/24",  # protocol assignments, of which some count as global
+        "192.88.99.0/24",  # relays of 6to4, given up
+        "fec0::/10",  # site-local, given up
+        "64:ff9b:1::/48",  # translation inside a network
+        "100:0:0:1::/64",  # dummy addresses
+        "5f00::/16",  # segment routing inside a network
+        "2001::/23",  # protocol assignments, with Teredo
+        "2002::/16",  # 6to4: leads to an IPv4 address through whatever relay there is
+        "3fff::/20",  # documentation
+        "::/96",  # IPv4 addresses in the form that was given up
+    )
+)
+"""Networks that are not public though `is_global` may say so."""
+
+
 def is_public(ip: str) -> bool:
-    """Whether an IP address belongs to the public internet; addresses that carry another are looked into."""
+    """Say whether an IP address belongs to the public internet; addresses that carry another are looked into."""
     address = ipaddress.ip_address(ip.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        inner = address.ipv4_mapped
         if address in ipaddress.ip_network("64:ff9b::/96"):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+    if any(address.version == network.version and address in network for network in NOT_PUBLIC):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
