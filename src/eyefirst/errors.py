@@ -25,6 +25,7 @@
     │   ├── ClientTooSlowError        client_too_slow
     │   ├── UnauthorizedError         unauthorized
     │   ├── WrongHostError            wrong_host
+    │   ├── MalformedRequestError     malformed_request
     │   ├── SignatureError            bad_signature
     │   │   └── ExpiredSignatureError expired_signature
     │   ├── AddressRefusedError       address_refused
@@ -233,6 +234,12 @@ class WrongHostError(ServiceError):
     """The request was meant for a host that the service does not answer for."""
 
     code = "wrong_host"
+
+
+class MalformedRequestError(ServiceError):
+    """The request breaks a rule of HTTP."""
+
+    code = "malformed_request"
 
 
 class SignatureError(ServiceError):

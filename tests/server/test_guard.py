@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from eyefirst.errors import InvalidValueError
-from eyefirst.server import run
+from eyefirst.server import protocol
 from eyefirst.server.settings import Settings
 from eyefirst.server.signing import signature, signed_address
 from tests.server.conftest import KEY, Serving, connected
@@ -97,6 +97,35 @@ def test_what_is_no_picture_in_the_root_names_no_place_of_the_machine(client: ht
     assert code_of(answer) == "not_a_picture"
     assert answer.json()["source"] == "album/notes.txt"
     assert str(root) not in answer.text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"the-secret-of-a-file",
+        b"the-secret-of-a-file" * 10_000,
+        b"\x89PNG\r\n\x1a\n\0\0\0\x06secretsecret" + bytes(100),
+        b"P6 secret secret 255 " + bytes(100),
+        b"GIF89asecretsecret",
+        b"II*\0secretsecret" + bytes(100),
+        b"\xff\xd8\xff\xe1secretsecret",
+        b"RIFF\x40\0\0\0WEBPsecretsecret",
+        b"BMsecret-secret-secret-secret" + bytes(100),
+        b"\0\0\0\x18ftypsecretsecretsecret",
+        b"<?xml version='1.0'?><secret/>",
+        b"%PDF-secret",
+        b"#!/bin/sh\nsecret",
+        b"qoifsecret-secret-secret",
+    ],
+)
+def test_no_error_quotes_a_file(client: httpx.Client, root: Path, data: bytes) -> None:
+    (root / "album" / "odd.jpg").write_bytes(data)
+    for answer in (
+        client.get("/v1/image/unsigned/aspect=1:1/album/odd.jpg"),
+        client.post("/v1/plan?aspect=1:1", content=data),
+    ):
+        assert answer.status_code in (413, 415, 422)
+        assert "secr" not in answer.text and "b'" not in answer.text
 
 
 # --- signatures and keys
@@ -264,7 +293,7 @@ def test_a_length_that_is_none_is_refused(serving: Serving, length: str) -> None
 def test_a_client_that_trickles_its_head_is_let_go(
     serving: Serving, start: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "HEAD_SECONDS", 0.6)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.6)
     with serving(Settings()) as place, socket.create_connection(place, timeout=10) as line:
         line.sendall(start)
         begun = time.monotonic()
@@ -293,7 +322,7 @@ def test_a_client_that_trickles_its_body_is_told_so(serving: Serving) -> None:
 def test_a_client_that_does_not_take_its_answer_is_let_go(
     serving: Serving, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
     noise = np.random.default_rng(0).integers(0, 255, (2500, 2500, 3), np.uint8)
     from PIL import Image as PillowImage
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import json
+import re
 
 from starlette.responses import Response
 
@@ -27,6 +28,7 @@ STATUS: dict[type[EyefirstError], int] = {
     e.ClientTooSlowError: 408,
     e.UnauthorizedError: 401,
     e.WrongHostError: 421,
+    e.MalformedRequestError: 400,
     e.SignatureError: 403,
     e.AddressRefusedError: 403,
     e.OriginError: 502,
@@ -50,10 +52,22 @@ def problem(error: EyefirstError) -> Response:
         headers["Retry-After"] = "5"
     elif isinstance(error, e.UnauthorizedError):
         headers["WWW-Authenticate"] = "Bearer"
-    elif isinstance(error, (e.BodyTooLargeError, e.ClientTooSlowError)):
-        headers["Connection"] = "close"  # the rest of the body is not waited for
     source = error.source if error.source != "<bytes>" else "the picture"
-    return _answer(status, error.code, error.reason, error.remedy, source, headers)
+    reason, remedy = _for_strangers(error)
+    return _answer(status, error.code, reason, remedy, source, headers)
+
+
+def _for_strangers(error: EyefirstError) -> tuple[str, str]:
+    """Reason and remedy without the file's bytes, a decoder's words, and names of parameters."""
+    reason, remedy = error.reason, error.remedy
+    if isinstance(error, e.PictureError):
+        reason = re.sub(r"; it begins with .*", "", reason, flags=re.DOTALL)
+        if isinstance(error, e.TruncatedPictureError):
+            reason = re.sub(r" \(.*\)$", "", reason, flags=re.DOTALL)  # a decoder may quote what it read
+        reason = re.sub(r"""\bb(["']).*?\1""", "some bytes", reason, flags=re.DOTALL)
+    if isinstance(error, e.PictureTooLargeError):
+        remedy = "send a smaller picture"
+    return reason, remedy
 
 
 def plain_problem(status: int, detail: str = "", headers: dict[str, str] | None = None) -> Response:
