@@ -212,7 +212,7 @@ def test_bad_requests_are_told_what_to_do(
 
 def test_bad_forms_are_told_what_to_do(client: httpx.Client) -> None:
     path = "/v1/plan?aspect=1:1"
-    problem(client.post(path, files={"file": b"x"}), 422, "invalid_value")
+    problem(client.post(path, files={"other": b"x"}), 422, "invalid_value")
     problem(client.post(path, files=[("picture", b"x"), ("picture", b"y")]), 422, "invalid_value")
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
     for body in (b"", b"--x\r\nnonsense", b"--x\r\nContent-Disposition: form-data; name=picture\r\n\r\nhello\r\n--x--"):

@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-import python_multipart  # noqa: F401 - starlette reads forms with it, and would miss it only then
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
 from starlette.responses import Response
 
 from eyefirst import __version__
@@ -35,6 +33,7 @@ from eyefirst.image import Keep, read_metadata
 from eyefirst.network import load_network
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
 from eyefirst.server import openapi
+from eyefirst.server.bodies import picture_in
 from eyefirst.server.guard import Guard
 from eyefirst.server.metrics import Metrics
 from eyefirst.server.pool import Pool
@@ -96,7 +95,7 @@ class Service:
         """Read the picture in a request, and do the job on it in the pool. order: a cut that the job makes."""
         self.authorize(request)
         make = order.handler if order else ImageRequestHandler
-        handler = make(await _picture_in(request), pixel_limit=self.settings.pixels)
+        handler = make(await picture_in(request, self.settings), pixel_limit=self.settings.pixels)
         self.metrics.pictures.inc()
         gone = request.scope["eyefirst.gone"]
         return await self.pool.run(partial(job, handler), give_up=handler.cancel, gone=gone)
@@ -263,20 +262,26 @@ def _add_upkeep(app: FastAPI, service: Service) -> None:
     app.add_api_route("/", show, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/page/{name}", show, methods=["GET", "HEAD"], include_in_schema=False)
 
-    @app.get("/healthz", summary="Whether the process lives")
     async def healthz() -> dict[str, str]:
         return {"status": "alive", "version": __version__}
 
-    @app.get("/readyz", summary="Whether it can take work", responses={503: {"description": "Not now."}})
     async def readyz() -> Response:
         free = service.pool.capacity - service.pool.held
         body = {"ready": service.is_ready and free > 0, "free": free}
         return Response(_json(body), 200 if body["ready"] else 503, media_type="application/json")
 
-    @app.get("/metrics", summary="Numbers for Prometheus", responses=openapi.problems(), response_class=Response)
     async def metrics(request: Request) -> Response:
         service.authorize(request)
         return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    not_now: dict[int | str, dict[str, Any]] = {503: {"description": "Not now."}}
+    app.get("/healthz", summary="Whether the process lives")(healthz)
+    app.get("/readyz", summary="Whether it can take work", responses=not_now)(readyz)
+    app.get("/metrics", summary="Numbers for Prometheus", responses=openapi.problems(), response_class=Response)(
+        metrics
+    )
+    for path, answer in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+        app.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
 
 
 def negotiated(accept: str) -> PictureFormat:
@@ -304,24 +309,6 @@ def _zipped(cuts: list[Cut]) -> bytes:
         for cut in cuts:
             archive.writestr(zipfile.ZipInfo(cut.name), cut.data)  # no time of day: the same crops, the same bytes
     return out.getvalue()
-
-
-async def _picture_in(request: Request) -> bytes:
-    """The raw body, or the field `picture` of a form."""
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        return await request.body()
-    try:
-        async with request.form(max_files=1, max_fields=1) as form:
-            picture = form.get("picture")
-            if picture is None or isinstance(picture, str):
-                raise InvalidValueError(
-                    "expected a file in the form's field 'picture'", remedy="e.g. curl -F picture=@photo.jpg"
-                )
-            return await picture.read()
-    except (HTTPException, MultiPartException) as error:
-        raise InvalidValueError(
-            f"expected a form: {getattr(error, 'detail', error)}", remedy="send the picture as the body itself"
-        ) from error
 
 
 def _where(revision: str, region: str) -> dict[str, Any]:
@@ -353,9 +340,16 @@ async def _known(_: Request, error: Exception) -> Response:
     return problem(error)
 
 
-async def _of_http(_: Request, error: Exception) -> Response:
+async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405 and request.method == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": _allowed(error)})
     return plain_problem(error.status_code, headers=dict(error.headers or {}))
+
+
+def _allowed(error: HTTPException) -> str:
+    methods = {m.strip() for m in (error.headers or {}).get("Allow", "").split(",")} | {"OPTIONS"}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 async def _of_validation(_: Request, error: Exception) -> Response:

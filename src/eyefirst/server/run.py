@@ -12,69 +12,19 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors import Multiprocess
 
 from eyefirst.errors import InvalidValueError
 from eyefirst.server.app import create_app
 from eyefirst.server.metrics import FOLDER
+from eyefirst.server.protocol import GuardedProtocol
 from eyefirst.server.settings import Settings
 
 CONNECTIONS = 1000
-HEAD_SECONDS = 10.0
-"""For a request's head to arrive, and for an answer to be taken up: slow clients hold a connection no longer."""
 KEEP_ALIVE_SECONDS = 5
 SHUTDOWN_SECONDS = 10
 BACKLOG = 2048
 """Connections that the system holds until they are taken."""
-
-
-class PatientProtocol(H11Protocol):
-    """uvicorn's protocol, whose patience with clients that trickle has an end."""
-
-    _timer: asyncio.TimerHandle | None = None
-    _left = 1 << 62
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has come: it has HEAD_SECONDS to say what it wants."""
-        super().connection_made(transport)
-        self._arm()
-
-    def data_received(self, data: bytes) -> None:
-        """Some bytes more; they alone do not buy time."""
-        super().data_received(data)
-        if self._timer is None:
-            self._arm()
-
-    def on_response_complete(self) -> None:
-        """The answer was handed over: the client has HEAD_SECONDS to take it, or to ask for more."""
-        super().on_response_complete()
-        self._arm()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone."""
-        self._disarm()
-        super().connection_lost(exc)
-
-    def _arm(self) -> None:
-        self._disarm()
-        self._left = self.transport.get_write_buffer_size() or 1 << 62
-        self._timer = self.loop.call_later(HEAD_SECONDS, self._late)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _late(self) -> None:
-        self._timer = None
-        if self.cycle is not None and not self.cycle.response_complete:
-            return  # the limits on bodies and on work are in force
-        left = self.transport.get_write_buffer_size()
-        if 0 < left < self._left < 1 << 62:
-            self._arm()  # it takes its answer up, if slowly
-        else:
-            self.transport.abort()
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -112,7 +62,7 @@ def config_of(settings: Settings) -> uvicorn.Config:
         partial(create_app, settings),
         factory=True,
         workers=settings.processes,
-        http=PatientProtocol,
+        http=GuardedProtocol,
         loop="eyefirst.server.run:SharingLoop" if _is_dealt_out(settings) else "asyncio",
         ws="none",
         lifespan="on",

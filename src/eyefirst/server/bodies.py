@@ -1,0 +1,160 @@
+"""Bodies on their way in: counted, timed, within one budget, and unpacked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+
+import python_multipart  # noqa: F401 - starlette reads forms with it, and would miss it only then
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.types import Message, Receive
+
+from eyefirst.errors import BodyTooLargeError, BusyError, ClientTooSlowError, EyefirstError, InvalidValueError
+from eyefirst.server.settings import Settings
+
+FIELDS = ("picture", "file", "image")
+"""Fields of a form that may hold the picture."""
+SLOW_SECONDS = 2.0
+"""Age from which an unfinished body may be given up for others."""
+
+
+class Budget:
+    """The bodies that are arriving, over all requests; used on the event loop only."""
+
+    def __init__(self, most_bytes: int, most_bodies: int) -> None:
+        self.most_bytes, self.most_bodies = most_bytes, most_bodies
+        self.bytes = 0
+        self.arriving: set[Body] = set()
+
+    def make_room(self) -> bool:
+        """Give up the slowest body, where one is slow. Returns whether there was one."""
+        now = time.monotonic()
+        slow = [b for b in self.arriving if not b.is_given_up and now - b.since > SLOW_SECONDS]
+        if not slow:
+            return False
+        min(slow, key=lambda b: b.size / (now - b.since)).give_up()
+        return True
+
+
+class Body:
+    """One request's body: counted, timed, and within the budget of all bodies."""
+
+    def __init__(self, receive: Receive, settings: Settings, budget: Budget) -> None:
+        self._receive, self._settings, self._budget = receive, settings, budget
+        self._until: float | None = None
+        self._timer: asyncio.Timeout | None = None
+        self.since = time.monotonic()
+        self.size = 0
+        self.is_ended = self.is_given_up = False
+
+    def admit(self) -> None:
+        """Count the body as arriving. Raises BusyError where too many are, and none of them is slow."""
+        if len(self._budget.arriving) >= self._budget.most_bodies and not self._budget.make_room():
+            raise BusyError("too many pictures are being sent at once", remedy="come back later")
+        self._budget.arriving.add(self)
+
+    def give_up(self) -> None:
+        """Stop waiting for the rest, for the sake of others."""
+        self.is_given_up = True
+        self._budget.arriving.discard(self)
+        if self._timer is not None:
+            self._timer.reschedule(asyncio.get_running_loop().time())
+
+    async def receive(self) -> Message:
+        """Return the next part. Raises BodyTooLargeError, ClientTooSlowError, BusyError."""
+        if self.is_ended:
+            return await self._receive()
+        loop = asyncio.get_running_loop()
+        if self._until is None:
+            self._until = loop.time() + self._settings.body_seconds
+        try:
+            async with asyncio.timeout_at(loop.time() if self.is_given_up else self._until) as self._timer:
+                message = await self._receive()
+        except TimeoutError:
+            raise self._too_slow() from None
+        finally:
+            self._timer = None
+        size = len(message.get("body", b""))
+        self.size += size
+        self._budget.bytes += size
+        if not message.get("more_body", False):
+            self.is_ended = True
+            self._budget.arriving.discard(self)
+        if self.size > self._settings.body_bytes:
+            raise too_large(self._settings)
+        if self._budget.bytes > self._budget.most_bytes and not self._budget.make_room():
+            raise BusyError("too many bodies are arriving at once", remedy="come back later")
+        return message
+
+    async def gone(self) -> None:
+        """Return when the client has gone; to be awaited once the body has been read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    def release(self) -> None:
+        """Forget the body: its request is over."""
+        self._budget.bytes -= self.size
+        self._budget.arriving.discard(self)
+
+    def _too_slow(self) -> ClientTooSlowError:
+        if self.is_given_up:
+            reason = "the body came more slowly than others that wait"
+        else:
+            reason = f"the body did not arrive within {self._settings.body_seconds:g} seconds"
+        return ClientTooSlowError(reason, remedy="send a smaller picture, or over a faster line")
+
+
+def too_large(settings: Settings) -> BodyTooLargeError:
+    """Return the error of a body beyond the limit."""
+    return BodyTooLargeError(
+        f"the body has more than {settings.body_bytes} bytes", remedy="send a smaller picture, e.g. as JPEG"
+    )
+
+
+async def picture_in(request: Request, settings: Settings) -> bytes:
+    """Return the picture in a request: the body as it is or packed by gzip, or a field of a form."""
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    if coding not in ("", "identity", "gzip", "x-gzip", "deflate") or (is_form and coding not in ("", "identity")):
+        raise _not_supported(coding)
+    if not is_form:
+        body = await request.body()
+        return body if coding in ("", "identity") else await asyncio.to_thread(_unpacked, body, settings)
+    try:
+        async with request.form(max_files=1, max_fields=1) as form:
+            picture = next((form[name] for name in FIELDS if name in form), None)
+            if picture is None or isinstance(picture, str):
+                raise InvalidValueError(
+                    f"expected a file in one of the form's fields {', '.join(FIELDS)}",
+                    remedy="e.g. curl -F picture=@photo.jpg",
+                )
+            return await picture.read()
+    except (HTTPException, MultiPartException) as error:
+        raise InvalidValueError(
+            f"expected a form: {getattr(error, 'detail', error)}", remedy="send the picture as the body itself"
+        ) from error
+
+
+def _unpacked(body: bytes, settings: Settings) -> bytes:
+    """The body of a gzip or zlib stream, no larger than a body may be."""
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        data = unpacker.decompress(body, settings.body_bytes + 1)
+    except zlib.error:
+        raise InvalidValueError(
+            "the body is not packed as its Content-Encoding says", remedy="send the picture as it is"
+        ) from None
+    if len(data) > settings.body_bytes:
+        raise too_large(settings)
+    if not unpacker.eof:
+        raise InvalidValueError("the packed body ends early", remedy="send it again")
+    return data
+
+
+def _not_supported(coding: str) -> EyefirstError:
+    return InvalidValueError(
+        f"cannot read a body with Content-Encoding {coding[:20]!r}", remedy="send the picture as it is, or by gzip"
+    )
