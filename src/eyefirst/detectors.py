@@ -51,6 +51,12 @@ class Detector(Protocol):
         ...
 
 
+LEAST_SIDE = 5
+"""Height or width below which no letter can be read, in pixels."""
+READER_SIDE = 48
+"""Height and width to which a smaller part is extended before it is read, in pixels."""
+
+
 class TextDetector:
     """Finds and reads lines of text. Safe to share between threads, which take turns.
 
@@ -81,6 +87,10 @@ class TextDetector:
         if scale < 1:
             smaller = (max(round(cut.width * scale), 1), max(round(cut.height * scale), 1))
             part = np.asarray(Image.fromarray(part).resize(smaller, Image.Resampling.BOX, reducing_gap=2.0))
+        if min(cut.width, cut.height) < LEAST_SIDE:
+            return []
+        lacking = [(0, max(READER_SIDE - side, 0)) for side in part.shape[:2]]
+        part = np.pad(part, (*lacking, (0, 0)), mode="edge")  # the reader fails on strips
         part = np.ascontiguousarray(part[..., ::-1])  # it reads BGR
         with self._lock:
             found = self._reader(part)

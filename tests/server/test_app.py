@@ -87,6 +87,16 @@ def test_one_text_through_python_and_http(client: httpx.Client) -> None:
     assert found["texts"][0]["text"] == "BAKERY"
 
 
+@pytest.mark.parametrize("size", [(12000, 3), (1, 5000), (5000, 1), (3, 300)])
+def test_a_strip_holds_no_text(client: httpx.Client, size: tuple[int, int]) -> None:
+    pytest.importorskip("rapidocr", reason="rapidocr comes with the extra 'text'")
+    out = io.BytesIO()
+    PillowImage.effect_noise(size, 80).save(out, "PNG")
+    answer = client.post("/v1/text?rest=true", content=out.getvalue())
+    assert (answer.status_code, answer.json()["texts"]) == (200, [])
+    assert client.post("/v1/plan?aspect=1:1&must_keep=text", content=out.getvalue()).status_code == 200
+
+
 def test_every_option_of_a_plan_arrives(client: httpx.Client) -> None:
     data = png("coffee")
     options: dict[str, Any] = {"tightness": 0.4, "margin": 0.1, "pad": "blur"}
