@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ class TrainConfig:
     weight_decay: float = 0.03
     attention_weight: float = 0.35
     face_weight: float = 1.0
+    parts: int = 1
+    """So many parts of a batch are computed at once, each by one thread. Set OMP_NUM_THREADS=1 with two or more."""
     average_decay: float = 0.9985
     warm_up_steps: int = 200
     checkpoint_minutes: float = 3.0
@@ -83,6 +86,7 @@ class Run:
         self.net = SaliencyNet(net_config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.net).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(_groups(self.net, config), lr=config.learning_rate)
+        self._pool = ThreadPoolExecutor(config.parts)
         self.bfloat16 = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
         self.minutes = 0.0
         self.steps = 0
@@ -103,6 +107,27 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
         self.net.train()
+        count = self.config.parts
+        if count == 1:
+            done = [self._gradients(batch)]
+        else:
+            done = list(self._pool.map(self._gradients, [batch.part(k, count) for k in range(count)]))
+        for p, *gradients in zip(self.net.parameters(), *(g for _, g in done), strict=True):
+            p.grad = sum(gradients) / count
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
+        self.optimiser.step()
+        self.steps += 1
+        decay = min(self.config.average_decay, self.steps / (self.steps + 10))
+        with torch.no_grad():
+            for kept, new in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
+                if kept.is_floating_point():
+                    kept.lerp_(new, 1 - decay)
+                else:
+                    kept.copy_(new)
+        return list(np.mean([losses for losses, _ in done], axis=0))
+
+    def _gradients(self, batch: Batch) -> tuple[list[float], tuple[Tensor, ...]]:
+        """The losses of a batch, and the gradients of their weighted sum."""
         pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             attention, objectness, faces = self.net(pictures)
@@ -115,19 +140,8 @@ class Run:
             where, edges = face_loss(faces.float(), batch.faces)
             loss = loss + self.config.face_weight * (FACE_CENTRES * where + edges)
             parts += [where, edges]
-        self.net.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
-        self.optimiser.step()
-        self.steps += 1
-        decay = min(self.config.average_decay, self.steps / (self.steps + 10))
-        with torch.no_grad():
-            for kept, new in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
-                if kept.is_floating_point():
-                    kept.lerp_(new, 1 - decay)
-                else:
-                    kept.copy_(new)
-        return [float(part.detach()) for part in parts]
+        gradients = torch.autograd.grad(loss, list(self.net.parameters()))
+        return [float(part.detach()) for part in parts], gradients
 
     def start_from(self, net: SaliencyNet) -> None:
         """Takes over the weights; where a layer is wider or narrower here, as far as it fits, which is told."""

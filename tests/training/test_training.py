@@ -348,7 +348,7 @@ def test_three_maps_and_published_blocks_ship(store: Store, tmp_path: Path) -> N
     for module in net.modules():
         if isinstance(module, ScaledConv):
             torch.nn.init.uniform_(module.scale, 0.5, 1.5)
-    run = Run(LITE, TrainConfig(1.0, ((0.0, 64, 0.6),), trunk_learning_rate=1e-4), torch.device("cpu"))
+    run = Run(LITE, TrainConfig(1.0, ((0.0, 64, 0.6),), trunk_learning_rate=1e-4, parts=2), torch.device("cpu"))
     run.start_from(net)
     batch = Batches(store, BatchConfig({"DUTS-TR": 1.0}, {"osie": 1.0}, objects=2, attention=2), ("osie",), 1).batch(
         0, 64

@@ -49,6 +49,10 @@ class Batch:
     windows: Tensor
     faces: Tensor
 
+    def part(self, k: int, of: int) -> Batch:
+        """Every `of`-th picture, from the k-th on."""
+        return Batch(*(getattr(self, f.name)[k::of] for f in fields(self)))
+
     def to(self, device: torch.device) -> Batch:
         return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
