@@ -36,7 +36,7 @@ from training.weights import load_weights, save_weights
 
 TRUNK = ("stages.1.", "stages.2.", "stages.3.")
 LOSSES = ("objectness", "attention", "centres", "edges")
-FACE_CENTRES = 0.1
+FACE_CENTRES = 0.3
 """Weight of the loss of faces' centres beside that of their edges, as in CenterNet the other way round."""
 
 
@@ -57,6 +57,8 @@ class TrainConfig:
     weight_decay: float = 0.03
     attention_weight: float = 0.35
     face_weight: float = 1.0
+    taught: tuple[str, ...] = ("",)
+    """Beginnings of the names of the parameters that learn; all others, and their norms' statistics, stay."""
     parts: int = 1
     """So many parts of a batch are computed at once, each by one thread. Set OMP_NUM_THREADS=1 with two or more."""
     average_decay: float = 0.9985
@@ -74,6 +76,7 @@ def read_config(path: Path) -> tuple[NetConfig, BatchConfig, TrainConfig]:
     train["sides"] = tuple(
         (float(share), int(side), float(*window or [SMALLEST_WINDOW])) for share, side, *window in train["sides"]
     )
+    train["taught"] = tuple(train.get("taught", ("",)))
     return NetConfig(**net), BatchConfig(**tables["batch"]), TrainConfig(**train)
 
 
@@ -84,6 +87,8 @@ class Run:
         torch.manual_seed(config.seed)
         self.config, self.device = config, device
         self.net = SaliencyNet(net_config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for name, p in self.net.named_parameters():
+            p.requires_grad_(name.startswith(config.taught))
         self.average = copy.deepcopy(self.net).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(_groups(self.net, config), lr=config.learning_rate)
         self._pool = ThreadPoolExecutor(config.parts)
@@ -106,15 +111,19 @@ class Run:
         rate *= cosine(self.progress, floor=0.01)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
-        self.net.train()
+        self.net.eval()
+        for name, module in self.net.named_modules():
+            if name.startswith(self.config.taught):
+                module.train()
+        learning = [p for p in self.net.parameters() if p.requires_grad]
         count = self.config.parts
         if count == 1:
             done = [self._gradients(batch)]
         else:
             done = list(self._pool.map(self._gradients, [batch.part(k, count) for k in range(count)]))
-        for p, *gradients in zip(self.net.parameters(), *(g for _, g in done), strict=True):
+        for p, *gradients in zip(learning, *(g for _, g in done), strict=True):
             p.grad = sum(gradients) / count
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
+        torch.nn.utils.clip_grad_norm_(learning, 2.0)
         self.optimiser.step()
         self.steps += 1
         decay = min(self.config.average_decay, self.steps / (self.steps + 10))
@@ -140,7 +149,7 @@ class Run:
             where, edges = face_loss(faces.float(), batch.faces)
             loss = loss + self.config.face_weight * (FACE_CENTRES * where + edges)
             parts += [where, edges]
-        gradients = torch.autograd.grad(loss, list(self.net.parameters()))
+        gradients = torch.autograd.grad(loss, [p for p in self.net.parameters() if p.requires_grad])
         return [float(part.detach()) for part in parts], gradients
 
     def start_from(self, net: SaliencyNet) -> None:
@@ -159,6 +168,9 @@ class Run:
             if own[name].ndim == given[name].ndim:
                 shared = tuple(slice(min(pair)) for pair in zip(own[name].shape, given[name].shape, strict=True))
                 own[name][shared] = given[name][shared]
+        if self.net.face_decoder is not None and net.face_decoder is None:  # it begins as the shared one
+            for part, layers in (("lateral", net.lateral[1:]), ("smooth", net.smooth[:-1])):
+                own.update({f"face_decoder.{part}.{n}": v for n, v in layers.state_dict().items()})
         self.net.load_state_dict(own)
         self.average.load_state_dict(own)
 
@@ -190,7 +202,7 @@ def _groups(net: SaliencyNet, config: TrainConfig) -> list[dict[str, Any]]:
     groups = []
     for in_trunk in (False, True):
         share = (config.trunk_learning_rate or config.learning_rate) / config.learning_rate if in_trunk else 1.0
-        own = [p for n, p in net.named_parameters() if n.startswith(TRUNK) == in_trunk]
+        own = [p for n, p in net.named_parameters() if p.requires_grad and n.startswith(TRUNK) == in_trunk]
         for decay, wanted in ((config.weight_decay, True), (0.0, False)):
             members = [p for p in own if (p.ndim > 1) == wanted]
             groups.append({"params": members, "weight_decay": decay, "share": share})

@@ -270,6 +270,26 @@ def test_a_decoder_of_attentions_own_begins_as_the_shared_one() -> None:
     assert len(list(run.net.parameters())) > len(list(shared.parameters()))
 
 
+def test_faces_are_taught_on_a_network_that_stays(store: Store, batches: Batches) -> None:
+    shared = SaliencyNet(NET).eval()
+    faces = np.zeros((len(store.rows), 4, 5), np.float32)
+    faces[:] = FACES
+    config = TrainConfig(1.0, ((0.0, 64, 0.6),), taught=("face_",), average_decay=0.5)
+    run = Run(replace(NET, faces=True, face_decoder=True), config, torch.device("cpu"))
+    run.start_from(shared)
+    assert torch.equal(run.net.face_decoder.lateral[0].weight, shared.lateral[1].weight)
+    head = run.net.face_head[-1].bias.detach().clone()
+    seen = Batches(replace(store, faces=faces), batches.config, NET.prior_sets, seed=1)
+    for k in range(3):
+        run.step(seen.batch(k, 64))
+    assert not torch.equal(run.net.face_head[-1].bias, head)
+    for net in (run.net, run.average):
+        before, after = (predict(n, store.pictures[:2]) for n in (shared, net))
+        np.testing.assert_array_equal(before.attention, after.attention)
+        np.testing.assert_array_equal(before.objectness, after.objectness)
+        assert after.faces is not None
+
+
 def test_minutes_of_a_run_are_mixed_by_share(tmp_path: Path) -> None:
     paths = [tmp_path / f"{name}.safetensors" for name in ("early", "late", "mixed")]
     for path, value, gain in zip(paths, (1.0, 5.0), (1.0, 1.4), strict=False):

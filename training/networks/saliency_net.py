@@ -40,7 +40,7 @@ class NetConfig:
     `prior_gain`): labels are blurred, people's fixations are not, and what stands out among much else that does
     draws more of them. Objectness is logits times gain plus bias.
     `lite` takes the stages below the first from EfficientNet-Lite0; `channels` names their widths, `blocks` only
-    those of the first. `faces` adds the third map.
+    those of the first. `faces` adds the third map; with `face_decoder` it has a pyramid of its own, down to 1/4.
     """
 
     channels: tuple[int, ...] = (32, 64, 112, 192)
@@ -52,6 +52,7 @@ class NetConfig:
     readout: int = 3
     lite: bool = False
     faces: bool = False
+    face_decoder: bool = False
     prior_sets: tuple[str, ...] = ()
     attention_gain: float = 1.0
     attention_surround: float = 0.0
@@ -139,6 +140,11 @@ class SaliencyNet(nn.Module):
         self.objectness_head = nn.Sequential(conv(finest, d // 2), nn.Conv2d(d // 2, 1, r, 1, r // 2))
         self.attention_head = nn.Sequential(conv(d, d), nn.Conv2d(d, 1, r, 1, r // 2))
         self.face_head = None
+        self.face_decoder = self.face_lateral = self.face_narrow = self.face_smooth = None
+        if config.face_decoder:
+            self.face_decoder = Pyramid(self.lateral[1:], self.smooth[:-1])
+            self.face_lateral, self.face_narrow = nn.Conv2d(c[0], finest, 1), nn.Conv2d(d, finest, 1)
+            self.face_smooth = conv(finest, finest)
         if config.faces:
             self.face_head = nn.Sequential(conv(finest, d // 2), nn.Conv2d(d // 2, FACE_CHANNELS, 1))
             nn.init.constant_(self.face_head[-1].bias, -3.0)  # faces are few, and small
@@ -175,9 +181,18 @@ class SaliencyNet(nn.Module):
 
     def heads(self, x: Tensor) -> Logits:
         """`forward` on a picture that is normalised already."""
-        quarter, eighth = self.decoded(self.trunk(x))
-        faces = None if self.face_head is None else self.face_head(quarter)
+        levels = self.trunk(x)
+        quarter, eighth = self.decoded(levels)
+        faces = None if self.face_head is None else self.face_head(self.seen_for_faces(levels, quarter))
         return self.attention(eighth, quarter.shape[-1])[:, 0], self.objectness_head(quarter)[:, 0], faces
+
+    def seen_for_faces(self, levels: list[Tensor], quarter: Tensor) -> Tensor:
+        """What the face head reads: the shared decoder's map at 1/4, or that of a decoder of its own."""
+        if self.face_decoder is None:
+            return quarter
+        finest, *coarser = self.gated(levels)
+        eighth = self.face_narrow(self.face_decoder(coarser))
+        return self.face_smooth(self.face_lateral(finest) + enlarged(eighth, finest))
 
     def attention(self, eighth: Tensor, side: int) -> Tensor:
         """The decoder's map at 1/8 -> attention logits (n, 1, side, side) without any centre prior."""
