@@ -105,11 +105,18 @@ class _CodedAnew:
         context.layout = layout
         self._format, self._layout, self._rate = context.format.name, layout, rate
         self._resampler: Any = None
+        self.lost = 0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing could be decoded."""
+        return self._resampler is None
 
     def take(self, packet: Any) -> Iterator[Any]:
         try:
             frames = packet.decode()
         except self._av.error.FFmpegError:
+            self.lost += 1
             return
         for frame in frames:
             if self._resampler is None:
@@ -182,8 +189,11 @@ class Carried:
 
     def last(self) -> Iterator[Any]:
         """Return the packets to write at the end."""
-        for way in self._ways.values():
+        for index, way in self._ways.items():
             yield from way.last()
+            if isinstance(way, _CodedAnew) and way.lost:
+                words = "cannot be decoded and is left out" if way.is_silent else f"lacks {way.lost} damaged packets"
+                self._say(f"audio stream {index} {words}")
 
     def _add_stream(self, stream: Any) -> None:
         name = f"{stream.type} stream {stream.index}"

@@ -194,6 +194,8 @@ class VideoReader:
     def _decoded(self, packet: Any) -> list[Any]:
         try:
             return list(packet.decode())
+        except self._av.error.EOFError:  # the decoder was emptied before
+            return []
         except (self._av.error.FFmpegError, OSError):
             self.damaged_packets += 1
             if self.damaged_packets > TOO_MANY_DAMAGED:
