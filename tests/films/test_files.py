@@ -240,7 +240,7 @@ def test_a_file_without_times_is_planned_by_frame_numbers(tmp_path: Path, tiny_n
 
 
 @needs_ffmpeg
-@pytest.mark.parametrize("kind", ["avi", "flv", "mpg", "webm", "mov", "m4v"])
+@pytest.mark.parametrize("kind", ["avi", "flv", "mpg", "webm", "mov", "m4v", "asf"])
 def test_other_containers_keep_every_frame(tmp_path: Path, kind: str) -> None:
     codecs = {"mpg": ["-c:v", "mpeg2video"], "webm": ["-c:v", "libvpx", "-cpu-used", "8"]}
     source = make(tmp_path / f"in.{kind}", *codecs.get(kind, []), sound=TONE if kind != "webm" else None)

@@ -35,6 +35,8 @@ MOST_PIXELS = 8192 * 8192
 TOO_MANY_DAMAGED = 1000
 HIGHEST_RATE = 1000
 """Frames a second; a file that claims more gives the base of its clock."""
+IN_ORDER = ("avi", "asf")
+"""Containers that know the times of packets alone: the n-th frame that is shown has the n-th time."""
 MOST_WAITING = 3000
 """Packets that are read to find the first frame."""
 
@@ -175,7 +177,7 @@ class VideoReader:
         """The frames of a film's packet, or another stream's packet itself; their times set right."""
         self._times.set_right(packet)
         if self._in_order is not None and packet.stream.index == self.stream.index and packet.size:
-            heappush(self._in_order, packet.dts if packet.dts is not None else packet.pts or 0)
+            heappush(self._in_order, packet.pts if packet.pts is not None else packet.dts or 0)
         if packet.stream.index == self.stream.index:
             yield from self._decoded(packet)
         else:
@@ -292,8 +294,7 @@ class VideoReader:
         flags = self.container.format.flags
         breaks = bool(flags & type(self.container.format.flags).ts_discont) if hasattr(flags, "name") else False
         self._can_seek = not breaks and self.stream.start_time is not None
-        # AVI knows the times of packets alone: the n-th frame that is shown has the n-th time
-        self._in_order = [] if self.container.format.name == "avi" else None
+        self._in_order = [] if self.container.format.name in IN_ORDER else None
         self._times = Restarts(self._start, can_jump=breaks)
 
     def _first_packets(self) -> list[Any]:
