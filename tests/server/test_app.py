@@ -21,7 +21,8 @@ from eyefirst.cli import app as command
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.plan import CropPlan
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
-from eyefirst.server.app import create_app, negotiated
+from eyefirst.server.app import create_app
+from eyefirst.server.cuts import negotiated
 from eyefirst.server.openapi import PLAN_EXAMPLE
 from eyefirst.server.settings import Settings
 from eyefirst.tools.crop import render_plan
@@ -156,6 +157,10 @@ def test_an_animation_keeps_moving(client: httpx.Client) -> None:
         ("image/avif;q=0,*/*", "JPEG"),
         ("image/avif;q=nonsense,text/html", "JPEG"),
         (";;;,=,q=", "JPEG"),
+        ("image/png", "PNG"),
+        ("image/png;q=0.9,image/gif", "GIF"),
+        ("image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", "JPEG"),
+        ("image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", "AVIF"),
     ],
 )
 def test_browsers_choose(accept: str, kind: str) -> None:
@@ -282,7 +287,7 @@ def test_faults_of_ours_are_not_told_in_detail(client: httpx.Client, monkeypatch
     def fail(*_: object) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr("eyefirst.server.app._json", fail)
+    monkeypatch.setattr("eyefirst.server.app.to_json", fail)
     answer = client.post("/v1/plan?aspect=1:1", content=png("coffee"))
     problem(answer, 500, "error")
     assert "secret" not in answer.text

@@ -29,7 +29,7 @@ def test_an_address_says_what_was_asked() -> None:
     assert address.isascii() and " " not in address and "#" not in address
     found = ImageOptions.parse(options)
     assert found.order == CropOrder.parse(ratios=["4:5"], must_keep=["0,0,0.5,0.5", "text"], pad="#fff")
-    assert (found.quality, found.format, found.expires) == (70, "", None)
+    assert (found.encoding.quality["JPEG"], found.format, found.expires) == (70, "", None)
     check_signature([KEY], signed, options, path)
 
 

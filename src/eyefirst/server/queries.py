@@ -36,6 +36,7 @@ class PlanQuery(_Query):
     aspect: list[str] = Field(
         [], description="Such as 16:9, 4/5 or 1.5; repeatable.", max_length=100, examples=[["1:1"]]
     )
+    ratio: list[str] = Field([], description="Another name of aspect.", max_length=100)
     size: str = Field("", description="WIDTHxHEIGHT: gives the aspect too where there is none.", max_length=40)
     alternatives: int = Field(1, description="Frames a ratio, at most.", ge=1, le=10)
     tightness: float = Field(0.0, description="0: the largest frame; 1: just round what is salient.", ge=0, le=1)
@@ -55,15 +56,24 @@ class PlanQuery(_Query):
 
     def order(self) -> CropOrder:
         """Checked. Raises InvalidValueError."""
-        options = self.model_dump(include=set(PlanQuery.model_fields))
-        return CropOrder.parse(ratios=options.pop("aspect"), **options)
+        options = self.model_dump(include={*PlanQuery.model_fields, "enlarge"})
+        return CropOrder.parse(ratios=[*options.pop("aspect"), *options.pop("ratio")], **options)
 
 
 class CropQuery(PlanQuery):
     """Options of /v1/crop."""
 
     format: str = Field("", description="jpg, png, webp, avif ...; by default what Accept prefers.", max_length=10)
-    quality: int = Field(88, description="Quality of JPEG, WebP and AVIF.", ge=1, le=100)
+    quality: int = Field(
+        0,
+        description="Quality of JPEG, WebP and AVIF, 1 to 100. 0: 82 for JPEG, 80 for WebP, 60 for AVIF.",
+        ge=0,
+        le=100,
+    )
+    max_bytes: int = Field(
+        0, description="Largest file of a lossy result, in bytes; the quality goes down to 20 for it. 0: any.", ge=0
+    )
+    enlarge: bool = Field(True, description="Whether a result may have more pixels than its frame.")
     metadata: Literal["keep", "copyright", "none"] = Field(
         "copyright", description="Metadata in results: copyright, artist, credit and date; all with GPS; or none."
     )

@@ -29,12 +29,14 @@ class Settings:
 
     host, port: where it listens. hostnames: names that it answers to beside the loopback's, as behind a proxy.
     workers: threads that work on pictures. queue: requests that may wait for them. processes: of the service.
-    uploads: requests in hand at a time, those whose body is still arriving included. body_bytes: of one body;
+    uploads: bodies that may be arriving at a time; the slowest gives way to others. body_bytes: of one body;
     buffered_bytes: of all bodies together. pixels: of one picture, and of all results of one request.
     work_seconds: from the complete body to the answer, waiting included. body_seconds: for a body to arrive.
     api_keys: any of them opens the service. signing_keys: the first signs, all are accepted. root: the folder
     that /v1/image cuts from. origins: such as "https://pictures.example.com", from which it may fetch;
-    private_origins: also from private networks. max_age_seconds: how long others may keep its answers.
+    private_origins: also from private networks. max_age_seconds: how long others may keep its answers;
+    stale_seconds: how long they may show an old one while they ask for the new one. longest: the longer side of a
+    picture at an address without a size. plans: how many are kept for pictures that come again.
 
     Raises InvalidValueError, also where the service would be open beyond this machine.
     """
@@ -57,9 +59,12 @@ class Settings:
     origins: tuple[str, ...] = ()
     private_origins: bool = False
     max_age_seconds: int = 86_400
+    stale_seconds: int = 86_400
+    longest: int = 2560
+    plans: int = 1024
 
     def __post_init__(self) -> None:
-        least = {"workers": 1, "queue": 0, "processes": 1, "uploads": 1, "body_bytes": 1, "pixels": 1}
+        least = {"workers": 1, "queue": 0, "processes": 1, "uploads": 1, "body_bytes": 1, "pixels": 1, "longest": 1}
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise InvalidValueError(

@@ -9,96 +9,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
-from eyefirst.colours import parse_colour
 from eyefirst.errors import ExpiredSignatureError, InvalidValueError, SignatureError
-from eyefirst.image import KEEP, Keep
-from eyefirst.tools.planning import CropOrder
+from eyefirst.image import DEFAULT_PIXEL_LIMIT
+from eyefirst.server.addresses import KNOWN, ImageOptions, canonical
+from eyefirst.server.settings import origin_of
+
+__all__ = ["ROUTE", "ImageOptions", "check_expiry", "check_signature", "expiry_after", "signature", "signed_address"]
 
 ROUTE = "/v1/image"
 UNSIGNED = "unsigned"
 """Stands for the signature where the service has no signing key."""
-REPEATABLE = ("must_keep", "avoid")
-NUMBERS = {"tightness": float, "margin": float, "quality": int, "expires": int}
-KNOWN = (
-    "aspect",
-    "size",
-    "tightness",
-    "margin",
-    "must_keep",
-    "avoid",
-    "pad",
-    "prefer",
-    "portrait",
-    "fit",
-    "revision",
-    "format",
-    "quality",
-    "background",
-    "metadata",
-    "expires",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageOptions:
-    """Options as a signed address carries them.
-
-    order: what is to be cut. format: an extension, or empty to let the browser choose.
-    expires: seconds since 1970, or None for never. background: behind transparency in a format that has
-    none. metadata: how much of the picture's goes along.
-    """
-
-    order: CropOrder
-    format: str = ""
-    quality: int = 80
-    expires: int | None = None
-    background: str = "white"
-    metadata: Keep = "copyright"
-
-    @classmethod
-    def parse(cls, text: str) -> ImageOptions:
-        """From "aspect=16:9,size=1200x675". Raises InvalidValueError."""
-        found: dict[str, Any] = {}
-        for part in text.split(","):
-            name, equals, value = part.partition("=")
-            if not equals or name not in KNOWN or (name in found and name not in REPEATABLE):
-                raise InvalidValueError(
-                    f"expected options such as aspect=16:9,size=1200x675, each once; got {part!r}",
-                    remedy=f"known are {', '.join(KNOWN)}",
-                )
-            if name in REPEATABLE:
-                found.setdefault(name, []).append(value.replace("_", ","))
-            else:
-                found[name] = _number(name, value) if name in NUMBERS else value
-        quality = found.pop("quality", 80)
-        if not 1 <= quality <= 100:
-            raise InvalidValueError(f"expected a quality in 1..100, got {quality}", remedy="leave it out for 80")
-        expires = found.pop("expires", None)
-        background = found.pop("background", "white")
-        parse_colour(background)
-        metadata = found.pop("metadata", "copyright")
-        if metadata not in KEEP:
-            raise InvalidValueError(
-                f"expected metadata as one of {', '.join(KEEP)}, got {metadata!r}", remedy="leave it out"
-            )
-        format = found.pop("format", "")
-        ratios = [found.pop("aspect")] if "aspect" in found else []
-        return cls(CropOrder.parse(ratios=ratios, **found), format, quality, expires, background, metadata)
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        if len(text) <= 20:
-            return NUMBERS[name](text)
-    except ValueError:
-        pass
-    raise InvalidValueError(f"expected a number as {name}, got {text[:20]!r}", remedy="e.g. quality=80")
+STEPS = (1, 10, 60, 600, 3600, 21_600, 86_400)
+"""Seconds to whose multiples an expiry is rounded up."""
 
 
 def signature(key: str, options: str, path: str) -> str:
@@ -111,42 +38,47 @@ def signed_address(
     path: str,
     *,
     key: str | None,
-    aspect: str = "",
-    size: str = "",
     must_keep: Sequence[str] = (),
     avoid: Sequence[str] = (),
-    tightness: float | None = None,
-    margin: float | None = None,
-    pad: str = "",
-    revision: str = "",
-    format: str = "",
-    quality: int | None = None,
-    background: str = "",
-    metadata: str = "",
-    expires: int | None = None,
+    **options: object,
 ) -> str:
-    """The address, from /v1/image on, at which a service cuts a picture.
+    """Return the address, from /v1/image on, at which a service cuts a picture.
 
     path: below the service's root, or a whole https address of an allowed origin. key: one of the service's
-    signing keys; None for a service without. expires: seconds since 1970. The rest is as on the command line.
-    Raises InvalidValueError for options that the service would refuse to read.
+    signing keys; None for a service without. options: those of the page docs/http.md, such as aspect="16:9",
+    size="1200x675", w=640, dpr=2, focus="faces", quality=70, preset="card", expires=1767225600 in seconds since
+    1970. An option that is None or empty is left out. Raises InvalidValueError for what no service would answer.
     """
-    pairs: list[tuple[str, object]] = [("aspect", aspect), ("size", size), ("tightness", tightness), ("margin", margin)]
-    pairs += [("must_keep", box.replace(",", "_")) for box in must_keep]
-    pairs += [("avoid", box.replace(",", "_")) for box in avoid]
-    pairs += [
-        ("pad", pad),
-        ("revision", revision),
-        ("format", format),
-        ("quality", quality),
-        ("background", background),
-    ]
-    pairs += [("metadata", metadata), ("expires", expires)]
-    options = ",".join(f"{name}={value}" for name, value in pairs if value not in ("", None))
-    ImageOptions.parse(options)
-    signed = signature(key, options, path) if key else UNSIGNED
+    unknown = [name for name in options if name not in KNOWN]
+    if unknown:
+        raise InvalidValueError(f"there is no option {unknown[0]!r}", remedy=f"known are {', '.join(KNOWN)}")
+    _check_path(path)
+    given = {name: value for name, value in options.items() if value is not None and value != ""}
+    given = {name: int(value) if isinstance(value, bool) else value for name, value in given.items()}
+    pairs = [(name, canonical(name, given[name])) for name in KNOWN if name in given]
+    pairs += [("must_keep", canonical("must_keep", box)) for box in must_keep]
+    pairs += [("avoid", canonical("avoid", box)) for box in avoid]
+    text = ",".join(f"{name}={value}" for name, value in pairs)
+    preset = str(given.get("preset", ""))
+    wanted = ImageOptions.parse(text, {preset: "aspect:1:1"} if preset else None)
+    if wanted.room[0] * wanted.room[1] > DEFAULT_PIXEL_LIMIT:
+        raise InvalidValueError(
+            f"a result of {wanted.room[0]}x{wanted.room[1]} pixels is more than a service makes",
+            remedy="ask for a smaller one",
+        )
+    signed = signature(key, text, path) if key else UNSIGNED
     place = quote(path, safe="" if "://" in path else "/")
-    return f"{ROUTE}/{signed}/{quote(options, safe='=,:._')}/{place}"
+    return f"{ROUTE}/{signed}/{quote(text, safe='=,:._')}/{place}"
+
+
+def expiry_after(seconds: int, now: float | None = None) -> int:
+    """Return a moment at least this far away, rounded up so that addresses stay the same for a while.
+
+    An address that changed with every second would never be found in a cache.
+    """
+    step = max((s for s in STEPS if s <= seconds / 5), default=1)
+    moment = int(time.time() if now is None else now) + seconds
+    return -(-moment // step) * step
 
 
 def check_signature(keys: Sequence[str], given: str, options: str, path: str) -> None:
@@ -163,3 +95,15 @@ def check_expiry(expires: int | None, now: float | None = None) -> None:
     """Raises ExpiredSignatureError once the time has come."""
     if expires is not None and expires <= (time.time() if now is None else now):
         raise ExpiredSignatureError("the address was good until its expiry", remedy="sign it anew")
+
+
+def _check_path(path: str) -> None:
+    """Refuse a path that no service would read, whatever lies there."""
+    if "://" in path:
+        origin_of(path)
+        return
+    if any(not p or p.startswith(".") for p in path.split("/")) or re.search(r"[\\:\x00]", path):
+        raise InvalidValueError(
+            f"no service reads a picture at {path!r}",
+            remedy="give a path below the root, without leading slashes, hidden folders, '..', colons or backslashes",
+        )

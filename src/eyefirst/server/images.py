@@ -1,0 +1,179 @@
+"""The route that cuts pictures of the operator: files below the root folder, and addresses of allowed origins."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from eyefirst import __version__
+from eyefirst.cut import check_pixels, cut_frame, scaled_by
+from eyefirst.errors import EyefirstError, InvalidValueError, PictureNotFoundError, SignatureError, TimeLimitError
+from eyefirst.files.formats import PictureFormat, format_named
+from eyefirst.geometry import Size
+from eyefirst.handler import ImageRequestHandler, all_pixels
+from eyefirst.image import Animation, read_metadata
+from eyefirst.plan import CropPlan
+from eyefirst.server import openapi
+from eyefirst.server.addresses import ImageOptions
+from eyefirst.server.cuts import Cut, cut_all, negotiated, with_alpha
+from eyefirst.server.pool import Work
+from eyefirst.server.service import Service
+from eyefirst.server.settings import Settings
+from eyefirst.server.signing import ROUTE, check_expiry, check_signature
+from eyefirst.server.sources import fetch, is_address, read_below
+
+NEEDLESS = re.compile(r"%(2[dDeE]|3\d|4[1-9a-fA-F]|5[\daA]|5[fF]|6[1-9a-fA-F]|7[\daAeE])")
+"""Letters, digits and marks that nobody has to encode: each would be one more address of the same picture."""
+
+
+def add_image(app: FastAPI, service: Service, media_types: tuple[str, ...]) -> None:
+    """Add the route."""
+    route = f"{ROUTE}/{{signature}}/{{options}}/{{path:path}}"
+    responses = openapi.picture_answer(*media_types)
+    responses[304] = {"description": "The picture that If-None-Match names is still right."}
+    image = partial(_image, service)
+
+    async def answer(request: Request, signature: str, options: str, path: str) -> Response:
+        """Return a picture of the root folder, or of an allowed origin, cut at a signed address."""
+        return await image(request, signature, options, path)
+
+    app.add_api_route(route, answer, summary="A crop at a signed address", response_class=Response, responses=responses)
+    app.add_api_route(route, answer, methods=["HEAD"], include_in_schema=False)
+
+
+async def _image(service: Service, request: Request, signature: str, options: str, path: str) -> Response:
+    settings = service.settings
+    check_signature(settings.signing_keys, signature, options, path)
+    if not settings.signing_keys:
+        service.authorize(request)
+    _check_plain(request, settings)
+    wanted = ImageOptions.parse(options)
+    check_expiry(wanted.expires)
+    if settings.root is None and not is_address(path):
+        raise PictureNotFoundError("this service has no root folder", remedy="start it with --root", source=path)
+    work = service.pool.work(request.scope["eyefirst.gone"])
+    if is_address(path):
+        answer = await _fetched(service, path, work, partial(_answer, service, request, wanted, options, path, work))
+    else:
+        answer = await service.pool.run(
+            partial(_answer, service, request, wanted, options, path, work, None), work, patient=True
+        )
+    answer.headers["Cache-Control"] = _cache_control(settings, wanted)
+    if not wanted.format:
+        answer.headers["Vary"] = "Accept"
+    return answer
+
+
+async def _fetched(service: Service, path: str, work: Work, answer: Callable[[bytes], Response]) -> Response:
+    """Fetch a picture and answer with it; only so many are in memory at a time."""
+    try:
+        async with asyncio.timeout(work.left):
+            await service.fetched.acquire()
+    except TimeoutError:
+        raise TimeLimitError("too many pictures are being fetched", remedy="come back later") from None
+    try:
+        data = await service.fetching.run(partial(fetch, path, service.settings), work, patient=True)
+        return await service.pool.run(partial(answer, data), work, patient=True)
+    finally:
+        service.fetched.release()
+
+
+def _answer(
+    service: Service,
+    request: Request,
+    wanted: ImageOptions,
+    options: str,
+    path: str,
+    work: Work,
+    data: bytes | None,
+) -> Response:
+    """Cut and encode; in a thread of the pool."""
+    settings = service.settings
+    work.go_on()
+    if data is None:
+        data = read_below(settings.root or Path(), path, settings.body_bytes)
+    accept, known = request.headers.get("accept", ""), request.headers.get("if-none-match", "")
+    named = format_named(wanted.format) if wanted.format else None
+    revision = wanted.order.revision if wanted.order else ""
+    what = f"{options}|{(named or negotiated(accept)).name}|{revision}|{settings.longest}|{__version__}"
+    digest = hashlib.sha256(hashlib.sha256(data).digest() + what.encode()).hexdigest()
+    tag = f'"{digest[:32]}"'
+    if is_known(tag, known):
+        return Response(status_code=304, headers={"ETag": tag})
+    service.metrics.pictures.inc()
+    try:
+        cut = _cut(service, wanted, named, accept, data, work)
+    except EyefirstError as error:
+        error.source = path
+        raise
+    return Response(cut.data, media_type=cut.media_type, headers={"ETag": tag})
+
+
+def _cut(
+    service: Service, wanted: ImageOptions, named: PictureFormat | None, accept: str, data: bytes, work: Work
+) -> Cut:
+    limit, longest = service.settings.pixels, service.settings.longest
+    order = wanted.order
+    if order is not None and wanted.point is None:
+        size, enlarge = order.size or Size(longest, longest), order.enlarge and order.size is not None
+        handler = replace(order, size=size).handler(data, pixel_limit=limit)
+        work.on_end(handler.cancel)
+        plan: CropPlan = service.plans.of(order, handler)
+        format = named or with_alpha(negotiated(accept), handler)
+        return cut_all(handler, plan, format, wanted.encoding, work, size=size, enlarge=enlarge)[0]
+    handler = ImageRequestHandler(data, pixel_limit=limit, expects=all_pixels)
+    work.on_end(handler.cancel)
+    full = handler.image.size
+    found = wanted.frame(full)
+    assert found is not None
+    frame, size = found
+    if not any(wanted.room):
+        share = min(longest / max(size), 1.0)
+        size = Size(max(round(size.width * share), 1), max(round(size.height * share), 1))
+    format = named or with_alpha(negotiated(accept), handler)
+    animated = format.has_frames and handler.is_animated
+    scale = max(size.width / frame.size.width, size.height / frame.size.height)
+    picture: Any = handler.animation() if animated else handler.picture(scaled_by(scale)).picture
+    check_pixels([size], limit, len(picture.frames) if isinstance(picture, Animation) else 1)
+    work.go_on()
+    made = cut_frame(picture, frame, planned=full, size=size, pad=wanted.pad)
+    work.go_on()
+    return Cut("", format.media_type, wanted.encoding.encode(made, format, read_metadata(handler.opened), work))
+
+
+def is_known(tag: str, if_none_match: str) -> bool:
+    """Say whether a header If-None-Match names a tag, weak or strong."""
+    return if_none_match.strip() == "*" or tag in (t.strip().removeprefix("W/") for t in if_none_match.split(","))
+
+
+def _check_plain(request: Request, settings: Settings) -> None:
+    """Refuse what would make one picture have many addresses, each of them fresh work for caches and for us."""
+    if request.url.query:
+        raise InvalidValueError(
+            "expected an address without '?'", remedy="options stand between the signature and the path"
+        )
+    if settings.signing_keys and NEEDLESS.search(request.scope.get("raw_path", b"").decode("latin-1")):
+        raise SignatureError(
+            "the address encodes letters that need it not", remedy="use the address as `eyefirst sign` wrote it"
+        )
+
+
+def _cache_control(settings: Settings, wanted: ImageOptions) -> str:
+    age = settings.max_age_seconds if wanted.max_age is None else wanted.max_age
+    stale = settings.stale_seconds
+    if wanted.expires is not None:
+        left = max(wanted.expires - int(time.time()), 0)
+        age = min(age, left)
+        stale = min(stale, left - age)
+    control = f"{'public' if settings.signing_keys else 'private'}, max-age={age}"
+    return f"{control}, stale-while-revalidate={stale}" if stale else control

@@ -1,0 +1,124 @@
+"""What the routes share: threads, metrics, keys, plans that were made before."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from eyefirst.errors import UnauthorizedError
+from eyefirst.handler import ImageRequestHandler
+from eyefirst.network import load_network
+from eyefirst.plan import CropPlan
+from eyefirst.server.bodies import picture_in
+from eyefirst.server.metrics import Metrics
+from eyefirst.server.pool import Pool, Work
+from eyefirst.server.settings import Settings
+from eyefirst.tools.planning import CropOrder
+
+T = TypeVar("T")
+FETCHERS = 8
+FETCHED = 16
+"""Pictures of other origins that may be in memory at a time."""
+
+
+class Service:
+    """What the routes share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.pool = Pool(settings.workers, settings.queue, settings.work_seconds)
+        self.fetching = Pool(FETCHERS, settings.queue, settings.work_seconds, "eyefirst-fetch")
+        self.fetched = asyncio.Semaphore(FETCHED)
+        self.metrics = Metrics(lambda: self.pool.held + self.pool.waiting)
+        self.plans = Plans(settings.plans)
+        self.is_ready = False
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """Open the network and run it once, before the first request comes."""
+        await asyncio.to_thread(_warm_up)
+        self.is_ready = True
+        yield
+        self.is_ready = False
+        self.pool.close()
+        self.fetching.close()
+
+    async def look(
+        self, request: Request, job: Callable[[ImageRequestHandler, Work], T], order: CropOrder | None = None
+    ) -> T:
+        """Read the picture in a request, and do the job on it in the pool. order: a cut that the job makes."""
+        self.authorize(request)
+        make = order.handler if order else ImageRequestHandler
+        handler = make(await picture_in(request, self.settings), pixel_limit=self.settings.pixels)
+        self.metrics.pictures.inc()
+        work = self.pool.work(request.scope["eyefirst.gone"])
+        work.on_end(handler.cancel)
+        return await self.pool.run(partial(job, handler, work), work)
+
+    def authorize(self, request: Request) -> None:
+        """Raise UnauthorizedError where a key is needed and the right one is missing."""
+        if not (self.settings.is_public or self.settings.api_keys):
+            return
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not self.settings.knows(key.strip()):
+            raise UnauthorizedError("expected an API key", remedy="send the header 'Authorization: Bearer KEY'")
+
+
+class Plans:
+    """Plans that were made before, by the picture's bytes and what was asked; the newest `most` of them."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._plans: OrderedDict[object, CropPlan] = OrderedDict()
+        self._lock = threading.Lock()
+        self.found = 0
+
+    def of(self, order: CropOrder, handler: ImageRequestHandler) -> CropPlan:
+        """Return the plan for the picture that a handler holds, made anew only where it is not at hand."""
+        key = (
+            handler.opened.sha256,
+            handler.pixel_limit,
+            order.ratios,
+            order.alternatives,
+            order.options,
+            order.detectors,
+            order.revision,
+        )
+        with self._lock:
+            known = self._plans.get(key)
+            if known is not None:
+                self._plans.move_to_end(key)
+                self.found += 1
+                return known
+        made = order.plan(handler)
+        if self._most:
+            with self._lock:
+                self._plans[key] = made
+                while len(self._plans) > self._most:
+                    self._plans.popitem(last=False)
+        return made
+
+
+def to_json(values: object) -> bytes:
+    """Return compact JSON."""
+    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def json_response(data: bytes) -> Response:
+    """Return an answer that nobody keeps."""
+    return Response(data, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _warm_up() -> None:
+    network = load_network()
+    network.predict(np.zeros((1, network.input_side, network.input_side, 3), np.uint8))

@@ -1,0 +1,63 @@
+"""Health, metrics and the page."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from eyefirst import __version__
+from eyefirst.server import openapi
+from eyefirst.server.images import is_known
+from eyefirst.server.service import Service, to_json
+
+PAGE = {
+    "index.html": "text/html; charset=utf-8",
+    "style.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    "sample.jpg": "image/jpeg",
+}
+
+
+def add_upkeep(app: FastAPI, service: Service) -> None:
+    """Add the routes."""
+    folder = files("eyefirst.server") / "page"
+    page = {name: (folder / name).read_bytes() for name in PAGE}
+    tags = {name: f'"{hashlib.sha256(data).hexdigest()[:32]}"' for name, data in page.items()}
+
+    async def show(request: Request, name: str = "index.html") -> Response:
+        if name not in page:
+            raise HTTPException(404)
+        headers = {"ETag": tags[name], "Cache-Control": "no-cache"}
+        if is_known(tags[name], request.headers.get("if-none-match", "")):
+            return Response(status_code=304, headers=headers)
+        return Response(page[name], media_type=PAGE[name], headers=headers)
+
+    app.add_api_route("/", show, methods=["GET", "HEAD"], include_in_schema=False)
+    app.add_api_route("/page/{name}", show, methods=["GET", "HEAD"], include_in_schema=False)
+
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive", "version": __version__}
+
+    async def readyz() -> Response:
+        free = service.pool.capacity - service.pool.held
+        body = {"ready": service.is_ready and free > 0, "free": free}
+        return Response(to_json(body), 200 if body["ready"] else 503, media_type="application/json")
+
+    async def metrics(request: Request) -> Response:
+        service.authorize(request)
+        return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    not_now: dict[int | str, dict[str, Any]] = {503: {"description": "Not now."}}
+    app.get("/healthz", summary="Whether the process lives")(healthz)
+    app.get("/readyz", summary="Whether it can take work", responses=not_now)(readyz)
+    app.get("/metrics", summary="Numbers for Prometheus", responses=openapi.problems(), response_class=Response)(
+        metrics
+    )
+    for path, answer in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
+        app.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
