@@ -213,7 +213,7 @@ def _encoding(found: dict[str, Any], most_bytes: int) -> Encoding:
     background = found.pop("background", "white")
     parse_colour(background)
     metadata = _choice("metadata", found.pop("metadata", "copyright"), KEEP)
-    return Encoding(qualities, background, metadata, most_bytes)  # type: ignore[arg-type]
+    return Encoding(qualities, background, metadata, most_bytes)
 
 
 def _point(focus: str) -> Point | None:

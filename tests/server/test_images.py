@@ -1,0 +1,273 @@
+"""Pictures at addresses: galleries, clients that leave, options, and one address for one picture."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image as PillowImage
+
+from eyefirst.server import cuts, images
+from eyefirst.server.cuts import Encoding
+from eyefirst.server.settings import Settings
+from eyefirst.server.signing import signed_address
+from eyefirst.tools.planning import CropOrder
+from tests.server.conftest import KEY, Serving, connected
+
+BROWSER = {"Accept": "image/avif,image/webp,image/apng,image/*,*/*;q=0.8"}
+
+
+def opened(answer: httpx.Response) -> PillowImage.Image:
+    assert answer.status_code == 200, answer.text
+    return PillowImage.open(io.BytesIO(answer.content))
+
+
+def at(options: str, path: str = "album/photo.jpg") -> str:
+    return f"/v1/image/unsigned/{options}/{path}"
+
+
+def test_a_gallery_is_answered_whole(serving: Serving, root: Path) -> None:
+    with connected(serving, Settings(root=root, workers=2, queue=2)) as client, ThreadPoolExecutor(40) as browsers:
+        asked = [at(f"aspect=1:1,w={60 + i}") for i in range(40)]
+        answers = list(browsers.map(lambda a: client.get(a, headers=BROWSER).status_code, asked))
+    assert answers == [200] * 40
+
+
+def test_beside_a_gallery_there_is_room_for_other_work(
+    serving: Serving, root: Path, photo_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    cut_all = images.cut_all
+    monkeypatch.setattr(images, "cut_all", lambda *a, **k: release.wait(20) and cut_all(*a, **k))
+    with connected(serving, Settings(root=root, workers=1, queue=5)) as client, ThreadPoolExecutor(12) as browsers:
+        asked = [browsers.submit(client.get, at(f"w={60 + i},aspect=1:1")) for i in range(12)]
+        time.sleep(0.5)
+        assert client.get("/readyz").json() == {"ready": True, "free": 3}
+        release.set()
+        assert client.post("/v1/plan?aspect=1:1", content=photo_path.read_bytes()).status_code == 200
+        assert {a.result().status_code for a in asked} == {200}
+
+
+def test_an_address_waits_no_longer_than_it_may(serving: Serving, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(images, "cut_all", lambda *_, **__: release.wait(20))
+    settings = Settings(root=root, workers=1, queue=0, work_seconds=0.6)
+    with connected(serving, settings) as client, ThreadPoolExecutor(6) as browsers:
+        begun = time.monotonic()
+        answers = list(browsers.map(lambda i: client.get(at(f"aspect=1:1,w={i}")), range(60, 66)))
+        release.set()
+    assert [a.status_code for a in answers] == [503] * 6
+    assert all("retry-after" in a.headers for a in answers)
+    assert time.monotonic() - begun < 5
+
+
+def test_work_stops_when_the_client_leaves(serving: Serving, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, planned, encoded = CropOrder.plan, threading.Event(), []
+
+    def slow(order: CropOrder, handler: object) -> object:
+        planned.set()
+        time.sleep(0.6)
+        return plan(order, handler)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CropOrder, "plan", slow)
+    encode = Encoding.encode
+    monkeypatch.setattr(Encoding, "encode", lambda *a: encoded.append(1) or encode(*a))
+    with connected(serving, Settings(root=root, workers=1)) as client:
+        place = (client.base_url.host, client.base_url.port or 0)
+        with socket.create_connection(place, timeout=10) as line:
+            line.sendall(f"GET {at('aspect=1:1')} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert planned.wait(5)
+        time.sleep(1.2)
+        assert client.get("/readyz").json()["free"] == 17
+    assert not encoded
+
+
+@pytest.mark.parametrize("reason", ["the client leaves", "time is up"])
+def test_work_stops_between_two_frames(
+    serving: Serving, photo_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    encode, encoded = Encoding.encode, []
+
+    def slow(*words: object) -> bytes:
+        encoded.append(1)
+        time.sleep(0.5)
+        return encode(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Encoding, "encode", slow)
+    data, ratios = photo_path.read_bytes(), "&".join(f"aspect={i}:1" for i in range(1, 9))
+    seconds = 20 if reason == "the client leaves" else 1.2
+    with connected(serving, Settings(work_seconds=seconds, workers=1)) as client:
+        place = (client.base_url.host, client.base_url.port or 0)
+        with socket.create_connection(place, timeout=10) as line:
+            head = f"POST /v1/crop?{ratios} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
+            line.sendall(head.encode() + data)
+            if reason == "time is up":
+                assert line.recv(12) == b"HTTP/1.1 503"
+            else:
+                time.sleep(1)
+        time.sleep(1)
+        assert client.get("/readyz").json()["free"] == 17
+    assert 0 < len(encoded) < 5
+
+
+def test_a_thin_picture_with_padding_cannot_halt_the_service(serving: Serving) -> None:
+    """12 ratios of a picture of 3 x 12000 pixels once took two minutes and 1.5 GB."""
+    out = io.BytesIO()
+    PillowImage.effect_noise((3, 12000), 80).convert("RGB").save(out, "PNG")
+    ratios = "&".join(f"aspect={i}:9" for i in range(5, 17))
+    with connected(serving, Settings(workers=2)) as client:
+        for more in ("pad=blur", "pad=extend", "pad=white", "pad=blur&size=400x400", "pad=extend&size=4000x4000"):
+            begun = time.monotonic()
+            answer = client.post(f"/v1/crop?{ratios}&{more}&must_keep=0,0,1,1", content=out.getvalue())
+            assert answer.status_code == (200 if "400x400" in more else 422), answer.text[:200]
+            assert time.monotonic() - begun < 5
+            assert client.get("/healthz").elapsed.total_seconds() < 1
+
+
+def test_avif_takes_no_more_than_three_times_as_long_as_jpeg(serving: Serving, root: Path, photo_path: Path) -> None:
+    PillowImage.open(photo_path).resize((1600, 1200)).save(root / "large.jpg")
+    with connected(serving, Settings(root=root, workers=1)) as client:
+        seconds = {}
+        for kind in ("jpg", "avif"):
+            client.get(at(f"aspect=4:3,w=800,format={kind}", "large.jpg"))
+            times = []
+            for i in range(5):
+                begun = time.perf_counter()
+                assert client.get(at(f"aspect=4:3,w={801 + i},format={kind}", "large.jpg")).status_code == 200
+                times.append(time.perf_counter() - begun)
+            seconds[kind] = min(times)
+    assert seconds["avif"] < 3 * seconds["jpg"] + 0.05, seconds
+
+
+def test_quality_by_format(client: httpx.Client) -> None:
+    plain = {kind: len(client.get(at(f"aspect=1:1,format={kind}")).content) for kind in ("jpg", "webp", "avif")}
+    for kind in plain:
+        less = client.get(at(f"aspect=1:1,format={kind},quality=jpg:30_webp:30_avif:30"))
+        assert len(less.content) < 0.8 * plain[kind]
+        same = client.get(at(f"aspect=1:1,format={kind},quality={cuts.QUALITY[opened(less).format or '']}"))
+        assert len(same.content) == plain[kind]
+    assert len(client.get(at(f"aspect=1:1,format=jpg,max_bytes={plain['jpg'] // 2}")).content) <= plain["jpg"] // 2
+    assert client.get(at("aspect=1:1,format=jpg,max_bytes=10")).status_code == 200  # as small as it can be
+
+
+def test_an_address_without_a_size_is_capped(serving: Serving, root: Path) -> None:
+    with connected(serving, Settings(root=root, longest=200)) as client:
+        assert opened(client.get(at("aspect=2:1"))).size == (200, 100)
+        assert opened(client.get(at("mode=contain"))).size == (200, 200)
+        assert opened(client.get(at("aspect=2:1,size=400x200"))).size == (400, 200)
+    with connected(serving, Settings(root=root)) as client:
+        assert opened(client.get(at("aspect=2:1"))).size == (512, 256)
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ("w=100,h=50", (100, 50)),
+        ("w=100", (100, 100)),
+        ("h=50", (50, 50)),
+        ("ratio=2:1,w=100", (100, 50)),
+        ("aspect=2:1,h=50", (100, 50)),
+        ("width=100,height=50,dpr=2", (200, 100)),
+        ("w=100,dpr=1.5", (150, 150)),
+        ("w=1024,h=512", (1024, 512)),
+        ("w=1024,h=512,enlarge=0", (512, 256)),
+        ("w=1024,enlarge=0", (512, 512)),
+        ("w=100,h=50,mode=contain", (50, 50)),
+        ("w=100,h=50,mode=pad", (100, 50)),
+        ("w=2000,h=1000,mode=pad,enlarge=0", (2000, 1000)),
+        ("w=100,h=50,mode=pad,pad=blur", (100, 50)),
+        ("w=100,h=50,focus=faces", (100, 50)),
+        ("w=100,h=50,focus=subjects", (100, 50)),
+        ("w=100,h=50,focus=0.9_0.9", (100, 50)),
+        ("w=50,h=100,portrait=upper-body", (50, 100)),
+        ("aspect=1:1,w=64,tightness=0.5,margin=0.1,prefer=attention,fit=largest", (64, 64)),
+    ],
+)
+def test_sizes_as_sites_say_them(client: httpx.Client, options: str, size: tuple[int, int]) -> None:
+    assert opened(client.get(at(options))).size == size
+
+
+def test_focus_at_a_point_is_a_cut_round_it(client: httpx.Client, root: Path) -> None:
+    picture = PillowImage.new("RGB", (300, 100), "red")
+    picture.paste("blue", (200, 0, 300, 100))
+    picture.save(root / "two.png")
+    for focus, colour in (("0.95_0.5", (0, 0, 255)), ("0.05_0.5", (255, 0, 0))):
+        found = opened(client.get(at(f"aspect=1:1,format=png,focus={focus}", "two.png")))
+        assert found.size == (100, 100) and {found.getpixel((1, 1)), found.getpixel((98, 98))} == {colour}
+
+
+def test_padding_shows_the_whole_picture(client: httpx.Client, root: Path) -> None:
+    PillowImage.new("RGB", (100, 100), "red").save(root / "red.png")
+    found = opened(client.get(at("w=200,h=100,mode=pad,pad=#0000ff,format=png".replace("#", "%23"), "red.png")))
+    assert [found.getpixel((x, 50)) for x in (10, 60, 140, 190)] == [(0, 0, 255), (255, 0, 0), (255, 0, 0), (0, 0, 255)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "w=0",
+        "w=-5",
+        "w=100001",
+        "h=x",
+        "w=1e3",
+        "dpr=0,w=10",
+        "dpr=9,w=10",
+        "dpr=nan,w=10",
+        "mode=stretch,w=10,h=10",
+        "mode=pad,w=10",
+        "focus=nose,aspect=1:1",
+        "focus=2_0.5,aspect=1:1",
+        "portrait=none,aspect=1:1",
+        "enlarge=maybe,aspect=1:1",
+        "quality=jpg:0,aspect=1:1",
+        "quality=exe:5,aspect=1:1",
+        "max_bytes=0,aspect=1:1",
+        "size=10x10,w=5",
+        "w=10,tightness=1",
+        "mode=contain,must_keep=0_0_1_1",
+        "preset=none",
+        "tightness=nan,aspect=1:1",
+        "expires=-1,aspect=1:1",
+        "format=exe,aspect=1:1",
+        "w=100000,h=100000",
+        "w=9,mode=contain,background=nocolour",
+        "w=9,h=9,mode=pad,pad=nocolour",
+    ],
+)
+def test_options_that_mean_nothing_are_refused(client: httpx.Client, options: str) -> None:
+    answer = client.get(at(options))
+    assert (answer.status_code, answer.json()["status"]) == (422, 422)
+
+
+def test_one_picture_has_one_address(signing: httpx.Client) -> None:
+    good = signed_address("album/photo.jpg", key=KEY, aspect="1:1", size="50x50")
+    assert signing.get(good).status_code == 200
+    for other in (f"{good}?bust=1", f"{good}?", good.replace("photo", "%70hoto"), good.replace("1:1", "%31:1")):
+        with contextlib.suppress(httpx.HTTPError):
+            answer = signing.get(other)
+            assert answer.status_code == (200 if other.endswith("?") else 422 if "?" in other else 403), other
+    quoted = good.replace(",", "%2C").replace(":", "%3A")  # as some clients write it
+    assert signing.get(quoted).status_code == 200
+
+
+def test_a_plan_is_made_once(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, made = CropOrder.plan, []
+    monkeypatch.setattr(CropOrder, "plan", lambda *a: made.append(1) or plan(*a))
+    bodies = [client.get(at(f"aspect=3:2,w={w},format=png")).content for w in (90, 120, 90)]
+    assert len(made) == 1
+    assert bodies[0] == bodies[2]
+
+
+def test_how_long_caches_keep_an_answer(serving: Serving, root: Path) -> None:
+    with connected(serving, Settings(root=root, max_age_seconds=60, stale_seconds=30)) as client:
+        assert client.get(at("w=9")).headers["cache-control"] == "private, max-age=60, stale-while-revalidate=30"
+        assert "max-age=5," in client.get(at("w=9,max_age=5")).headers["cache-control"]
+        soon = client.get(at(f"w=9,expires={int(time.time()) + 10}")).headers["cache-control"]
+        assert "stale" not in soon
