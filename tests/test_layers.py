@@ -60,7 +60,7 @@ ROOMS = {
         "metadata",
     ],
     "framing": ["options", "content", "score", "judge", "search", "portrait", "framer"],
-    "files": ["formats", "encode", "whole", "ledger", "names", "outputs"],
+    "files": ["formats", "encode", "whole", "names", "ledger", "outputs"],
     "tools": ["planning", "crop", "camera_guidance", "enhance"],
     "albums": ["walk", "journal", "product", "thumbnails", "plans", "watch", "report"],
     "films": [

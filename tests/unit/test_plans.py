@@ -57,11 +57,12 @@ def test_a_second_run_plans_only_what_changed(album: Path, tmp_path: Path) -> No
 
 def test_stopping_leaves_the_former_file_and_no_other(album: Path, tmp_path: Path) -> None:
     out = tmp_path / "plans.jsonl"
-    out.write_text("former")
+    former = '{"error": {}, "picture": "former.jpg"}\n'
+    out.write_text(former)
     rows = plan_album(find_pictures([album]), out, SETTINGS, workers=1)
     next(rows)
     rows.close()
-    assert out.read_text() == "former"
+    assert out.read_text() == former
     assert not list(tmp_path.glob(".*part"))
     assert next(plan_album(find_pictures([album]), out, SETTINGS)).status == "kept"
 

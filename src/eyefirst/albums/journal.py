@@ -1,7 +1,7 @@
 """An album: many pictures worked on in parallel, resumably, one row per picture.
 
-What was made stands in a small SQLite journal beside the results, so that a second run does only what is
-missing or changed, and a killed run loses no more than the pictures that it was at.
+What was made stands in the ledger of the output folder, so that a second run does only what is missing or changed,
+and a killed run loses no more than the pictures that it was at.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
+from eyefirst import __version__
 from eyefirst.albums.walk import Task
-from eyefirst.errors import EyefirstError, OutputError, unexpected
-from eyefirst.files.ledger import Stamp
+from eyefirst.errors import EyefirstError, unexpected
+from eyefirst.files.ledger import Ledger
 from eyefirst.image import fingerprint
 from eyefirst.plan import CropPlan
 
@@ -59,35 +59,42 @@ class AlbumRow:
         }
 
 
-Work = Callable[[Task], tuple[list[Path], CropPlan]]
-"""What is made of a picture: the files that were written for it, and its plan."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was made of a picture: the files, each with the SHA-256 of what was written, and the plan."""
+
+    files: tuple[tuple[Path, str], ...]
+    plan: CropPlan
+
+
+Work = Callable[[Task], Made]
 
 
 def work_through(
     tasks: Iterable[Task], journal: Journal, work: Work, *, workers: int | None = None
 ) -> Generator[AlbumRow, None, None]:
-    """Does what the journal does not hold; yields one row per task, in order, and closes the journal.
+    """Do what the journal does not hold; yield one row per task, in order.
 
     workers: threads, by default one per processor; decoder, network and encoder release the interpreter's
     lock. Close the iterator to stop: what is in hand is finished, nothing is lost. A bad picture is a row, never
     an exception.
     """
     count = workers or os.cpu_count() or 1
-    with closing(journal), ThreadPoolExecutor(count, "eyefirst") as pool:
-        waiting: deque[tuple[Task, Stamp | None, Future[AlbumRow]]] = deque()
+    with ThreadPoolExecutor(count, "eyefirst") as pool:
+        waiting: deque[tuple[Task, SourceStamp | None, Future[Result]]] = deque()
         todo = iter(tasks)
 
         def collect() -> AlbumRow:
             task, stamp, future = waiting.popleft()
-            row = future.result()
-            if row.status == "made" and stamp:
-                journal.note(task, stamp, row)
+            row, made = future.result()
+            if made and stamp:
+                journal.note(task, stamp, made)
             return row
 
         try:
             while True:
                 while len(waiting) < AHEAD * count and (task := next(todo, None)):
-                    stamp = Stamp.of(task.source)
+                    stamp = SourceStamp.of(task.source)
                     kept = journal.kept(task, stamp)
                     future = _finished(kept) if kept else pool.submit(_worked, task, work)
                     waiting.append((task, stamp, future))
@@ -100,90 +107,154 @@ def work_through(
                 collect()
 
 
-def _finished(row: AlbumRow) -> Future[AlbumRow]:
-    future: Future[AlbumRow] = Future()
-    future.set_result(row)
+Result: TypeAlias = tuple[AlbumRow, Made | None]
+
+
+def _finished(row: AlbumRow) -> Future[Result]:
+    future: Future[Result] = Future()
+    future.set_result((row, None))
     return future
 
 
-def _worked(task: Task, work: Work) -> AlbumRow:
-    """The row of one picture; runs in a worker."""
+def _worked(task: Task, work: Work) -> Result:
+    """Return the row of one picture; runs in a worker."""
     started = time.perf_counter()
+    made = None
     try:
-        files, plan = work(task)
-        row = AlbumRow(task.source, "made", tuple(map(str, files)), plan.to_dict())
+        made = work(task)
+        row = AlbumRow(task.source, "made", tuple(str(path) for path, _ in made.files), made.plan.to_dict())
     except Exception as error:  # a picture that finds a bug of ours must not stop the others
         known = error if isinstance(error, EyefirstError) else unexpected(error)
         known.source = known.source or task.source
         row = AlbumRow(task.source, "failed", error=known.to_dict())
-    return replace(row, seconds=time.perf_counter() - started)
+    return replace(row, seconds=time.perf_counter() - started), made
 
 
 def settings_hash(settings: Any) -> str:
-    """A text that changes whenever a dataclass of settings does."""
-    return hashlib.sha256(json.dumps(asdict(settings), sort_keys=True, default=str).encode()).hexdigest()
+    """Return a text that changes whenever a dataclass of settings does, or what this version makes of them."""
+    values = {"settings": asdict(settings), "type": type(settings).__name__, "version": __version__}
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStamp:
+    """What tells cheaply that a picture was not touched. Times are in nanoseconds, the length in bytes.
+
+    The time of the last change of status (ctime) cannot be set by programs: a picture of the same length with the
+    same time of change is found out too.
+    """
+
+    mtime_ns: int
+    ctime_ns: int
+    length: int
+
+    @classmethod
+    def of(cls, path: str) -> SourceStamp | None:
+        """Return the stamp of a file; None where there is none."""
+        try:
+            status = os.stat(path)
+        except (OSError, ValueError):
+            return None
+        return cls(status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+
+
+MADE = (
+    "CREATE TABLE IF NOT EXISTS made (target BLOB PRIMARY KEY, source BLOB, settings TEXT, mtime_ns INTEGER,"
+    " ctime_ns INTEGER, length INTEGER, sha256 TEXT, files TEXT, plan TEXT) WITHOUT ROWID"
+)
+"""What each target holds: made of which picture, with which settings, as which files."""
+RESULTS = "CREATE TABLE IF NOT EXISTS results (path BLOB PRIMARY KEY, target BLOB) WITHOUT ROWID"
+"""Every file that was ever made for a target, so that the files of earlier settings can be pruned."""
 
 
 class Journal:
-    """What was made of which picture with which settings: a SQLite file beside the results.
+    """What was made of which picture with which settings: tables in the ledger of the output folder.
 
-    file: its path. settings: a text that differs whenever results would. Used by the one thread that collects
-    the rows. A picture whose stamp changed but whose bytes did not is kept as well. Raises OutputError.
+    folder: of the results. settings: a text that differs whenever results would. of: the file that holds the results
+    of all pictures, where it is one. A row belongs to its target, so it says what is there now. A picture whose stamp
+    changed but whose bytes did not is kept as well. Raises OutputError.
     """
 
-    def __init__(self, file: Path, settings: str) -> None:
-        self._folder, self._settings = file.parent, settings
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(file, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS made (source TEXT, settings TEXT, target TEXT, mtime_ns INTEGER,"
-                " length INTEGER, sha256 TEXT, files TEXT, plan TEXT, PRIMARY KEY (source, settings))"
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise OutputError(
-                f"cannot keep a journal there: {error}",
-                remedy="name a folder that can be written",
-                source=str(self._folder),
-            ) from error
+    def __init__(self, folder: Path, settings: str, *, of: str = "") -> None:
+        self.ledger = Ledger(folder)
+        self._settings, self._of = settings, os.fsencode(of)
+        with _closed_on_error(self.ledger):
+            self.ledger.run(MADE)
+            self.ledger.run(RESULTS)
 
-    def kept(self, task: Task, stamp: Stamp | None) -> AlbumRow | None:
-        """The row of a picture whose results are all there and up to date; None if there is work to do."""
-        found = self._db.execute(
-            "SELECT target, mtime_ns, length, sha256, files, plan FROM made WHERE source = ? AND settings = ?",
-            (os.path.abspath(task.source), self._settings),
-        ).fetchone()
-        if found is None or stamp is None:
-            return None
-        target, mtime_ns, length, sha256, files, plan = found
-        paths = tuple(str(self._folder / name) for name in json.loads(files))
-        if target != task.target or not all(map(os.path.exists, paths)):
-            return None
-        touched = (mtime_ns, length) != (stamp.mtime_ns, stamp.length)
-        if touched and (length != stamp.length or fingerprint(task.source) != sha256):
-            return None
-        return AlbumRow(task.source, "kept", paths, json.loads(plan))
+    def named(self, tasks: Iterable[Task]) -> list[Task]:
+        """Return the tasks with the targets that they had before, as far as they had any; see `Ledger.names`."""
+        tasks = list(tasks)
+        with _closed_on_error(self.ledger):
+            names = self.ledger.names([(task.source, task.target) for task in tasks])
+        return [replace(task, target=name) for task, name in zip(tasks, names, strict=True)]
 
-    def note(self, task: Task, stamp: Stamp, row: AlbumRow) -> None:
-        """Remembers what was made; the stamp is from before the picture was read."""
-        plan = row.plan or {}
-        files = [os.path.relpath(f, self._folder) for f in row.files]
-        self._db.execute(
-            "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                os.path.abspath(task.source),
-                self._settings,
-                task.target,
-                stamp.mtime_ns,
-                stamp.length,
-                plan["picture"]["sha256"],
-                json.dumps(files),
-                json.dumps(plan),
-            ),
+    def kept(self, task: Task, stamp: SourceStamp | None) -> AlbumRow | None:
+        """Return the row of a picture whose results are all there and up to date; None if there is work to do."""
+        found = self.ledger.run(
+            "SELECT source, settings, mtime_ns, ctime_ns, length, sha256, files, plan FROM made WHERE target = ?",
+            (self._target(task),),
         )
+        if stamp is None or not found:
+            return None
+        source, settings, mtime_ns, ctime_ns, length, sha256, files, plan = found[0]
+        if (source, settings, length) != (_source(task), self._settings, stamp.length):
+            return None
+        paths = [(self.ledger.folder / name, digest) for name, digest in json.loads(files)]
+        if any(self.ledger.digest(path) != digest for path, digest in paths):
+            return None
+        if (mtime_ns, ctime_ns) != (stamp.mtime_ns, stamp.ctime_ns):
+            try:
+                if fingerprint(task.source) != sha256:
+                    return None
+            except EyefirstError:  # the work says what is wrong with it
+                return None
+            self.ledger.run(
+                "UPDATE made SET mtime_ns = ?, ctime_ns = ? WHERE target = ?",
+                (stamp.mtime_ns, stamp.ctime_ns, self._target(task)),
+            )
+        return AlbumRow(task.source, "kept", tuple(str(path) for path, _ in paths), json.loads(plan))
+
+    def note(self, task: Task, stamp: SourceStamp, made: Made) -> None:
+        """Remember what was made; the stamp is from before the picture was read."""
+        target, plan = self._target(task), made.plan.to_dict()
+        files = [(os.path.relpath(path, self.ledger.folder), digest) for path, digest in made.files]
+        with self.ledger.transaction():
+            self.ledger.run(
+                "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    target,
+                    _source(task),
+                    self._settings,
+                    stamp.mtime_ns,
+                    stamp.ctime_ns,
+                    stamp.length,
+                    plan["picture"]["sha256"],
+                    json.dumps(files),
+                    json.dumps(plan),
+                ),
+            )
+            for name, _ in files:
+                self.ledger.run("INSERT OR REPLACE INTO results VALUES (?, ?)", (os.fsencode(name), target))
+
+    def _target(self, task: Task) -> bytes:
+        """Return the key of what is made: the target, or the picture's line in the file that holds all of them."""
+        return self._of + b"\0" + _source(task) if self._of else os.fsencode(task.target)
 
     def close(self) -> None:
-        """Ends the journal's use."""
-        self._db.close()
+        """End the journal's use."""
+        self.ledger.close()
+
+
+def _source(task: Task) -> bytes:
+    return os.fsencode(os.path.abspath(task.source))
+
+
+@contextmanager
+def _closed_on_error(ledger: Ledger) -> Generator[None, None, None]:
+    """Close a ledger where what is inside fails."""
+    try:
+        yield
+    except BaseException:
+        ledger.close()
+        raise

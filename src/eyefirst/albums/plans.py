@@ -13,16 +13,18 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eyefirst.albums.journal import AlbumRow, Journal, settings_hash, work_through
+from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
 from eyefirst.albums.walk import Task
-from eyefirst.errors import InvalidValueError
-from eyefirst.files.whole import written_whole
+from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import check_revision
 from eyefirst.plan import CropPlan
 from eyefirst.tools.planning import plan_from
+
+PLAN_LIMIT_BYTES = 16 << 20
+"""No line of a plan is longer than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,22 +44,61 @@ class PlanSettings:
 
 
 def plan_album(
-    tasks: Iterable[Task], out: str | os.PathLike[str], settings: PlanSettings, *, workers: int | None = None
+    tasks: Iterable[Task],
+    out: str | os.PathLike[str],
+    settings: PlanSettings,
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
 ) -> Generator[AlbumRow, None, None]:
-    """Plans every picture; `out` then holds one line of JSON per picture, in order: its plan, or its error.
+    """Plan every picture; `out` then holds one line of JSON per picture, in order: its plan, or its error.
 
-    Lines are written to a temporary name, renamed when all are there; what is planned stands in a journal
-    beside it, so that a second run plans only what is missing or changed. For the rest see `work_through`.
-    Raises OutputError where `out` cannot be written.
+    Lines are written to a temporary name, renamed when all are there; what is planned stands in the folder's
+    journal, so that a second run plans only what is missing or changed. For the rest see `work_through`.
+    Raises InvalidValueError where `out` does not end in .jsonl or .json, OutputError where it cannot be written, or
+    holds something else than plans and `overwrite` is not set.
     """
     path = Path(out)
-    journal = Journal(path.with_name(f".{path.name}.sqlite"), settings_hash(settings))
-    rows = work_through(tasks, journal, lambda task: ([], plan_one(task.source, settings)), workers=workers)
-    with closing(rows), written_whole(path) as file:
+    check_plan_file(path, overwrite=overwrite)
+    journal = Journal(path.parent, settings_hash(settings), of=path.name)
+    return _planned(tasks, path, journal, settings, workers)
+
+
+def _planned(
+    tasks: Iterable[Task], path: Path, journal: Journal, settings: PlanSettings, workers: int | None
+) -> Generator[AlbumRow, None, None]:
+    rows = work_through(tasks, journal, lambda task: Made((), plan_one(task.source, settings)), workers=workers)
+    with closing(journal), journal.ledger.writing(path, overwrite=True) as file, closing(rows):
         for row in rows:
             line = json.dumps(row.plan or {"error": row.error, "picture": row.picture})
             file.write(f"{line}\n".encode())
             yield row
+
+
+def check_plan_file(path: Path, *, overwrite: bool = False) -> None:
+    """Raise where plans must not be written to a file: by its name, or by what it holds."""
+    if path.suffix.lower() not in (".jsonl", ".json") or path.is_dir():
+        raise InvalidValueError(
+            "plans are written as JSON lines", remedy="let the name end in .jsonl or .json", source=str(path)
+        )
+    if overwrite or not os.path.lexists(path) or holds_plans(path):
+        return
+    raise OutputError(
+        "is there already, and holds something else than plans",
+        remedy="choose another name, or add --overwrite",
+        source=str(path),
+    )
+
+
+def holds_plans(path: Path) -> bool:
+    """Whether a file is empty or begins with a plan, or with the error that came instead of one."""
+    try:
+        with path.open("rb") as file:
+            start = file.readline(PLAN_LIMIT_BYTES)
+        values = json.loads(start) if start.strip() else {"picture": "", "error": ""}
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and "picture" in values and bool({"frames", "error"} & set(values))
 
 
 def plan_one(source: str, settings: PlanSettings) -> CropPlan:

@@ -6,21 +6,24 @@ Files are written under temporary names and renamed: a killed run leaves no half
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PIL import Image as PillowImage
 
-from eyefirst.albums.journal import AlbumRow, Journal, settings_hash, work_through
+from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
 from eyefirst.albums.product import ProductSettings, find_product, lay_out
 from eyefirst.albums.walk import Task
 from eyefirst.cut import check_pixels, cut_frame, pixels_expected, scaled_by
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import format_named
+from eyefirst.files.ledger import LEDGER, Ledger
 from eyefirst.files.whole import written_whole
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio, Size
@@ -30,7 +33,7 @@ from eyefirst.network import check_revision, load_network
 from eyefirst.plan import CropPlan
 from eyefirst.tools.planning import plan_from
 
-JOURNAL = ".eyefirst.sqlite"
+JOURNAL = LEDGER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,32 +64,63 @@ class ThumbnailSettings:
 
 
 def make_thumbnails(
-    tasks: Iterable[Task], out: str | os.PathLike[str], settings: ThumbnailSettings, *, workers: int | None = None
+    tasks: Iterable[Task],
+    out: str | os.PathLike[str],
+    settings: ThumbnailSettings,
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
 ) -> Generator[AlbumRow, None, None]:
-    """Makes what is missing or changed, as `work_through` does. Raises OutputError where `out` cannot be used."""
+    """Make what is missing or changed, as `work_through` does. Raises OutputError where `out` cannot be used.
+
+    A picture keeps the names of its thumbnails from run to run. overwrite: replace files that eyefirst did not write.
+    """
     folder = Path(out)
-    journal = Journal(folder / JOURNAL, settings_hash(settings))
-    return work_through(
-        tasks, journal, lambda task: make_one(task.source, folder / task.target, settings), workers=workers
-    )
+    journal = Journal(folder, settings_hash(settings))
+
+    def work(task: Task) -> Made:
+        return _make(task.source, folder / task.target, settings, ledger=journal.ledger, overwrite=overwrite)
+
+    named = journal.named(tasks)
+
+    def rows() -> Generator[AlbumRow, None, None]:
+        with closing(journal), closing(work_through(named, journal, work, workers=workers)) as found:
+            yield from found
+
+    return rows()
 
 
 def make_one(source: Source, target: Path, settings: ThumbnailSettings) -> tuple[list[Path], CropPlan]:
     """Write the thumbnails of one picture to `<target>_<size>.<format>`; return their paths and the plan.
 
     One decode and one analysis serve all sizes. An animation stays one where the format allows it, all its frames
-    cut by one box.
+    cut by one box. Files of that name are replaced.
     """
+    made = _make(source, target, settings)
+    return [path for path, _ in made.files], made.plan
+
+
+def _make(
+    source: Source, target: Path, settings: ThumbnailSettings, *, ledger: Ledger | None = None, overwrite: bool = False
+) -> Made:
+    paths = [target.with_name(f"{target.name}_{size}.{settings.format}") for size in settings.sizes]
+    if ledger:
+        for path in paths:
+            ledger.check_free(path, overwrite=overwrite)
     opened = open_source(source)
     pictures, plan = cut_one(opened, settings)
     metadata = read_metadata(opened) if settings.metadata != "none" else None
-    paths = [target.with_name(f"{target.name}_{size}.{settings.format}") for size in settings.sizes]
     format = format_named(settings.format)
+    files = []
     for picture, path in zip(pictures, paths, strict=True):
         data = encode(picture, format, quality=settings.quality, metadata=metadata, keep=settings.metadata)
+        if ledger:
+            files.append((path, ledger.write(path, data, overwrite=overwrite)))
+            continue
         with written_whole(path) as out:
             out.write(data)
-    return paths, plan
+        files.append((path, hashlib.sha256(data).hexdigest()))
+    return Made(tuple(files), plan)
 
 
 def cut_one(source: Source, settings: ThumbnailSettings) -> tuple[list[PillowImage.Image | Animation], CropPlan]:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from eyefirst.files.ledger import own_results
+from eyefirst.files.names import name_key
 
 PICTURE_SUFFIXES = frozenset(
     f".{s}"
     for s in ("jpg", "jpeg", "jpe", "png", "webp", "gif", "avif", "tif", "tiff", "bmp", "heic", "heif", "jp2", "qoi")
 )
 """What counts as a picture when a folder is walked; a file that is named is tried whatever its name."""
+RAW_SUFFIXES = frozenset((".3fr", ".ari", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq"))
+RAW_SUFFIXES |= {".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl"}
+RAW_SUFFIXES |= {".sr2", ".srf", ".srw", ".x3f"}
+"""Raw files of cameras. A walk leaves them out, and says so."""
+OTHER_SUFFIXES = frozenset((".ai", ".eps", ".exr", ".hdr", ".jxl", ".jxr", ".pdf", ".ppm", ".pgm", ".psb", ".psd"))
+OTHER_SUFFIXES |= {".svg", ".svgz", ".tga", ".xcf"}
+"""Pictures of other kinds. A walk leaves them out, and says so."""
 SYSTEM_FOLDERS = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "System Volume Information"})
 """Folders that a NAS or an operating system keeps beside pictures; their files are no pictures of the user."""
 
@@ -38,8 +48,9 @@ def find_pictures(
     Folders and globs are sorted; each picture comes once.
 
     outside: a folder that is left out of the walk, such as that of the results. Left out as well: hidden folders,
-    those of the system, and files that eyefirst wrote. say: is told, in words, of linked folders, which are not
-    followed, and of folders of the system.
+    those of the system, and files that eyefirst wrote. say: is told, in words, of what is left out of a walk:
+    linked folders, which are not followed, folders of the system, raw files, pictures of other kinds, and eyefirst's
+    own results; and of folders without pictures.
 
     Results keep the folders below each source. Pictures that differ only in their extension carry it in the name of
     their results; of those with one name from several sources, the second gets -2.
@@ -47,8 +58,11 @@ def find_pictures(
     found: dict[str, str] = {}
     for source in (os.fspath(s) for s in sources):
         if os.path.isdir(source):
-            for path in sorted(_walk(source, outside, say)):
+            inside = sorted(_walk(source, outside, say))
+            for path in inside:
                 found.setdefault(path, os.path.relpath(path, source))
+            if not inside:
+                say(f"{source}: holds no pictures that can be used")
         elif is_glob(source) and (matching := matches_of(source)):
             for path in matching:
                 found.setdefault(path, os.path.relpath(path, _fixed_part(source)))
@@ -58,21 +72,22 @@ def find_pictures(
 
 
 def _targets(names: list[str]) -> list[str]:
-    """A target for each relative name, no two alike, also on file systems that do not tell A from a."""
-    stems = [os.path.splitext(name)[0] for name in names]
-    groups: dict[str, list[str]] = {}
-    for stem, name in zip(stems, names, strict=True):
-        groups.setdefault(stem.casefold(), []).append(name.casefold())
+    """A target for each relative name, no two alike on any file system."""
+    parts = [os.path.splitext(name) for name in names]
+    groups: dict[str, set[str]] = {}
+    for (stem, _), name in zip(parts, names, strict=True):
+        groups.setdefault(name_key(stem), set()).add(name_key(name))
+    counts = Counter(name_key(stem) for stem, _ in parts)
     targets: list[str] = []
     used: set[str] = set()
-    for stem, name in zip(stems, names, strict=True):
-        group = groups[stem.casefold()]
-        given = name.replace(".", "-") if len(set(group)) == len(group) > 1 else stem
+    for stem, extension in parts:
+        key = name_key(stem)
+        given = f"{stem}-{extension.lstrip('.')}" if len(groups[key]) == counts[key] > 1 and extension else stem
         target, number = given, 1
-        while target.casefold() in used:
+        while name_key(target) in used:
             number += 1
             target = f"{given}-{number}"
-        used.add(target.casefold())
+        used.add(name_key(target))
         targets.append(target)
     return targets
 
@@ -108,6 +123,7 @@ def _fixed_part(pattern: str) -> str:
 def _walk(folder: str, outside: str | os.PathLike[str] | None, say: Callable[[str], None]) -> Iterator[str]:
     left_out = os.path.realpath(outside) if outside else None
     own = own_results_above(folder)
+    results, others = 0, Counter[str]()
     for here, folders, files in os.walk(folder):
         if left_out and os.path.realpath(here) == left_out and here != folder:
             folders.clear()
@@ -121,8 +137,36 @@ def _walk(folder: str, outside: str | os.PathLike[str] | None, say: Callable[[st
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in SYSTEM_FOLDERS)
         for name in files:
             path = os.path.join(here, name)
-            if is_picture(name) and (not own or os.path.abspath(path) not in own):
-                yield path
+            suffix = os.path.splitext(name)[1].lower()
+            if is_picture(name):
+                if own and os.path.abspath(path) in own:
+                    results += 1
+                elif not is_device(path):
+                    yield path
+            elif suffix in RAW_SUFFIXES | OTHER_SUFFIXES and not name.startswith("."):
+                others[suffix] += 1
+    _say_what_was_left_out(folder, others, results, say)
+
+
+def _say_what_was_left_out(folder: str, others: Counter[str], results: int, say: Callable[[str], None]) -> None:
+    for suffixes, what in (
+        (RAW_SUFFIXES, "raw files are left out; use the JPEGs of the camera, or extract their previews"),
+        (OTHER_SUFFIXES, "pictures of other kinds are left out; name a file to try it"),
+    ):
+        if left := {suffix: n for suffix, n in sorted(others.items()) if suffix in suffixes}:
+            kinds = ", ".join(f"{n} {suffix}" for suffix, n in left.items())
+            say(f"{folder}: {sum(left.values())} {what} ({kinds})")
+    if results:
+        say(f"{folder}: {results} results of eyefirst are left out")
+
+
+def is_device(path: str) -> bool:
+    """Whether a name is a pipe, a socket or a device: reading it may wait for ever."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:  # a link to nowhere fails later, as a row
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def own_results_above(folder: str) -> set[str]:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 
-from eyefirst.albums.walk import Task, find_pictures, is_picture
+from eyefirst.albums.walk import Task, find_pictures
 from eyefirst.errors import InvalidValueError, MissingExtraError
+from eyefirst.files.ledger import Stamp
 
 POLL_MS = 500
 """How long the first look waits, in milliseconds; changes that come together within 1.6 s are one round."""
 
 
 def watched(
-    folders: Sequence[str | os.PathLike[str]], *, outside: str | os.PathLike[str] | None = None
+    folders: Sequence[str | os.PathLike[str]],
+    *,
+    outside: str | os.PathLike[str] | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Generator[list[Task], None, None]:
-    """First everything that is there, then whatever is added or changed, as the system tells; it never ends.
+    """Yield first everything that is there, then whatever is added or changed; it never ends.
 
-    folders: walked as `find_pictures` does; `outside` is left out. Watching starts before the first walk, so that
-    nothing slips between. A file that is still being written may come twice: first as a picture that is broken
-    off, then whole. Raises InvalidValueError where a source is no folder, MissingExtraError without watchfiles.
+    folders: walked as `find_pictures` does; `outside` is left out, and so is what eyefirst wrote. Whatever the system
+    tells starts a new walk, so that a folder that is moved or copied in counts as well, and one that comes back. A
+    file that is still being written may come twice: first as a picture that is broken off, then whole. say: is told
+    what the first walk leaves out. Raises InvalidValueError where a source is no folder, MissingExtraError without
+    watchfiles.
     """
     try:
-        from watchfiles import Change, watch  # noqa: PLC0415 - the extra [watch]
+        from watchfiles import watch  # noqa: PLC0415 - the extra [watch]
     except ImportError as error:
         raise MissingExtraError.for_extra("watch", "watching a folder") from error
     for folder in folders:
@@ -30,19 +37,49 @@ def watched(
             raise InvalidValueError(
                 f"only folders can be watched, got {os.fspath(folder)!r}", remedy="name the folder that it is in"
             )
-    begun = False
-    for changes in watch(
-        *(str(os.fspath(f)) for f in folders), watch_filter=_is_new_picture, rust_timeout=POLL_MS, yield_on_timeout=True
-    ):
-        if not begun:
-            begun = True
-            yield find_pictures(folders, outside=outside)
-        touched = {os.path.realpath(path) for change, path in changes if change is not Change.deleted}
-        if touched:  # the walk is done anew, because names depend on their neighbours
-            found = find_pictures(folders, outside=outside)
-            if tasks := [task for task in found if os.path.realpath(task.source) in touched]:
-                yield tasks
+    seen: dict[str, Stamp | None] = {}
+    begun, restless = False, True
+    while True:
+        marks = [_mark(folder) for folder in folders]
+        there = [os.fspath(folder) for folder, mark in zip(folders, marks, strict=True) if mark]
+        if not there:
+            time.sleep(POLL_MS / 1000)
+            continue
+        changing = watch(
+            *map(str, there),
+            watch_filter=_can_matter,
+            rust_timeout=POLL_MS,
+            yield_on_timeout=True,
+            ignore_permission_denied=True,
+        )
+        while True:
+            try:
+                changes = next(changing)
+            except (UnicodeError, RuntimeError, OSError):  # a name that is not UTF-8; or the folder is gone
+                restless = True
+                break
+            if [_mark(folder) for folder in folders] != marks:  # one is gone, or another in its place
+                restless = True
+                break
+            if not (changes or restless):
+                continue
+            tasks = find_pictures(there, outside=outside) if begun else find_pictures(there, outside=outside, say=say)
+            stamps = {task.source: Stamp.of(task.source) for task in tasks}
+            new = [task for task in tasks if task.source not in seen or stamps[task.source] != seen[task.source]]
+            if new or not begun:
+                yield new
+            begun, restless, seen = True, bool(changes), stamps  # one more look when it is quiet: a copy may go on
 
 
-def _is_new_picture(_change: object, path: str) -> bool:
-    return is_picture(path)
+def _mark(folder: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return what tells a folder from another in its place; None where it is gone."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _can_matter(_change: object, path: str) -> bool:
+    """Whether a change can bring a picture: anything but hidden files, such as the ledger's."""
+    return not os.path.basename(path).startswith(".")

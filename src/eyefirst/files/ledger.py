@@ -1,26 +1,39 @@
 """The ledger of an output folder: which files in it eyefirst wrote.
 
-It is a SQLite file in the folder. With it, a file that somebody else put there is never replaced by a name that
-eyefirst chose, and a walk over the folder does not take eyefirst's own results for input.
+It is a SQLite file in the folder, the only one. With it, a file that somebody else put there is never replaced by a
+name that eyefirst chose, and a walk over the folder does not take eyefirst's own results for input. The journal of
+an album keeps its tables in the same file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from eyefirst.errors import OutputError
+from eyefirst.files.names import is_variant, name_key, variants
 from eyefirst.files.whole import written_whole
 
 LEDGER = ".eyefirst.sqlite"
 WAIT_SECONDS = 60.0
 """How long one process waits for another that writes into the same ledger."""
+VERSION = 2
+"""The version of the tables. A ledger with a lower one is converted; a higher one is refused."""
+WRITTEN = (
+    "CREATE TABLE IF NOT EXISTS written (path BLOB, sha256 TEXT, mtime_ns INTEGER, length INTEGER, pending INTEGER,"
+    " PRIMARY KEY (path, sha256)) WITHOUT ROWID"
+)
+"""Files that eyefirst wrote. Pending: a process was about to give the file its name."""
+NAMES = "CREATE TABLE IF NOT EXISTS names (source BLOB PRIMARY KEY, name BLOB, key TEXT UNIQUE) WITHOUT ROWID"
+"""The name that the results of each picture have, so that it stays when other pictures come or go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +60,9 @@ class Stamp:
 class Ledger:
     """The files below a folder that eyefirst wrote. Safe to share between threads; processes wait for each other.
 
-    A file counts as eyefirst's own as long as it has the stamp that it was written with. Raises OutputError
-    where the folder cannot be used or the ledger is damaged.
+    A file counts as eyefirst's own as long as it has the bytes that were written: its time of change and length are
+    compared, and its SHA-256 where only the time differs, as in a copy. Raises OutputError where the folder cannot be
+    used or the ledger is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,48 +72,201 @@ class Ledger:
         with self._border():
             folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.file, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-        self.run("CREATE TABLE IF NOT EXISTS written (path BLOB PRIMARY KEY, mtime_ns INTEGER, length INTEGER)")
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                if self._version() < VERSION:
+                    with self.transaction():
+                        self._convert()
+                self._identity = _identity(self.file)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _version(self) -> int:
+        """Return the version of the tables. Raises OutputError for a newer one."""
+        ((version,),) = self.run("PRAGMA user_version")
+        if version > VERSION:
+            raise OutputError(
+                "the list of results was written by a newer eyefirst",
+                remedy="use that version, or name another folder",
+                source=str(self.file),
+            )
+        return int(version)
+
+    def _convert(self) -> None:
+        """Bring the tables to this version. What an earlier version wrote stays known as eyefirst's."""
+        if self._version() == VERSION:  # another process was faster
+            return
+        former = _former_files(self._db, self.folder, self.file)
+        for table in ("written", "made"):
+            self.run(f"DROP TABLE IF EXISTS {table}")
+        self.run(WRITTEN)
+        self.run(NAMES)
+        for path in former:
+            with contextlib.suppress(OSError):
+                self.note(Path(path), Stamp.from_status(os.stat(path)), _sha256(path), pending=False)
+        self.run(f"PRAGMA user_version = {VERSION}")
 
     def run(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Run one SQL statement and return its rows. Raises OutputError."""
         with self._lock, self._border():
             return self._db.execute(statement, values).fetchall()
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do all that is inside at once, or nothing of it; other threads and processes wait meanwhile."""
+        with self._lock:
+            if self._db.in_transaction:
+                yield
+                return
+            self.run("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+            self.run("COMMIT")
+
     def key(self, path: str | os.PathLike[str]) -> bytes:
         """Return a file's name as the ledger keeps it: bytes, relative to the folder; names need not be text."""
         return os.fsencode(os.path.relpath(path, self.folder))
 
+    def path_of(self, key: bytes) -> Path:
+        """Return the path of a key."""
+        return self.folder / os.fsdecode(key)
+
+    def digest(self, path: Path) -> str | None:
+        """Return the SHA-256 of a file that is as eyefirst wrote it; None for any other file, and for none."""
+        found = self.run("SELECT sha256, mtime_ns, length FROM written WHERE path = ?", (self.key(path),))
+        stamp = Stamp.of(path) if found and not path.is_symlink() else None
+        if stamp is None:
+            return None
+        for sha256, mtime_ns, length in found:
+            if stamp == Stamp(mtime_ns, length):
+                return str(sha256)
+        if stamp.length and any(stamp.length == length for _, _, length in found):
+            with contextlib.suppress(OSError):
+                now = _sha256(path)
+                if any(now == sha256 for sha256, _, _ in found):
+                    with contextlib.suppress(OutputError):  # so that it need not be read again
+                        self.note(path, stamp, now, pending=False)
+                    return now
+        return None
+
     def owns(self, path: Path) -> bool:
         """Whether eyefirst wrote the file and nobody changed it since."""
-        found = self.run("SELECT mtime_ns, length FROM written WHERE path = ?", (self.key(path),))
-        return bool(found) and Stamp.of(path) == Stamp(*found[0])
+        return self.digest(path) is not None
 
-    def note(self, path: Path, stamp: Stamp) -> None:
-        """Remember that a file is written with this stamp."""
-        self.run("INSERT OR REPLACE INTO written VALUES (?, ?, ?)", (self.key(path), stamp.mtime_ns, stamp.length))
+    def note(self, path: Path, stamp: Stamp, sha256: str, *, pending: bool = True) -> None:
+        """Remember that a file is written with these bytes, or is about to be."""
+        self.run(
+            "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?)",
+            (self.key(path), sha256, stamp.mtime_ns, stamp.length, pending),
+        )
 
     def forget(self, path: Path) -> None:
         """Remember that a file is not eyefirst's any more."""
         self.run("DELETE FROM written WHERE path = ?", (self.key(path),))
 
-    def write(self, path: Path, data: bytes, *, overwrite: bool = False) -> None:
-        """Write a file whole and note it, before it gets its name: a kill leaves no file of unknown origin.
+    def write(self, path: Path, data: bytes, *, overwrite: bool = False) -> str:
+        """Write a file whole, note it, and return its SHA-256.
 
         Raises OutputError where eyefirst did not write what is there, unless `overwrite` is set.
         """
-        self.check_free(path, overwrite=overwrite)
-        with written_whole(path, before_rename=lambda s: self.note(path, Stamp.from_status(s))) as out:
+        with self.writing(path, overwrite=overwrite) as out:
             out.write(data)
+        return hashlib.sha256(data).hexdigest()
+
+    @contextlib.contextmanager
+    def writing(self, path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
+        """Give a file to write into, which becomes `path` at the end, or is removed on any error. See `write`.
+
+        It is noted before it gets its name: a kill leaves no file of unknown origin.
+        """
+        self.check_free(path, overwrite=overwrite)
+        sha256, key = "", self.key(path)
+
+        def before(temporary: Path) -> None:
+            nonlocal sha256
+            sha256 = _sha256(temporary)
+            self._check_place()
+            with self.transaction():
+                self.check_free(path, overwrite=overwrite)
+                self.note(path, Stamp.from_status(temporary.stat()), sha256)
+
+        def rename(temporary: Path, target: Path) -> None:
+            with self.transaction():  # no other process comes between the file and its row
+                temporary.replace(target)
+                self.run("DELETE FROM written WHERE path = ? AND sha256 <> ? AND NOT pending", (key, sha256))
+                self.run("UPDATE written SET pending = 0 WHERE path = ? AND sha256 = ?", (key, sha256))
+
+        with written_whole(path, before_rename=before, rename=rename) as out:
+            yield out
 
     def check_free(self, path: Path, *, overwrite: bool = False) -> None:
-        """Raise OutputError where a file is there that eyefirst did not write, unless `overwrite` is set."""
-        if not overwrite and os.path.lexists(path) and not self.owns(path):
+        """Raise OutputError where a file is there that eyefirst did not write, unless `overwrite` is set.
+
+        An empty file under a name of eyefirst's holds nobody's work, and is free too.
+        """
+        if overwrite or not os.path.lexists(path) or self.owns(path):
+            return
+        known = self.run("SELECT 1 FROM written WHERE path = ?", (self.key(path),))
+        if known and path.is_file() and not path.is_symlink() and not path.stat().st_size:
+            return
+        raise OutputError(
+            "is there already, and eyefirst did not write it",
+            remedy="choose another output folder or --name, or add --overwrite",
+            source=str(path),
+        )
+
+    def names(self, wanted: Sequence[tuple[str, str]]) -> list[str]:
+        """Return the name of the results of each picture, below the folder and without extension; no two alike.
+
+        wanted: the pictures' paths, each with the name that it should have. A picture keeps the name that it had
+        before, unless it moved to another folder of the tree. A name that is taken goes over when its picture is
+        gone; otherwise the newcomer's gets its own extension or a number.
+        """
+        with self.transaction():
+            rows = self.run("SELECT source, name, key FROM names")
+            known = {source: (os.fsdecode(name), key) for source, name, key in rows}
+            taken = {key: source for source, _, key in rows}
+            found: list[str] = []
+            changed: dict[bytes, tuple[str, str]] = {}
+            for path, name in wanted:
+                source = os.fsencode(os.path.abspath(path))
+                before = known.get(source)
+                if before and is_variant(before[0], of=name, source=path):
+                    found.append(before[0])
+                    continue
+                if before:
+                    del taken[before[1]]
+                for variant in variants(name, path):
+                    key = name_key(variant)
+                    owner = taken.get(key)
+                    if owner is None or not os.path.lexists(owner):
+                        break
+                if owner is not None:
+                    known.pop(owner, None)
+                    changed.pop(owner, None)
+                    self.run("DELETE FROM names WHERE source = ?", (owner,))
+                known[source], taken[key] = (variant, key), source
+                changed[source] = (variant, key)
+                found.append(variant)
+            for source in changed:
+                self.run("DELETE FROM names WHERE source = ?", (source,))
+            for source, (name, key) in changed.items():
+                self.run("INSERT INTO names VALUES (?, ?, ?)", (source, os.fsencode(name), key))
+            return found
+
+    def _check_place(self) -> None:
+        """Raise OutputError where the folder was removed or replaced since the ledger was opened."""
+        if _identity(self.file) != self._identity:
             raise OutputError(
-                "is there already, and eyefirst did not write it",
-                remedy="choose another output folder or --name, or add --overwrite",
-                source=str(path),
+                "the output folder was removed or replaced while eyefirst was writing into it",
+                remedy="run it again",
+                source=str(self.folder),
             )
 
     def close(self) -> None:
@@ -142,14 +309,55 @@ def own_results(folder: str | os.PathLike[str]) -> set[str]:
     file = os.path.join(folder, LEDGER)
     if not os.path.isfile(file):
         return set()
-    try:
-        with contextlib.closing(sqlite3.connect(file, timeout=WAIT_SECONDS)) as db:
-            rows = db.execute("SELECT path, mtime_ns, length FROM written").fetchall()
-    except sqlite3.Error:
-        return set()
+    rows: list[tuple[Any, ...]] = []
+    for mode in ("mode=ro", "immutable=1"):  # the second for a medium that is read-only
+        with contextlib.suppress(sqlite3.Error):
+            address = f"{Path(file).absolute().as_uri()}?{mode}"
+            with contextlib.closing(sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)) as db:
+                ((version,),) = db.execute("PRAGMA user_version")
+                column = "sha256" if version >= VERSION else "NULL"
+                rows = db.execute(f"SELECT path, {column}, mtime_ns, length FROM written").fetchall()
+            break
     base = os.path.abspath(folder)
-    paths = {
-        os.path.normpath(os.path.join(base, os.fsdecode(path))): Stamp(mtime_ns, length)
-        for path, mtime_ns, length in rows
-    }
-    return {path for path, stamp in paths.items() if Stamp.of(path) == stamp}
+    found = set()
+    for key, sha256, mtime_ns, length in rows:
+        path = os.path.normpath(os.path.join(base, os.fsdecode(key)))
+        stamp = Stamp.of(path)
+        if stamp == Stamp(mtime_ns, length):
+            found.add(path)
+        elif stamp and length and stamp.length == length and path not in found:
+            with contextlib.suppress(OSError):
+                if _sha256(path) == sha256:
+                    found.add(path)
+    return found
+
+
+def _former_files(db: sqlite3.Connection, folder: Path, file: Path) -> list[str]:
+    """Return what earlier versions of the tables say that eyefirst wrote, as far as it seems untouched since."""
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    found = []
+    if "written" in tables:
+        for key, mtime_ns, length in db.execute("SELECT path, mtime_ns, length FROM written"):
+            path = os.path.join(folder, os.fsdecode(key))
+            if Stamp.of(path) == Stamp(mtime_ns, length):
+                found.append(path)
+    elif "made" in tables:  # a journal that did not keep stamps of its results
+        latest = max((s.mtime_ns for s in (Stamp.of(f"{file}{end}") for end in ("", "-wal")) if s), default=0)
+        for (names,) in db.execute("SELECT files FROM made"):
+            paths = [os.path.join(folder, name) for name in json.loads(names)]
+            found += [p for p in paths if (stamp := Stamp.of(p)) and stamp.mtime_ns <= latest]
+    return found
+
+
+def _sha256(path: str | os.PathLike[str]) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells whether a name is still the same file; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import re
 import string
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from eyefirst.errors import InvalidValueError
@@ -60,3 +65,26 @@ class NameTemplate:
             ext=ext,
             source_ext=source_ext,
         )
+
+
+def name_key(name: str) -> str:
+    """Return what two names share that some file system takes for one: case and Unicode's normalisation set aside."""
+    plain = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", plain).casefold())
+
+
+def variants(name: str, source: str) -> Iterator[str]:
+    """Return names for a picture's results, best first: the name, with the picture's extension, and with a number."""
+    yield name
+    extension = os.path.splitext(source)[1].lstrip(".")
+    if extension and not name.endswith(f"-{extension}"):
+        yield f"{name}-{extension}"
+    yield from (f"{name}-{number}" for number in itertools.count(2))
+
+
+def is_variant(name: str, *, of: str, source: str) -> bool:
+    """Whether a name is one that a picture's results could have been given where another name was wished for."""
+    stem, extension = os.path.splitext(os.path.basename(source))
+    folder, base = os.path.split(name)
+    pattern = rf"{re.escape(stem)}(-{re.escape(extension.lstrip('.'))})?(-[0-9]+)?"
+    return folder == os.path.dirname(of) and re.fullmatch(pattern, base, re.DOTALL) is not None

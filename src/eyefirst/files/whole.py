@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,12 +13,16 @@ from eyefirst.errors import OutputError
 
 @contextlib.contextmanager
 def written_whole(
-    path: Path, rights: int | None = None, *, before_rename: Callable[[os.stat_result], None] | None = None
+    path: Path,
+    rights: int | None = None,
+    *,
+    before_rename: Callable[[Path], None] | None = None,
+    rename: Callable[[Path, Path], object] = Path.replace,
 ) -> Iterator[BinaryIO]:
     """Give a file to write into, beside `path`. It is renamed to `path` at the end, or removed on any error.
 
     Missing folders are made. rights: of the file; by default those of any new one. before_rename: called with
-    the status of the finished file, just before it gets its name. Raises OutputError.
+    the finished file, just before it gets its name. rename: gives the file its name. Raises OutputError.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
@@ -29,8 +32,8 @@ def written_whole(
         if rights is not None:
             temporary.chmod(rights)
         if before_rename:
-            before_rename(temporary.stat())
-        temporary.replace(path)
+            before_rename(temporary)
+        rename(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()

@@ -173,7 +173,9 @@ def test_own_results_are_no_input(tmp_path: Path) -> None:
         Outputs(tmp_path / "other").write(PICTURE, JPEG, stem="a/photo", label="1x1")
         Outputs(tmp_path).write(PICTURE, JPEG, stem="photo", label="1x1")
     assert find_pictures([tmp_path / "other" / "a"]) == []
-    (tmp_path / "crops" / "photo_1x1.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes())
+    os.utime(tmp_path / "crops" / "photo_1x1.jpg", (1, 1))
+    assert len(find_pictures([tmp_path])) == 1, "a copy with the same bytes is still a result"
+    (tmp_path / "crops" / "photo_1x1.jpg").write_bytes((tmp_path / "photo.jpg").read_bytes() + b"edited")
     assert len(find_pictures([tmp_path])) == 2, "what was replaced by hand is the user's again"
 
 
