@@ -20,8 +20,10 @@ import pytest
 from PIL import Image as PillowImage
 
 from eyefirst.albums.journal import AlbumRow
+from eyefirst.albums.manifest import write_manifest
 from eyefirst.albums.plans import PlanSettings, plan_album
-from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails
+from eyefirst.albums.prune import prune_results
+from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails, sizes_of
 from eyefirst.albums.walk import find_pictures
 from eyefirst.albums.watch import watched
 from eyefirst.errors import InvalidValueError, OutputError, PictureNotFoundError
@@ -178,9 +180,7 @@ def test_two_files_of_plans_in_one_folder_have_their_own_rows(tmp_path: Path) ->
         for name, settings in (("wide.jsonl", wide), ("square.jsonl", square)):
             rows = list(plan_album(find_pictures([tmp_path]), tmp_path / name, settings))
             assert statuses(rows) == [status]
-    assert len(list(tmp_path.glob("*.sqlite"))) == 0
-    assert (tmp_path / LEDGER).exists()
-    assert not list(tmp_path.glob(".*.jsonl.sqlite"))
+    assert [p.name for p in tmp_path.glob("*.sqlite")] == [LEDGER]
 
 
 # --- names
@@ -505,3 +505,53 @@ def test_a_walk_says_what_it_leaves_out(tmp_path: Path) -> None:
 
 def test_a_stamp_of_nothing_is_none(tmp_path: Path) -> None:
     assert Stamp.of(tmp_path / "nothing") is None
+
+
+# --- orphans, and sets for a site
+
+
+def test_pruning_takes_orphans_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("p.jpg", "sub/q.jpg", "sub/r.jpg"):
+        photo(tmp_path / "a" / name, RED)
+    out = tmp_path / "t"
+    theirs = photo(out / "sub" / "theirs.png", BLUE)
+    run(tmp_path / "a", out)
+    edited = out / "sub" / "r_32x32.png"
+    edited.write_bytes(edited.read_bytes() + b"edited by hand")
+    assert prune_results(out, [tmp_path / "a"]) == []
+    (tmp_path / "a" / "sub" / "r.jpg").unlink()
+    (tmp_path / "a" / "p.jpg").unlink()
+    removed = sorted(str(p.relative_to(out)) for p in prune_results(out, [tmp_path / "a"]))
+    assert removed == ["p_32x32.png", "p_48x24.png", f"sub{os.sep}r_48x24.png"]
+    assert edited.exists()
+    assert theirs.exists()
+    shutil.rmtree(tmp_path / "a")
+    assert prune_results(out, [tmp_path / "a"]) == [], "a drive that is not mounted takes nothing along"
+
+
+def test_pruning_takes_the_sizes_of_earlier_options(tmp_path: Path) -> None:
+    photo(tmp_path / "a" / "p.jpg", RED)
+    run(tmp_path / "a", tmp_path / "t")
+    run(tmp_path / "a", tmp_path / "t", ThumbnailSettings(sizes=(Size(48, 24),), format="png"))
+    assert [p.name for p in prune_results(tmp_path / "t", [])] == ["p_32x32.png"]
+
+
+def test_a_responsive_set_shows_one_frame_per_ratio(tmp_path: Path) -> None:
+    photo(tmp_path / "a" / "p q.jpg", RED)
+    sizes = sizes_of([], ["1:1", "16:9", "1.91:1"], [30, 61])
+    ratios = tuple(AspectRatio.parse(r) for r in ("1:1", "16:9", "1.91:1"))
+    settings = ThumbnailSettings(sizes=sizes, ratios=ratios, name="{ratio}/{stem}-{width}.{ext}")
+    rows = make_thumbnails(find_pictures([tmp_path / "a"]), tmp_path / "t", settings)
+    (row,) = write_manifest(rows, tmp_path / "t" / "m.json", settings)
+    assert set((row.plan or {})["frames"]) == {"1:1", "16:9", "191:100"}
+    (entry,) = json.loads((tmp_path / "t" / "m.json").read_text())["pictures"]
+    wide = entry["sets"]["16:9"]
+    assert wide["srcset"] == "16x9/p%20q-30.jpg 30w, 16x9/p%20q-61.jpg 61w"
+    assert [(f["width"], f["height"]) for f in wide["files"]] == [(30, 17), (61, 34)]
+    with pytest.raises(InvalidValueError, match="width"):
+        sizes_of([], ["1:1"], [])
+    with pytest.raises(InvalidValueError, match="one name"):
+        ThumbnailSettings(sizes=sizes, name="{stem}.{ext}")
+    (tmp_path / "theirs.json").write_text("{}")
+    with pytest.raises(OutputError, match="no manifest"):
+        write_manifest(iter(()), tmp_path / "theirs.json", settings)  # type: ignore[arg-type]

@@ -24,9 +24,10 @@ from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import format_named
 from eyefirst.files.ledger import LEDGER, Ledger
+from eyefirst.files.names import NameTemplate
 from eyefirst.files.whole import written_whole
 from eyefirst.framing import FramingOptions
-from eyefirst.geometry import AspectRatio, Size
+from eyefirst.geometry import AspectRatio, Size, round_half_up
 from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import Animation, Keep, Need, Source, open_source, read_metadata
 from eyefirst.network import check_revision, load_network
@@ -34,6 +35,7 @@ from eyefirst.plan import CropPlan
 from eyefirst.tools.planning import plan_from
 
 JOURNAL = LEDGER
+DEFAULT_NAME = "{stem}_{width}x{height}.{ext}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,8 @@ class ThumbnailSettings:
     sizes: each thumbnail has exactly one of these. format: an extension such as "webp". quality: of
     JPEG, WebP and AVIF, 1..100. options: how frames are chosen. product: lay the subject out on a canvas
     as catalogues do, instead of cutting a frame. metadata: how much of the picture's goes along.
-    revision: of the network.
+    revision: of the network. ratios: the exact ratios of sizes whose height is rounded, so that all widths of one
+    ratio show the same frame. name: a template for the names, see NameTemplate.
     """
 
     sizes: tuple[Size, ...]
@@ -53,14 +56,59 @@ class ThumbnailSettings:
     product: ProductSettings | None = None
     metadata: Keep = "copyright"
     revision: str | None = None
+    ratios: tuple[AspectRatio, ...] = ()
+    name: str = DEFAULT_NAME
 
     def __post_init__(self) -> None:
         if not self.sizes:
             raise InvalidValueError("expected at least one size, got none", remedy="e.g. 320x320")
+        object.__setattr__(self, "ratios", tuple(AspectRatio.parse(r) for r in self.ratios))
         object.__setattr__(self, "sizes", tuple(dict.fromkeys(Size.parse(s) for s in self.sizes)))
         object.__setattr__(self, "format", self.format.lower().lstrip("."))
         object.__setattr__(self, "revision", check_revision(self.revision))
         format_named(self.format)
+        if len(set(self.names_of("x"))) < len(self.sizes):
+            raise InvalidValueError(
+                f"the sizes would get one name by {self.name!r}", remedy="add {width} and {height} to --name"
+            )
+
+    def ratio_of_each(self) -> list[AspectRatio]:
+        """Return the ratio of each size: the exact one that it is rounded from, or its own."""
+        return [next((r for r in self.ratios if _at(r, s.width) == s), AspectRatio.parse(s)) for s in self.sizes]
+
+    def names_of(self, target: str) -> list[str]:
+        """Return the names of a picture's thumbnails, in the order of the sizes."""
+        template, found = NameTemplate(self.name), list[str]()
+        for size, ratio in zip(self.sizes, self.ratio_of_each(), strict=True):
+            label = str(ratio).replace(":", "x")
+            found.append(
+                template.fill(
+                    stem=target,
+                    label=str(size),
+                    ratio=label,
+                    rank=1,
+                    size=size,
+                    ext=self.format,
+                    source_ext="",
+                )
+            )
+        return found
+
+
+def sizes_of(sizes: Sequence[str], ratios: Sequence[str], widths: Sequence[int]) -> tuple[Size, ...]:
+    """Return the sizes of a set: those that are named, and each ratio at each width. Raises InvalidValueError."""
+    if bool(ratios) != bool(widths):
+        raise InvalidValueError(
+            "a ratio needs a width, and a width a ratio", remedy="add --ratio 16:9 --width 640, or use --size"
+        )
+    if not (sizes or ratios):
+        raise InvalidValueError("no size was asked for", remedy="add --size 320x320, or --ratio 16:9 --width 640")
+    named = [Size.parse(s) for s in sizes]
+    return tuple(dict.fromkeys([*named, *(_at(AspectRatio.parse(r), w) for r in ratios for w in widths)]))
+
+
+def _at(ratio: AspectRatio, width: int) -> Size:
+    return Size(width, max(round_half_up(width / float(ratio)), 1))
 
 
 def make_thumbnails(
@@ -79,7 +127,7 @@ def make_thumbnails(
     journal = Journal(folder, settings_hash(settings))
 
     def work(task: Task) -> Made:
-        return _make(task.source, folder / task.target, settings, ledger=journal.ledger, overwrite=overwrite)
+        return _make(task.source, folder, task.target, settings, ledger=journal.ledger, overwrite=overwrite)
 
     named = journal.named(tasks)
 
@@ -96,14 +144,20 @@ def make_one(source: Source, target: Path, settings: ThumbnailSettings) -> tuple
     One decode and one analysis serve all sizes. An animation stays one where the format allows it, all its frames
     cut by one box. Files of that name are replaced.
     """
-    made = _make(source, target, settings)
+    made = _make(source, target.parent, target.name, settings)
     return [path for path, _ in made.files], made.plan
 
 
 def _make(
-    source: Source, target: Path, settings: ThumbnailSettings, *, ledger: Ledger | None = None, overwrite: bool = False
+    source: Source,
+    root: Path,
+    target: str,
+    settings: ThumbnailSettings,
+    *,
+    ledger: Ledger | None = None,
+    overwrite: bool = False,
 ) -> Made:
-    paths = [target.with_name(f"{target.name}_{size}.{settings.format}") for size in settings.sizes]
+    paths = [root / name for name in settings.names_of(target)]
     if ledger:
         for path in paths:
             ledger.check_free(path, overwrite=overwrite)
@@ -126,17 +180,17 @@ def _make(
 def cut_one(source: Source, settings: ThumbnailSettings) -> tuple[list[PillowImage.Image | Animation], CropPlan]:
     """Return `make_one` without the writing: the thumbnails in the order of the sizes, and the plan."""
     network = load_network(settings.revision)
-    ratios = [AspectRatio.parse(size) for size in settings.sizes]
+    ratios = settings.ratio_of_each()
     expects = None if settings.product else pixels_expected(ratios, settings.sizes)
     handler = ImageRequestHandler(source, network=network, expects=expects or all_pixels)
-    plan = plan_from(handler, ratios, options=settings.options)
+    plan = plan_from(handler, list(dict.fromkeys(ratios)), options=settings.options)
     animated = handler.is_animated and format_named(settings.format).has_frames
     check_pixels(settings.sizes, handler.pixel_limit, handler.image.frame_count if animated else 1)
     if settings.product:
         found = find_product(handler.picture().picture, handler.look().objects)
         whole: Any = handler.animation() if animated else handler.picture().picture
         return [lay_out(whole, found, size, settings.product) for size in settings.sizes], plan
-    picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings.sizes)).picture
+    picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings)).picture
     pad = settings.options.pad
     pictures: list[PillowImage.Image | Animation] = [
         cut_frame(picture, plan.frames[ratio][0], planned=plan.size, size=size, pad=pad)
@@ -145,7 +199,7 @@ def cut_one(source: Source, settings: ThumbnailSettings) -> tuple[list[PillowIma
     return pictures, plan
 
 
-def _needed(plan: CropPlan, sizes: Sequence[Size]) -> Need:
+def _needed(plan: CropPlan, settings: ThumbnailSettings) -> Need:
     """What the cuts of all sizes need together."""
-    scale = max(size.width / plan.frames[AspectRatio.parse(size)][0].size.width for size in sizes)
-    return scaled_by(scale)
+    each = zip(settings.sizes, settings.ratio_of_each(), strict=True)
+    return scaled_by(max(size.width / plan.frames[ratio][0].size.width for size, ratio in each))

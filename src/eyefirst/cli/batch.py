@@ -149,8 +149,26 @@ def _listed_paths() -> list[str]:
     return [os.fsdecode(part) for part in parts if part.strip()]
 
 
-def show_rows(rows: Generator[AlbumRow, None, None], total: int, what: str, *, jsonl: bool) -> dict[Status, int]:
-    """Rows as they come: a bar with rate and time left, errors in words, JSON lines if wanted; how many of each."""
+COLUMNS = ("picture", "status", "seconds", "files", "focal_x", "focal_y", "warnings", "error", "reason", "remedy")
+
+
+def _cells(row: AlbumRow) -> tuple[object, ...]:
+    """The cells of a row in a table; files are separated by "|"."""
+    plan, error = row.plan or {}, row.error or {}
+    focal = plan.get("focal_point", {})
+    warnings = dict.fromkeys(
+        f"{ratio}: {text}" for ratio, frames in plan.get("frames", {}).items() for f in frames for text in f["warnings"]
+    )
+    cells = (row.picture, row.status, f"{row.seconds:.4f}", "|".join(row.files), focal.get("x", ""), focal.get("y", ""))
+    return *cells, "; ".join(warnings), error.get("code", ""), error.get("reason", ""), error.get("remedy", "")
+
+
+def show_rows(
+    rows: Generator[AlbumRow, None, None], total: int, what: str, *, jsonl: bool, csv: bool = False
+) -> dict[Status, int]:
+    """Show rows as they come: a bar, errors in words, JSON or CSV lines if wanted. Return how many of each status."""
+    import csv as tables
+
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     counts: dict[Status, int] = {"made": 0, "kept": 0, "failed": 0}
@@ -159,6 +177,9 @@ def show_rows(rows: Generator[AlbumRow, None, None], total: int, what: str, *, j
         Progress(*columns, console=words(), disable=not sys.stderr.isatty()) as progress,
         closing(rows),
     ):
+        table = tables.writer(sys.stdout) if csv else None
+        if table:
+            table.writerow(COLUMNS)
         bar = progress.add_task(what, total=total, rate="")
         for row in rows:
             counts[row.status] += 1
@@ -166,6 +187,9 @@ def show_rows(rows: Generator[AlbumRow, None, None], total: int, what: str, *, j
                 say(f"{row.error['source']}: {row.error['reason']}; {row.error['remedy']}")
             if jsonl:
                 print(as_line(row.to_dict()), flush=True)
+            elif table:
+                table.writerow(_cells(row))
+                sys.stdout.flush()
             speed = progress.tasks[bar].speed
             progress.update(bar, advance=1, rate=f"{speed:.1f}/s" if speed else "")
     say(", ".join(f"{count} {status}" for status, count in counts.items()))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from eyefirst.cli.guard import FAILED, guarded
-from eyefirst.cli.options import Revision
+from eyefirst.cli.guard import FAILED, guarded, refuse
+from eyefirst.cli.options import FitChoice, FitOption, Pad, PortraitOption, PreferOption, Ratios, Revision, Tightness
+from eyefirst.errors import InvalidValueError
 
 
 @guarded
@@ -19,17 +21,30 @@ def plan_pictures(
         ),
     ],
     *,
-    aspect: Annotated[list[str], typer.Option("--aspect", "-a", metavar="W:H", help="16:9, 4/5, 1.5 ...; repeatable.")],
-    out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="The plans, one line of JSON a picture.")],
-    alternatives: Annotated[int, typer.Option(min=1, help="Frames a ratio, at most.")] = 1,
-    tightness: Annotated[
-        float, typer.Option(min=0, max=1, help="0: the largest frame; 1: just round what is salient.")
-    ] = 0.0,
-    pad: Annotated[
-        str, typer.Option(metavar="STYLE", help="Where subjects cannot fit, add space: blur, extend or a CSS colour.")
-    ] = "",
-    workers: Annotated[int, typer.Option(min=0, help="Threads; 0 is one per processor.")] = 0,
+    ratios: Ratios = None,
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="FILE.jsonl", help="File of the plans, one line of JSON per picture.")
+    ],
+    alternatives: Annotated[int, typer.Option(min=1, help="Largest number of frames for each ratio.")] = 1,
+    tightness: Tightness = 0.0,
+    margin: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Free space round what is kept, as a share of its size. [0.05]")
+    ] = None,
+    must_keep: Annotated[
+        list[str] | None, typer.Option(metavar="L,T,R,B", help="Box in shares of the picture that must be inside.")
+    ] = None,
+    avoid: Annotated[
+        list[str] | None, typer.Option(metavar="L,T,R,B", help="Box in shares of the picture to stay clear of.")
+    ] = None,
+    pad: Pad = "",
+    prefer: PreferOption = None,
+    portrait: PortraitOption = None,
+    fit: FitOption = FitChoice.BREATHE,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds no plans.")] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
     revision: Revision = "",
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a row for each picture as a line of JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print a row for each picture as comma-separated values.")] = False,
 ) -> None:
     """Analyse many pictures once, in parallel; `eyefirst render` cuts any size later, without the network.
 
@@ -40,17 +55,33 @@ def plan_pictures(
       eyefirst plan album -a 1:1 -a 16:9 -o plans.jsonl
       find /photos -name '*.jpg' | eyefirst plan - -a 4:5 -o plans.jsonl
     """
-    from eyefirst.albums.plans import PlanSettings, plan_album
+    from eyefirst.albums.plans import PlanSettings, check_plan_file, plan_album
     from eyefirst.cli.batch import album_tasks, show_rows
     from eyefirst.framing import FramingOptions
-    from eyefirst.geometry import AspectRatio
+    from eyefirst.framing.options import DEFAULT_MARGIN
+    from eyefirst.geometry import AspectRatio, Box
 
+    if not ratios:
+        raise InvalidValueError("no ratio was asked for", remedy="add --ratio 16:9")
+    if csv:
+        refuse("one kind of rows is printed", {"--jsonl": jsonl})
     settings = PlanSettings(
-        ratios=tuple(AspectRatio.parse(a) for a in aspect),
+        ratios=tuple(AspectRatio.parse(r) for r in ratios),
         alternatives=alternatives,
-        options=FramingOptions(tightness=tightness, pad=pad or None),
+        options=FramingOptions(
+            tightness=tightness,
+            margin=DEFAULT_MARGIN if margin is None else margin,
+            must_keep=tuple(Box.parse(b) for b in must_keep or ()),
+            avoid=tuple(Box.parse(b) for b in avoid or ()),
+            pad=pad or None,
+            prefer=prefer.value if prefer else None,
+            portrait=portrait.value if portrait else None,
+            fit=fit.value,
+        ),
         revision=revision or None,
     )
+    check_plan_file(Path(out), overwrite=overwrite)
     tasks = album_tasks(sources)
-    if show_rows(plan_album(tasks, out, settings, workers=workers or None), len(tasks), "plans", jsonl=False)["failed"]:
+    rows = plan_album(tasks, out, settings, workers=workers or None, overwrite=overwrite)
+    if show_rows(rows, len(tasks), "plans", jsonl=jsonl, csv=csv)["failed"] or not tasks:
         raise typer.Exit(FAILED)

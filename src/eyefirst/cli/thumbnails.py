@@ -6,8 +6,22 @@ from typing import Annotated
 
 import typer
 
-from eyefirst.cli.guard import FAILED, guarded
-from eyefirst.cli.options import Revision
+from eyefirst.cli.guard import FAILED, guarded, refuse, say
+from eyefirst.cli.options import (
+    FitChoice,
+    FitOption,
+    MetadataChoice,
+    MetadataOption,
+    Name,
+    Overwrite,
+    Pad,
+    PortraitOption,
+    PreferOption,
+    Ratios,
+    Revision,
+    Tightness,
+)
+from eyefirst.errors import InvalidValueError
 
 
 @guarded
@@ -19,61 +33,119 @@ def thumbnail_pictures(
         ),
     ],
     *,
-    out: Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Where thumbnails and their journal go.")],
-    size: Annotated[list[str], typer.Option("--size", "-s", metavar="WxH", help="Exact; repeatable.")],
-    format: Annotated[str, typer.Option(metavar="EXT", help="jpg, png, webp or avif.")] = "jpg",
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.")] = 85,
-    workers: Annotated[int, typer.Option(min=0, help="Threads; 0 is one per processor.")] = 0,
-    tightness: Annotated[
-        float, typer.Option(min=0, max=1, help="0: the largest frame; 1: just round what is salient.")
-    ] = 0.0,
-    pad: Annotated[
-        str, typer.Option(metavar="STYLE", help="Where subjects cannot fit, add space: blur, extend or a CSS colour.")
-    ] = "",
+    out: Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Folder of the thumbnails.")],
+    size: Annotated[
+        list[str] | None,
+        typer.Option("--size", "-s", metavar="WxH", help="Exact size of a thumbnail. Repeat for more sizes."),
+    ] = None,
+    ratios: Ratios = None,
+    width: Annotated[
+        list[int] | None,
+        typer.Option("--width", "-w", min=1, help="Width for each --ratio, in pixels. Repeat for more widths."),
+    ] = None,
+    format: Annotated[str, typer.Option(metavar="EXT", help="jpg, png, webp, avif, gif, tif or bmp.")] = "jpg",
+    quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100.")] = 85,
+    workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
+    tightness: Tightness = 0.0,
+    must_keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="L,T,R,B", help="Box in shares of the picture that must be inside. Repeat for more."),
+    ] = None,
+    pad: Pad = "",
+    prefer: PreferOption = None,
+    portrait: PortraitOption = None,
+    fit: FitOption = FitChoice.BREATHE,
     product: Annotated[
-        bool, typer.Option("--product", help="As catalogues do: the subject centred on a canvas, equal margins.")
+        bool, typer.Option("--product", help="Catalogue picture: the product centred on a canvas, with equal margins.")
     ] = False,
     margin: Annotated[
-        float, typer.Option(min=0, max=0.45, help="Of --product: free share of the canvas's shorter side.")
-    ] = 0.08,
+        float | None,
+        typer.Option(min=0, max=0.45, help="With --product: free share of the canvas's shorter side. [0.08]"),
+    ] = None,
     backdrop: Annotated[
         str,
-        typer.Option(metavar="COLOUR", help="Of --product: keep the picture's own, transparent, or a colour."),
-    ] = "keep",
+        typer.Option(metavar="COLOUR", help="With --product: keep the picture's own, transparent, or a CSS colour."),
+    ] = "",
+    name: Name = "",
+    metadata: MetadataOption = MetadataChoice.COPYRIGHT,
+    overwrite: Overwrite = False,
+    manifest: Annotated[
+        str, typer.Option(metavar="FILE.json", help="File that lists all thumbnails, with srcset lines for HTML.")
+    ] = "",
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove thumbnails of pictures that are gone, and of earlier options.")
+    ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on: whatever comes into the folders is done as well, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Go on: make whatever comes into the folders as well, until Ctrl-C.")
     ] = False,
     revision: Revision = "",
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a row a picture as JSON on standard output.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a row for each picture as a line of JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print a row for each picture as comma-separated values.")] = False,
 ) -> None:
-    """Make thumbnails of many pictures, in parallel; a second run does only what is missing or changed.
+    """Make thumbnails of many pictures, in parallel. A second run does only what is missing or changed.
 
-    \\b
+    \b
     Examples:
       eyefirst thumbnails album -o thumbs --size 320x320 --size 1200x630 --format webp
+      eyefirst thumbnails album -o site -a 1:1 -a 16:9 -w 320 -w 640 --manifest site/manifest.json
       eyefirst thumbnails album -o shop --size 800x800 --product --margin 0.1
       find /photos -name '*.jpg' | eyefirst thumbnails - -o thumbs -s 320x320 --jsonl
     """
+    from eyefirst.albums.manifest import write_manifest
     from eyefirst.albums.product import ProductSettings
-    from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails
+    from eyefirst.albums.prune import prune_results
+    from eyefirst.albums.thumbnails import DEFAULT_NAME, ThumbnailSettings, make_thumbnails, sizes_of
     from eyefirst.albums.watch import watched
     from eyefirst.cli.batch import album_tasks, show_rows
     from eyefirst.framing import FramingOptions
-    from eyefirst.geometry import Size
+    from eyefirst.geometry import AspectRatio, Box
 
+    if product:
+        framing: dict[str, object] = {
+            "--tightness": tightness,
+            "--pad": pad,
+            "--prefer": prefer,
+            "--portrait": portrait,
+        }
+        framing |= {"--must-keep": must_keep, "--fit": fit is not FitChoice.BREATHE}
+        refuse("--product lays out the whole product", framing)
+        if backdrop == "transparent" and format.lower().lstrip(".") in ("jpg", "jpeg", "jpe", "bmp"):
+            raise InvalidValueError(f"{format} holds no transparency", remedy="add --format png or --format webp")
+    else:
+        refuse("without --product a frame is cut", {"--margin": margin is not None, "--backdrop": backdrop})
+    if csv:
+        refuse("one kind of rows is printed", {"--jsonl": jsonl})
+    if watch:
+        refuse("--watch does not end", {"--manifest": manifest, "--prune": prune})
     settings = ThumbnailSettings(
-        sizes=tuple(Size.parse(s) for s in size),
+        sizes=sizes_of(size or (), ratios or (), width or ()),
         format=format,
         quality=quality,
-        options=FramingOptions(tightness=tightness, pad=pad or None),
-        product=ProductSettings(margin=margin, backdrop=backdrop) if product else None,
+        options=FramingOptions(
+            tightness=tightness,
+            pad=pad or None,
+            must_keep=tuple(Box.parse(b) for b in must_keep or ()),
+            prefer=prefer.value if prefer else None,
+            portrait=portrait.value if portrait else None,
+            fit=fit.value,
+        ),
+        product=ProductSettings(margin=0.08 if margin is None else margin, backdrop=backdrop or "keep")
+        if product
+        else None,
+        metadata=metadata.value,
         revision=revision or None,
+        ratios=tuple(AspectRatio.parse(r) for r in ratios or ()),
+        name=name or DEFAULT_NAME,
     )
     if watch:
-        for tasks in watched(sources, outside=out):
-            show_rows(make_thumbnails(tasks, out, settings, workers=workers or None), len(tasks), "new", jsonl=jsonl)
+        for tasks in watched(sources, outside=out, say=say):
+            rows = make_thumbnails(tasks, out, settings, workers=workers or None, overwrite=overwrite)
+            show_rows(rows, len(tasks), "new", jsonl=jsonl, csv=csv)
         return
     tasks = album_tasks(sources, outside=out)
-    rows = make_thumbnails(tasks, out, settings, workers=workers or None)
-    if show_rows(rows, len(tasks), "thumbnails", jsonl=jsonl)["failed"]:
+    rows = make_thumbnails(tasks, out, settings, workers=workers or None, overwrite=overwrite)
+    counts = show_rows(write_manifest(rows, manifest, settings), len(tasks), "thumbnails", jsonl=jsonl, csv=csv)
+    if prune:
+        say(f"{len(prune_results(out, sources))} orphans removed")
+    if counts["failed"] or not tasks:
         raise typer.Exit(FAILED)

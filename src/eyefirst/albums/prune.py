@@ -1,0 +1,55 @@
+"""Orphans: results of pictures that are gone, or of earlier options. They are removed on request only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from eyefirst.albums.journal import Journal
+
+
+def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """Remove the orphans in an output folder and return their paths.
+
+    Only files that eyefirst wrote and nobody changed since are removed. A picture counts as gone where its file is
+    missing and its folder, or one of the sources above it, is still there: a drive that is not mounted takes nothing
+    along.
+    """
+    folder, removed = Path(out), list[Path]()
+    roots = [os.path.join(os.path.abspath(s), "") for s in sources if os.path.isdir(s)]
+    with closing(Journal(folder, "")) as journal:
+        ledger = journal.ledger
+        current: set[bytes] = set()
+        gone: list[tuple[bytes, bytes]] = []
+        for target, source, files in ledger.run("SELECT target, source, files FROM made"):
+            picture = os.fsdecode(source)
+            if os.path.lexists(picture) or not (
+                os.path.isdir(os.path.dirname(picture)) or any(picture.startswith(root) for root in roots)
+            ):
+                current |= {os.fsencode(name) for name, _ in json.loads(files)}
+            else:
+                gone.append((target, source))
+        for (key,) in ledger.run("SELECT path FROM results"):
+            if key in current:
+                continue
+            path = ledger.path_of(key)
+            with ledger.transaction():
+                if ledger.owns(path):
+                    with contextlib.suppress(FileNotFoundError):
+                        path.unlink()
+                    removed.append(path)
+                    ledger.forget(path)
+                ledger.run("DELETE FROM results WHERE path = ?", (key,))
+        for target, source in gone:
+            with ledger.transaction():
+                ledger.run("DELETE FROM made WHERE target = ?", (target,))
+                ledger.run("DELETE FROM names WHERE source = ?", (source,))
+    emptied = {parent for path in removed for parent in path.parents if folder in parent.parents}
+    for parent in sorted(emptied, key=lambda p: len(p.parts), reverse=True):
+        with contextlib.suppress(OSError):  # not empty
+            parent.rmdir()
+    return removed
