@@ -25,6 +25,7 @@
     │   ├── ClientTooSlowError        client_too_slow
     │   ├── UnauthorizedError         unauthorized
     │   ├── WrongHostError            wrong_host
+    │   │   └── OtherSiteError        other_site
     │   ├── MalformedRequestError     malformed_request
     │   ├── SignatureError            bad_signature
     │   │   └── ExpiredSignatureError expired_signature
@@ -240,6 +241,12 @@ class MalformedRequestError(ServiceError):
     """The request breaks a rule of HTTP."""
 
     code = "malformed_request"
+
+
+class OtherSiteError(WrongHostError):
+    """A page of another site may not use the service."""
+
+    code = "other_site"
 
 
 class SignatureError(ServiceError):

@@ -148,11 +148,11 @@ def test_avif_takes_no_more_than_three_times_as_long_as_jpeg(serving: Serving, r
 
 def test_quality_by_format(client: httpx.Client) -> None:
     plain = {kind: len(client.get(at(f"aspect=1:1,format={kind}")).content) for kind in ("jpg", "webp", "avif")}
-    for kind in plain:
+    for kind, size in plain.items():
         less = client.get(at(f"aspect=1:1,format={kind},quality=jpg:30_webp:30_avif:30"))
-        assert len(less.content) < 0.8 * plain[kind]
+        assert len(less.content) < 0.8 * size
         same = client.get(at(f"aspect=1:1,format={kind},quality={cuts.QUALITY[opened(less).format or '']}"))
-        assert len(same.content) == plain[kind]
+        assert len(same.content) == size
     assert len(client.get(at(f"aspect=1:1,format=jpg,max_bytes={plain['jpg'] // 2}")).content) <= plain["jpg"] // 2
     assert client.get(at("aspect=1:1,format=jpg,max_bytes=10")).status_code == 200  # as small as it can be
 
@@ -271,3 +271,30 @@ def test_how_long_caches_keep_an_answer(serving: Serving, root: Path) -> None:
         assert "max-age=5," in client.get(at("w=9,max_age=5")).headers["cache-control"]
         soon = client.get(at(f"w=9,expires={int(time.time()) + 10}")).headers["cache-control"]
         assert "stale" not in soon
+
+
+def test_presets(serving: Serving, root: Path) -> None:
+    presets = {"card": "ratio:16:9,w:160", "small": "w=40,h=40,format=png"}
+    with connected(serving, Settings(root=root, presets=presets)) as client:
+        assert opened(client.get(at("preset=card"))).size == (160, 90)
+        assert opened(client.get(at("preset=card,dpr=2"))).size == (320, 180)
+        assert opened(client.get(at("preset=small,w=80"))).size == (80, 40)
+        assert opened(client.get(at("w=50"))).size == (50, 50)
+        tag = client.get(at("preset=card")).headers["etag"]
+    changed = Settings(root=root, presets={"card": "ratio:16:9,w:80"}, only_presets=True)
+    with connected(serving, changed) as client:
+        assert opened(client.get(at("preset=card"), headers={"If-None-Match": tag})).size == (80, 45)
+        assert opened(client.get(at("preset=card,dpr=2"))).size == (160, 90)
+        for options in ("w=50", "preset=card,w=50", "preset=other", "dpr=2"):
+            assert client.get(at(options)).status_code == 422
+
+
+def test_a_fallback_is_shown_with_the_status_of_what_went_wrong(serving: Serving, root: Path, tmp_path: Path) -> None:
+    PillowImage.new("RGB", (300, 200), "green").save(tmp_path / "fallback.png")
+    with connected(serving, Settings(root=root, fallback=tmp_path / "fallback.png")) as client:
+        for path, status in (("nothing.jpg", 404), ("album/notes.txt", 415), ("album/photo.jpg", 200)):
+            answer = client.get(at("w=60,h=60", path))
+            assert (answer.status_code, answer.headers["content-type"]) == (status, "image/jpeg")
+            assert PillowImage.open(io.BytesIO(answer.content)).size == (60, 60)
+            assert ("max-age=60" in answer.headers["cache-control"]) == (status != 200)
+        assert client.get(at("nonsense", "nothing.jpg")).status_code == 422

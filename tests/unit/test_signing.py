@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from eyefirst.cli import app
 from eyefirst.errors import ExpiredSignatureError, InvalidValueError, SignatureError
-from eyefirst.server.signing import ImageOptions, check_expiry, check_signature, signature, signed_address
+from eyefirst.server.signing import ImageOptions, check_expiry, check_signature, expiry_after, signature, signed_address
 from eyefirst.tools.planning import CropOrder
 
 KEY = "a-signing-key-for-the-tests"
@@ -66,6 +67,93 @@ def test_an_expiry_is_a_moment() -> None:
     check_expiry(100, now=99.9)
     with pytest.raises(ExpiredSignatureError):
         check_expiry(100, now=100)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"aspect": "4/5"}, "aspect=4:5"),
+        ({"aspect": "1.5"}, "aspect=3:2"),
+        ({"size": " 1200x630 "}, "size=1200x630"),
+        ({"aspect": "1:1", "pad": "rgb(1,2,3)"}, "aspect=1:1,pad=#010203"),
+        ({"aspect": "1:1", "background": "hsl(120, 100%, 50%)"}, "aspect=1:1,background=#00ff00"),
+        ({"aspect": "1:1", "pad": "blur"}, "aspect=1:1,pad=blur"),
+        ({"aspect": "1:1", "must_keep": ["0, 0, 0.5, 0.5"]}, "aspect=1:1,must_keep=0_0_0.5_0.5"),
+        ({"w": 640, "dpr": 2}, "w=640,dpr=2"),
+        ({"w": 640, "h": 360, "enlarge": False, "focus": "0.5,0.3"}, "w=640,h=360,enlarge=0,focus=0.5_0.3"),
+        ({"preset": "card"}, "preset=card"),
+        ({"preset": "card", "dpr": 2}, "preset=card,dpr=2"),
+    ],
+)
+def test_options_are_written_in_one_way(options: dict[str, Any], expected: str) -> None:
+    assert unquote(signed_address("a.jpg", key=KEY, **options)).split("/")[4] == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("a.jpg", {"aspect": "banana"}),
+        ("a.jpg", {}),
+        ("a.jpg", {"aspect": "1:1", "format": "jxl"}),
+        ("a.jpg", {"aspect": "1:1", "pad": "nocolour"}),
+        ("a.jpg", {"aspect": "1:1", "quality": 101}),
+        ("a.jpg", {"aspect": "1:1", "must_keep": ["0,0,2,2"]}),
+        ("a.jpg", {"aspect": "1:1", "must_keep": ["noses"]}),
+        ("a.jpg", {"aspect": "1:1", "revision": "saliency_v0"}),
+        ("a.jpg", {"aspect": "1:1", "colour": "red"}),
+        ("a.jpg", {"aspect": "1:1", "preset": "a,b"}),
+        ("a.jpg", {"size": "70000x70000"}),
+        ("a.jpg", {"w": 40_000, "dpr": 2, "h": 40_000}),
+        ("", {"aspect": "1:1"}),
+        ("/a.jpg", {"aspect": "1:1"}),
+        ("../a.jpg", {"aspect": "1:1"}),
+        ("b/../a.jpg", {"aspect": "1:1"}),
+        (".hidden/a.jpg", {"aspect": "1:1"}),
+        ("b//a.jpg", {"aspect": "1:1"}),
+        ("b/", {"aspect": "1:1"}),
+        ("C:\\a.jpg", {"aspect": "1:1"}),
+        ("file:///etc/passwd", {"aspect": "1:1"}),
+        ("https://", {"aspect": "1:1"}),
+    ],
+)
+def test_what_cannot_be_served_is_not_signed(path: str, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValueError):
+        signed_address(path, key=KEY, **options)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--aspect", "banana"],
+        ["--aspect", "1:1", "--expires", "0s"],
+        ["--aspect", "1:1", "--option", "w"],
+        ["--aspect", "1:1", "--option", "colour=red"],
+        [],
+    ],
+)
+def test_the_command_ends_with_2(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EYEFIRST_SIGNING_KEY", KEY)
+    ran = CliRunner().invoke(app, ["sign", "a.jpg", *words])
+    assert (ran.exit_code, ran.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step"), [(90, 10), (900, 60), (43_200, 3600), (86_400, 3600), (2_592_000, 86_400)]
+)
+def test_an_expiry_stays_the_same_for_a_while(seconds: int, step: int) -> None:
+    moments = {expiry_after(seconds, now=1_700_000_000 - 1_700_000_000 % 86_400 + i + 1) for i in range(step)}
+    assert len(moments) == 1
+    assert next(iter(moments)) >= 1_700_000_000 - 1_700_000_000 % 86_400 + step + seconds
+    assert expiry_after(1, now=5.5) == 6
+
+
+def test_the_command_takes_other_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EYEFIRST_SIGNING_KEY", KEY)
+    ran = CliRunner().invoke(
+        app, ["sign", "a.jpg", "--aspect", "1:1", "--option", "w=640", "--option", "focus=faces", "--expires", "30d"]
+    )
+    assert ran.exit_code == 0, ran.stderr
+    assert ran.stdout.split("/")[4].startswith("aspect=1:1,w=640,focus=faces,expires=")
 
 
 @pytest.mark.parametrize(

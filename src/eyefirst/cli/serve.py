@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +38,34 @@ def serve_pictures(
     body_mb: Annotated[float, typer.Option(min=0.001, help="The largest body, in MiB.")] = 32,
     megapixels: Annotated[float, typer.Option(min=0.001, help="The largest picture.")] = 50,
     seconds: Annotated[float, typer.Option(min=0.1, help="The longest work on one request.")] = 20,
+    uploads: Annotated[
+        int, typer.Option(min=1, help="Bodies that may be arriving at a time. The slowest gives way.")
+    ] = 64,
+    body_seconds: Annotated[float, typer.Option(min=0.1, help="Longest time for a body to arrive, in seconds.")] = 30,
+    longest: Annotated[
+        int, typer.Option(min=1, help="Longer side of a picture at an address without a size, in pixels.")
+    ] = 2560,
+    max_age: Annotated[int, typer.Option(min=0, help="Time that caches may keep a picture, in seconds.")] = 86_400,
+    stale: Annotated[
+        int, typer.Option(min=0, help="Time that caches may show an old picture while they ask anew, in seconds.")
+    ] = 86_400,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=OPTIONS", help="Options under a name: card=ratio:16:9,w:640. Repeat for more."),
+    ] = None,
+    only_presets: Annotated[
+        bool, typer.Option("--only-presets", help="Refuse addresses that ask for anything but a preset.")
+    ] = False,
+    fallback: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Picture to show where the one at an address cannot be had.")
+    ] = None,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="Site whose pages may use the service, or '*'. Repeat for more."),
+    ] = None,
+    access_log: Annotated[
+        bool, typer.Option("--access-log", help="Write every request to stderr as a line of JSON.")
+    ] = False,
     api_key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help=f"API keys, one a line; or set {API_KEY}.")
     ] = None,
@@ -76,11 +106,37 @@ def serve_pictures(
         root=root,
         origins=tuple(origin or ()),
         private_origins=private_origins,
+        uploads=uploads,
+        body_seconds=body_seconds,
+        longest=longest,
+        max_age_seconds=max_age,
+        stale_seconds=stale,
+        presets=_presets(preset or ()),
+        only_presets=only_presets,
+        fallback=fallback,
+        cors=tuple(cors or ()),
+        access_log=access_log,
     )
     with listen(settings) as bound:
         name = f"[{host}]" if ":" in host else host
         say(f"serves at http://{name}:{bound.getsockname()[1]}/ until Ctrl-C")
         serve(settings, bound)
+
+
+def _presets(texts: Sequence[str]) -> dict[str, str]:
+    """Names and options of presets. Raises InvalidValueError for options that no address may carry."""
+    from eyefirst.server.addresses import ImageOptions, preset_text
+
+    found = {}
+    for text in texts:
+        name, equals, options = text.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name) or name in found:
+            raise InvalidValueError(
+                f"expected a preset as NAME=OPTIONS, each name once; got {text!r}", remedy="e.g. card=ratio:16:9,w:640"
+            )
+        ImageOptions.parse(preset_text(options))
+        found[name] = options
+    return found
 
 
 def keys_of(file: Path | None, variable: str) -> tuple[str, ...]:

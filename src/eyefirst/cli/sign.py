@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -28,8 +28,19 @@ def sign_addresses(
     must_keep: Annotated[list[str] | None, typer.Option(metavar="L,T,R,B", help="As in `eyefirst crop`.")] = None,
     avoid: Annotated[list[str] | None, typer.Option(metavar="L,T,R,B", help="As in `eyefirst crop`.")] = None,
     format: Format = "",
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.")] = 80,
-    expires: Annotated[str, typer.Option(metavar="TIME", help="In 90s, 15m, 12h or 30d; by default never.")] = "",
+    quality: Annotated[
+        str, typer.Option(help="Quality 1 to 100 of JPEG, WebP and AVIF, or by format: jpg:80_avif:55.")
+    ] = "",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", metavar="NAME=VALUE", help="Any other option of addresses, as w=640. Repeat for more."
+        ),
+    ] = None,
+    preset: Annotated[str, typer.Option(metavar="NAME", help="Preset of the service, as its --preset names it.")] = "",
+    expires: Annotated[
+        str, typer.Option(metavar="TIME", help="Time that the address is good: 90s, 15m, 12h or 30d, rounded up.")
+    ] = "",
     base: Annotated[str, typer.Option(metavar="URL", help="What to put before, such as https://img.example.com.")] = "",
     signing_key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help=f"Its first line signs; or set {SIGNING_KEY}.")
@@ -56,13 +67,17 @@ def sign_addresses(
             must_keep=must_keep or (),
             avoid=avoid or (),
             format=format,
-            quality=None if quality == 80 else quality,
+            quality=quality,
+            preset=preset,
             expires=_moment(expires),
+            **_options(option or ()),
         )
         print(base.rstrip("/") + address, flush=True)
 
 
 def _moment(text: str) -> int | None:
+    from eyefirst.server.signing import expiry_after
+
     if not text:
         return None
     match = re.fullmatch(r"(\d{1,6})([smhd])", text)
@@ -70,4 +85,19 @@ def _moment(text: str) -> int | None:
         raise InvalidValueError(
             f"expected a time such as 15m, 12h or 30d, got {text!r}", remedy="leave it out for never"
         )
-    return int(time.time()) + int(match[1]) * SECONDS[match[2]]
+    seconds = int(match[1]) * SECONDS[match[2]]
+    if not seconds:
+        raise InvalidValueError("expected a time of at least 1s", remedy="leave it out for never")
+    return expiry_after(seconds)
+
+
+def _options(pairs: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or name in ("aspect", "size", "format", "quality", "preset", "expires", *found):
+            raise InvalidValueError(
+                f"expected NAME=VALUE, each once and none that has a flag of its own; got {pair!r}", remedy="e.g. w=640"
+            )
+        found[name] = value
+    return found

@@ -110,6 +110,8 @@ class ImageOptions:
             size = str(Size(*room)) if all(room) else ""
             order = CropOrder.parse(ratios=[str(ratio)], size=size, enlarge=enlarge, **found, **framing)
         else:
+            if focus != "auto":
+                found["focus"] = focus
             _check_whole(mode, room, found, framing)
         return cls(
             order, room, mode, point, enlarge, pad, format, encoding, numbers.get("expires"), numbers.get("max_age")

@@ -23,7 +23,7 @@ from eyefirst.server.images import add_image
 from eyefirst.server.pool import Work
 from eyefirst.server.problems import plain_problem, problem
 from eyefirst.server.queries import CropQuery, PlanQuery, SaliencyQuery, TextQuery
-from eyefirst.server.service import Service, json_response, to_json
+from eyefirst.server.service import Service, Task, json_response, to_json
 from eyefirst.server.settings import Settings
 from eyefirst.server.upkeep import add_upkeep
 
@@ -53,51 +53,62 @@ def _add_work(app: FastAPI, service: Service) -> None:
 
     @post("/v1/saliency", summary="Heat maps and boxes", responses=openapi.json_answer("Saliency"))
     async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -> Response:
-        kinds = {"attention": AttentionSaliencyRequest, "objectness": ObjectnessSaliencyRequest}
-        asked = [kinds[kind](**_where(query.revision, query.region)) for kind in dict.fromkeys(query.kind)]
-
-        def job(handler: ImageRequestHandler, _: Work) -> bytes:
-            return to_json({o["kind"]: o for o in (s.to_dict() for s in handler.perform(asked))})
-
-        return json_response(await service.look(request, job))
+        return json_response(await service.look(request, query, _saliency))
 
     @post("/v1/plan", summary="Crop plan", responses=openapi.json_answer("CropPlan", openapi.PLAN_EXAMPLE))
     async def plan(request: Request, query: Annotated[PlanQuery, Query()]) -> Response:
-        order = query.order()
-        return json_response(
-            await service.look(request, lambda handler, _: to_json(service.plans.of(order, handler).to_dict()))
-        )
+        return json_response(await service.look(request, query, partial(_plan, service)))
 
     @post("/v1/text", summary="Text that people look at", responses=openapi.json_answer("TextObservation"))
     async def text(request: Request, query: Annotated[TextQuery, Query()]) -> Response:
-        asked = TextRecognitionRequest(rest=query.rest, **_where(query.revision, query.region))
-        return json_response(await service.look(request, lambda h, _: to_json(h.perform([asked])[0].to_dict())))
+        return json_response(await service.look(request, query, _text))
 
     @post("/v1/crop", summary="Crops", responses=openapi.picture_answer(*MEDIA_TYPES, ZIP))
     async def crop(request: Request, query: Annotated[CropQuery, Query()]) -> Response:
         """Answer with one frame as a picture; with several, or where Accept says zip, with a zip and the plan."""
-        order = query.order()
-        accept = request.headers.get("accept", "")
-        named = format_named(query.format) if query.format else None
-        parse_colour(query.background)
-        quality = {f.name: query.quality for f in FORMATS} if query.quality else {}
-        encoding = Encoding(quality, query.background, query.metadata, query.max_bytes)
-
-        def job(handler: ImageRequestHandler, work: Work) -> Response:
-            format = named or with_alpha(negotiated(accept), handler)
-            plan = service.plans.of(order, handler)
-            cuts = cut_all(handler, plan, format, encoding, work, size=order.size, enlarge=order.enlarge)
-            if len(cuts) == 1 and ZIP not in accept:
-                return Response(cuts[0].data, media_type=cuts[0].media_type)
-            if len(cuts) > 1:
-                cuts.append(Cut("plan.json", "application/json", to_json(plan.to_dict())))
-            return Response(
-                zipped(cuts), media_type=ZIP, headers={"Content-Disposition": "attachment; filename=crops.zip"}
-            )
-
-        answer = await service.look(request, job, order)
+        answer = await service.look(request, query, partial(_crop, service, request.headers.get("accept", "")))
         answer.headers["Vary"] = "Accept"
         return answer
+
+
+def _saliency(query: SaliencyQuery) -> Task[bytes]:
+    kinds = {"attention": AttentionSaliencyRequest, "objectness": ObjectnessSaliencyRequest}
+    asked = [kinds[kind](**_where(query.revision, query.region)) for kind in dict.fromkeys(query.kind)]
+
+    def job(handler: ImageRequestHandler, _: Work) -> bytes:
+        return to_json({o["kind"]: o for o in (s.to_dict() for s in handler.perform(asked))})
+
+    return job, None
+
+
+def _plan(service: Service, query: PlanQuery) -> Task[bytes]:
+    order = query.order()
+    return lambda handler, _: to_json(service.plans.of(order, handler).to_dict()), None
+
+
+def _text(query: TextQuery) -> Task[bytes]:
+    asked = TextRecognitionRequest(rest=query.rest, **_where(query.revision, query.region))
+    return lambda handler, _: to_json(handler.perform([asked])[0].to_dict()), None
+
+
+def _crop(service: Service, accept: str, query: CropQuery) -> Task[Response]:
+    order = query.order()
+    named = format_named(query.format) if query.format else None
+    parse_colour(query.background)
+    quality = {f.name: query.quality for f in FORMATS} if query.quality else {}
+    encoding = Encoding(quality, query.background, query.metadata, query.max_bytes)
+
+    def job(handler: ImageRequestHandler, work: Work) -> Response:
+        format = named or with_alpha(negotiated(accept), handler)
+        plan = service.plans.of(order, handler)
+        cuts = cut_all(handler, plan, format, encoding, work, size=order.size, enlarge=order.enlarge)
+        if len(cuts) == 1 and ZIP not in accept:
+            return Response(cuts[0].data, media_type=cuts[0].media_type)
+        if len(cuts) > 1:
+            cuts.append(Cut("plan.json", "application/json", to_json(plan.to_dict())))
+        return Response(zipped(cuts), media_type=ZIP, headers={"Content-Disposition": "attachment; filename=crops.zip"})
+
+    return job, order
 
 
 def _where(revision: str, region: str) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from eyefirst.server.settings import Settings
 
 FIELDS = ("picture", "file", "image")
 """Fields of a form that may hold the picture."""
+OPTIONS_IN_FORM = 50
+"""Fields of text that a form may have."""
 SLOW_SECONDS = 2.0
 """Age from which an unfinished body may be given up for others."""
 
@@ -114,24 +116,37 @@ def too_large(settings: Settings) -> BodyTooLargeError:
     )
 
 
-async def picture_in(request: Request, settings: Settings) -> bytes:
-    """Return the picture in a request: the body as it is or packed by gzip, or a field of a form."""
+def is_form(request: Request) -> bool:
+    """Say whether the body is a form with a file."""
+    return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+
+
+async def picture_in(request: Request, settings: Settings) -> tuple[bytes, dict[str, list[str]]]:
+    """Return the picture in a request, and the options beside it.
+
+    The picture is the body as it is or packed by gzip, or a field of a form. A form's fields of text are options.
+    """
     coding = request.headers.get("content-encoding", "").strip().lower()
-    is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
-    if coding not in ("", "identity", "gzip", "x-gzip", "deflate") or (is_form and coding not in ("", "identity")):
+    if coding not in ("", "identity", "gzip", "x-gzip", "deflate") or (
+        is_form(request) and coding not in ("", "identity")
+    ):
         raise _not_supported(coding)
-    if not is_form:
+    if not is_form(request):
         body = await request.body()
-        return body if coding in ("", "identity") else await asyncio.to_thread(_unpacked, body, settings)
+        return body if coding in ("", "identity") else await asyncio.to_thread(_unpacked, body, settings), {}
     try:
-        async with request.form(max_files=1, max_fields=1) as form:
+        async with request.form(max_files=1, max_fields=OPTIONS_IN_FORM) as form:
             picture = next((form[name] for name in FIELDS if name in form), None)
             if picture is None or isinstance(picture, str):
                 raise InvalidValueError(
                     f"expected a file in one of the form's fields {', '.join(FIELDS)}",
                     remedy="e.g. curl -F picture=@photo.jpg",
                 )
-            return await picture.read()
+            options: dict[str, list[str]] = {}
+            for name, value in form.multi_items():
+                if isinstance(value, str):
+                    options.setdefault(name, []).append(value)
+            return await picture.read(), options
     except (HTTPException, MultiPartException) as error:
         raise InvalidValueError(
             f"expected a form: {getattr(error, 'detail', error)}", remedy="send the picture as the body itself"

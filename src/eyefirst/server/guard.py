@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
 import time
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eyefirst.errors import EyefirstError, InvalidValueError, MalformedRequestError, WrongHostError
+from eyefirst.errors import EyefirstError, InvalidValueError, MalformedRequestError, OtherSiteError, WrongHostError
 from eyefirst.server.bodies import Body, Budget, too_large
 from eyefirst.server.metrics import Metrics, route_of
 from eyefirst.server.pool import Pool
 from eyefirst.server.problems import UNEXPECTED, problem
 from eyefirst.server.settings import Settings
+from eyefirst.server.signing import ROUTE
 
 LOG = logging.getLogger("uvicorn.error")
 HEADERS = {
@@ -44,18 +49,24 @@ class Guard:
         body = Body(receive, self._settings, self._budget)
         scope["eyefirst.gone"] = body.gone
 
-        begun = False
+        begun, sent = False, 0
         has_body = _has_body(Headers(scope=scope))
 
         async def answer(message: Message) -> None:
-            nonlocal status, begun
+            nonlocal status, begun, sent
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                for name, value in self._headers_for(scope, route).items():
+                    if name == "Vary":
+                        headers.add_vary_header(value)
+                    else:
+                        headers.setdefault(name, value)
                 if has_body and not body.is_ended:
                     headers["Connection"] = "close"  # the rest of the body is neither parsed nor waited for
+            sent += len(message.get("body", b""))
             await send(message)
 
         try:
@@ -74,7 +85,60 @@ class Guard:
         finally:
             body.release()
             self._metrics.requests.labels(route, str(status)).inc()
-            self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._metrics.seconds.labels(route).observe(seconds)
+            if self._settings.access_log:
+                self._log(scope, status, seconds, sent)
+
+    def _check_site(self, scope: Scope, headers: Headers, route: str) -> None:
+        """Refuse what a page of another site asks of a service that no key guards."""
+        if headers.get("sec-fetch-site") not in ("cross-site", "same-site") or self._settings.api_keys:
+            return
+        if route == ROUTE and self._settings.signing_keys:
+            return  # the signature is the leave
+        if scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-dest") == "document":
+            return  # somebody follows a link; the page that holds it sees nothing
+        if not self._settings.allows_page(headers.get("origin") or _origin_of_page(headers)):
+            raise OtherSiteError(
+                "a page of another site may not use this service",
+                remedy="set an API key, open the service's own page, or allow the site with --cors",
+            )
+
+    def _headers_for(self, scope: Scope, route: str) -> dict[str, str]:
+        """Headers that say which other sites may use an answer."""
+        if not route.startswith("/v1/"):
+            return {"Cross-Origin-Resource-Policy": "same-origin"}
+        settings, origin = self._settings, Headers(scope=scope).get("origin", "")
+        is_open = bool(settings.cors) or (route == ROUTE and bool(settings.signing_keys))
+        found = {"Cross-Origin-Resource-Policy": "cross-origin" if is_open else "same-origin"}
+        if settings.cors:
+            if "*" in settings.cors:
+                found["Access-Control-Allow-Origin"] = "*"
+            elif origin and settings.allows_page(origin):
+                found["Access-Control-Allow-Origin"] = origin
+            if "*" not in settings.cors:
+                found["Vary"] = "Origin"
+            found["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+        if scope["method"] == "OPTIONS" and "Access-Control-Allow-Origin" in found:
+            found |= {
+                "Access-Control-Allow-Methods": "GET, HEAD, POST",
+                "Access-Control-Allow-Headers": "Authorization, Content-Type, Content-Encoding",
+                "Access-Control-Max-Age": "86400",
+            }
+        return found
+
+    def _log(self, scope: Scope, status: int, seconds: float, sent: int) -> None:
+        """Write a request to stderr as a line of JSON; without its query, which is no business of a log."""
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "client": (scope.get("client") or ("",))[0],
+            "method": scope["method"],
+            "path": scope["path"][:1000],
+            "status": status,
+            "seconds": round(seconds, 4),
+            "bytes": sent,
+        }
+        print(json.dumps(line), file=sys.stderr, flush=True)
 
     def _admit(self, scope: Scope, route: str) -> None:
         headers = Headers(scope=scope)
@@ -87,11 +151,7 @@ class Guard:
             )
         if not route.startswith("/v1/"):
             return
-        if scope["method"] == "POST" and headers.get("sec-fetch-site") == "cross-site" and not self._settings.api_keys:
-            raise WrongHostError(
-                "a page of another site may not use this service",
-                remedy="set an API key, or open the service's own page",
-            )
+        self._check_site(scope, headers, route)
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             raise InvalidValueError("expected a whole number as Content-Length", remedy="send the body's length")
@@ -103,3 +163,9 @@ class Guard:
 
 def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0").strip() != "0"
+
+
+def _origin_of_page(headers: Headers) -> str:
+    """The origin of the page that shows a picture: browsers send no Origin for one, but mostly a Referer."""
+    parts = urlsplit(headers.get("referer", ""))
+    return f"{parts.scheme}://{parts.netloc}"

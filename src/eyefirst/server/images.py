@@ -17,7 +17,15 @@ from starlette.responses import Response
 
 from eyefirst import __version__
 from eyefirst.cut import check_pixels, cut_frame, scaled_by
-from eyefirst.errors import EyefirstError, InvalidValueError, PictureNotFoundError, SignatureError, TimeLimitError
+from eyefirst.errors import (
+    EyefirstError,
+    InvalidValueError,
+    OriginError,
+    PictureError,
+    PictureNotFoundError,
+    SignatureError,
+    TimeLimitError,
+)
 from eyefirst.files.formats import PictureFormat, format_named
 from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler, all_pixels
@@ -27,6 +35,7 @@ from eyefirst.server import openapi
 from eyefirst.server.addresses import ImageOptions
 from eyefirst.server.cuts import Cut, cut_all, negotiated, with_alpha
 from eyefirst.server.pool import Work
+from eyefirst.server.problems import status_of
 from eyefirst.server.service import Service
 from eyefirst.server.settings import Settings
 from eyefirst.server.signing import ROUTE, check_expiry, check_signature
@@ -34,6 +43,9 @@ from eyefirst.server.sources import fetch, is_address, read_below
 
 NEEDLESS = re.compile(r"%(2[dDeE]|3\d|4[1-9a-fA-F]|5[\daA]|5[fF]|6[1-9a-fA-F]|7[\daAeE])")
 """Letters, digits and marks that nobody has to encode: each would be one more address of the same picture."""
+
+FALLBACK_SECONDS = 60
+"""Time that caches may keep the fallback picture, so that the right one can come soon."""
 
 
 def add_image(app: FastAPI, service: Service, media_types: tuple[str, ...]) -> None:
@@ -45,7 +57,12 @@ def add_image(app: FastAPI, service: Service, media_types: tuple[str, ...]) -> N
 
     async def answer(request: Request, signature: str, options: str, path: str) -> Response:
         """Return a picture of the root folder, or of an allowed origin, cut at a signed address."""
-        return await image(request, signature, options, path)
+        try:
+            return await image(request, signature, options, path)
+        except (PictureError, OriginError) as error:
+            if service.settings.fallback is None:
+                raise
+            return await _fallback(service, request, options, error)
 
     app.add_api_route(route, answer, summary="A crop at a signed address", response_class=Response, responses=responses)
     app.add_api_route(route, answer, methods=["HEAD"], include_in_schema=False)
@@ -57,7 +74,7 @@ async def _image(service: Service, request: Request, signature: str, options: st
     if not settings.signing_keys:
         service.authorize(request)
     _check_plain(request, settings)
-    wanted = ImageOptions.parse(options)
+    wanted = ImageOptions.parse(options, settings.presets, only_presets=settings.only_presets)
     check_expiry(wanted.expires)
     if settings.root is None and not is_address(path):
         raise PictureNotFoundError("this service has no root folder", remedy="start it with --root", source=path)
@@ -72,6 +89,20 @@ async def _image(service: Service, request: Request, signature: str, options: st
     if not wanted.format:
         answer.headers["Vary"] = "Accept"
     return answer
+
+
+async def _fallback(service: Service, request: Request, options: str, error: EyefirstError) -> Response:
+    """Answer with the operator's own picture, cut as was asked, and with the status of what went wrong."""
+    settings = service.settings
+    assert settings.fallback is not None
+    wanted = ImageOptions.parse(options, settings.presets, only_presets=settings.only_presets)
+    data = await asyncio.to_thread(settings.fallback.read_bytes)
+    work = service.pool.work(request.scope["eyefirst.gone"])
+    named = format_named(wanted.format) if wanted.format else None
+    accept = request.headers.get("accept", "")
+    cut = await service.pool.run(partial(_cut, service, wanted, named, accept, data, work), work, patient=True)
+    headers = {"Cache-Control": f"public, max-age={FALLBACK_SECONDS}", "Vary": "Accept"}
+    return Response(cut.data, status_of(error), headers, cut.media_type)
 
 
 async def _fetched(service: Service, path: str, work: Work, answer: Callable[[bytes], Response]) -> Response:
@@ -105,7 +136,9 @@ def _answer(
     accept, known = request.headers.get("accept", ""), request.headers.get("if-none-match", "")
     named = format_named(wanted.format) if wanted.format else None
     revision = wanted.order.revision if wanted.order else ""
-    what = f"{options}|{(named or negotiated(accept)).name}|{revision}|{settings.longest}|{__version__}"
+    presets = settings.presets if "preset" in options else ""
+    format = (named or negotiated(accept)).name
+    what = f"{presets}|{options}|{format}|{revision}|{settings.longest}|{__version__}"
     digest = hashlib.sha256(hashlib.sha256(data).digest() + what.encode()).hexdigest()
     tag = f'"{digest[:32]}"'
     if is_known(tag, known):

@@ -9,23 +9,28 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar, get_origin
 
 import numpy as np
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from eyefirst.errors import UnauthorizedError
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import load_network
 from eyefirst.plan import CropPlan
-from eyefirst.server.bodies import picture_in
+from eyefirst.server.bodies import is_form, picture_in
 from eyefirst.server.metrics import Metrics
 from eyefirst.server.pool import Pool, Work
 from eyefirst.server.settings import Settings
 from eyefirst.tools.planning import CropOrder
 
 T = TypeVar("T")
+Q = TypeVar("Q", bound=BaseModel)
+Task: TypeAlias = tuple[Callable[[ImageRequestHandler, Work], T], CropOrder | None]
+"""What to do with a picture, and the crop that it makes, where it makes one."""
 FETCHERS = 8
 FETCHED = 16
 """Pictures of other origins that may be in memory at a time."""
@@ -53,13 +58,18 @@ class Service:
         self.pool.close()
         self.fetching.close()
 
-    async def look(
-        self, request: Request, job: Callable[[ImageRequestHandler, Work], T], order: CropOrder | None = None
-    ) -> T:
-        """Read the picture in a request, and do the job on it in the pool. order: a cut that the job makes."""
+    async def look(self, request: Request, query: Q, task: Callable[[Q], Task[T]]) -> T:
+        """Read the picture in a request, and do the task that its options ask for in the pool.
+
+        Options are checked before the body is read; those in a form after it.
+        """
         self.authorize(request)
+        job, order = (None, None) if is_form(request) else task(query)
+        data, options = await picture_in(request, self.settings)
+        if job is None:
+            job, order = task(_merged(query, options))
         make = order.handler if order else ImageRequestHandler
-        handler = make(await picture_in(request, self.settings), pixel_limit=self.settings.pixels)
+        handler = make(data, pixel_limit=self.settings.pixels)
         self.metrics.pictures.inc()
         work = self.pool.work(request.scope["eyefirst.gone"])
         work.on_end(handler.cancel)
@@ -107,6 +117,18 @@ class Plans:
                 while len(self._plans) > self._most:
                     self._plans.popitem(last=False)
         return made
+
+
+def _merged(query: Q, options: dict[str, list[str]]) -> Q:
+    """The options of the address with those of the form."""
+    kind = type(query)
+    fields = kind.model_fields
+    many = {n for n, f in fields.items() if get_origin(f.annotation) is list}
+    given: dict[str, Any] = {n: v if n in many else v[-1] for n, v in options.items()}
+    try:
+        return kind.model_validate(query.model_dump(exclude_unset=True) | given)
+    except ValidationError as error:
+        raise RequestValidationError([e | {"loc": ("form", *e["loc"])} for e in error.errors()]) from None
 
 
 def to_json(values: object) -> bytes:

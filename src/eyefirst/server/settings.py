@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,7 +37,11 @@ class Settings:
     that /v1/image cuts from. origins: such as "https://pictures.example.com", from which it may fetch;
     private_origins: also from private networks. max_age_seconds: how long others may keep its answers;
     stale_seconds: how long they may show an old one while they ask for the new one. longest: the longer side of a
-    picture at an address without a size. plans: how many are kept for pictures that come again.
+    picture at an address without a size. plans: how many are kept for pictures that come again. cors: origins of
+    pages that may use the service, or "*" for all. presets: names of options of addresses, as in
+    {"card": "ratio:16:9,w:640"}; only_presets: whether addresses may ask for nothing else. fallback: the picture
+    that an address answers with, still with its error's status, where its own cannot be had. access_log: whether
+    every request is written to stderr, as a line of JSON.
 
     Raises InvalidValueError, also where the service would be open beyond this machine.
     """
@@ -62,6 +67,11 @@ class Settings:
     stale_seconds: int = 86_400
     longest: int = 2560
     plans: int = 1024
+    cors: tuple[str, ...] = ()
+    presets: Mapping[str, str] = field(default_factory=dict)
+    only_presets: bool = False
+    fallback: Path | None = None
+    access_log: bool = False
 
     def __post_init__(self) -> None:
         least = {"workers": 1, "queue": 0, "processes": 1, "uploads": 1, "body_bytes": 1, "pixels": 1, "longest": 1}
@@ -77,6 +87,11 @@ class Settings:
                     remedy="make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
                 )
         object.__setattr__(self, "origins", tuple(origin_of(o) for o in self.origins))
+        object.__setattr__(self, "cors", tuple(o if o == "*" else origin_of(o) for o in self.cors))
+        if self.fallback is not None and not Path(self.fallback).is_file():
+            raise InvalidValueError("the fallback is not a file", remedy="name a picture", source=str(self.fallback))
+        if self.only_presets and not self.presets:
+            raise InvalidValueError("there is no preset", remedy="name one, such as card=ratio:16:9,w:640")
         if self.root is not None and not Path(self.root).is_dir():
             raise InvalidValueError("the root is not a folder", remedy="name a folder", source=str(self.root))
         if self.is_public and not (self.api_keys or self.signing_keys):
@@ -98,6 +113,15 @@ class Settings:
         return match is not None and match[1].strip("[]") in (
             h.strip("[]").lower() for h in (*LOOPBACK_NAMES, self.host, *self.hostnames)
         )
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether no key guards the service, so that pages of other sites must not use it."""
+        return not self.api_keys and not self.is_public
+
+    def allows_page(self, origin: str) -> bool:
+        """Whether pages of an origin, such as https://example.com, may use the service."""
+        return "*" in self.cors or origin in self.cors
 
     def knows(self, api_key: str) -> bool:
         """Whether it is one of the API keys; takes the same time for every wrong one."""

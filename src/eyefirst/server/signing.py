@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from eyefirst.errors import ExpiredSignatureError, InvalidValueError, SignatureError
+from eyefirst.errors import ExpiredSignatureError, InvalidValueError, SignatureError, UnknownRevisionError
 from eyefirst.image import DEFAULT_PIXEL_LIMIT
 from eyefirst.server.addresses import KNOWN, ImageOptions, canonical
 from eyefirst.server.settings import origin_of
@@ -60,7 +60,10 @@ def signed_address(
     pairs += [("avoid", canonical("avoid", box)) for box in avoid]
     text = ",".join(f"{name}={value}" for name, value in pairs)
     preset = str(given.get("preset", ""))
-    wanted = ImageOptions.parse(text, {preset: "aspect:1:1"} if preset else None)
+    try:
+        wanted = ImageOptions.parse(text, {preset: "aspect:1:1"} if preset else None)
+    except UnknownRevisionError as error:
+        raise InvalidValueError(error.reason, remedy=error.remedy) from None
     if wanted.room[0] * wanted.room[1] > DEFAULT_PIXEL_LIMIT:
         raise InvalidValueError(
             f"a result of {wanted.room[0]}x{wanted.room[1]} pixels is more than a service makes",
