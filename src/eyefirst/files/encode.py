@@ -33,8 +33,8 @@ def encode(
 
     quality: of lossy formats. background: the CSS colour that transparency is laid on where the format has none.
     metadata: what goes along of the source's, as far as `keep` says: "copyright" (copyright, artist, credit and
-    date), "keep" (all, with the place) or "none". speed: of the AVIF encoder, 0 to 10, where 10 is the fastest. A format without animation gets the first frame. Raises
-    OutputError where the format cannot hold the picture.
+    date), "keep" (all, with the place) or "none". speed: of the AVIF encoder, 0 to 10, where 10 is the fastest. A
+    format without animation gets the first frame. Raises OutputError where the format cannot hold the picture.
     """
     animation = picture if isinstance(picture, Animation) else Animation((picture,), (0,), 0)
     frames = tuple(map(_bare, animation.frames if format.has_frames else animation.frames[:1]))
