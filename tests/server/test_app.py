@@ -231,12 +231,12 @@ def test_a_form_may_hold_the_options(client: httpx.Client) -> None:
     expected = client.post("/v1/plan?aspect=1:1&aspect=2:1&tightness=0.5", content=data).json()
     for name in ("picture", "file", "image"):
         for ratio in ("aspect", "ratio"):
-            fields = {ratio: ["1:1", "2:1"], "tightness": "0.5"}
+            fields: dict[str, Any] = {ratio: ["1:1", "2:1"], "tightness": "0.5"}
             assert client.post("/v1/plan", data=fields, files={name: data}).json() == expected
     mixed = client.post("/v1/plan?ratio=1:1&ratio=2:1", data={"tightness": "0.5"}, files={"file": data}).json()
     assert mixed == expected
-    for fields in ({}, {"aspect": "banana"}, {"aspect": "1:1", "colour": "red"}, {"aspect": "1:1", "margin": "x"}):
-        problem(client.post("/v1/plan", data=fields, files={"file": data}), 422, ANY)
+    for wrong in ({}, {"aspect": "banana"}, {"aspect": "1:1", "colour": "red"}, {"aspect": "1:1", "margin": "x"}):
+        problem(client.post("/v1/plan", data=wrong, files={"file": data}), 422, ANY)
 
 
 def test_bad_forms_are_told_what_to_do(client: httpx.Client) -> None:

@@ -92,7 +92,7 @@ def _moment(text: str) -> int | None:
 
 
 def _options(pairs: Sequence[str]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or name in ("aspect", "size", "format", "quality", "preset", "expires", *found):
