@@ -303,9 +303,7 @@ def test_whatever_stands_there_stays(text: str, gap: str) -> None:
 ONE_LINE, ADOBE, ELEMENTS = SIDECARS["one line"], SIDECARS["adobe"], SIDECARS["elements"]
 REFUSED = {
     "well-formed": "<x:xmpmeta>",
-    "no element found": "",
     "no XMP": "<html/>",
-    "nothing in it": f'<rdf:RDF xmlns:rdf="{RDF}"/>',
     "document type": '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>',
     "ISO-8859-1": f'<?xml version="1.0" encoding="ISO-8859-1"?>{ONE_LINE}',
     "of a picture of 2000x3000, and this one is stored as 300x200": ADOBE.replace("6000", "2000").replace(
@@ -418,3 +416,112 @@ def test_after_exiftool_rewrote_it_ours_are_replaced_and_its_own_stay(tmp_path: 
     assert [r["Type"] for r in told["XMP-mwg-rs:RegionInfo"]["RegionList"]] == ["Face", "Focus"]
     ids = [r["RId"] for r in told["XMP-iptcExt:ImageRegion"]]
     assert ids == [f"eyefirst:{r.key}" for r in regions_of(eyefirst.plan_crops(photo, "1:1"))]
+
+
+# --- rivals, empty sidecars, turned ones, and second runs
+
+
+class Counted:
+    """Counts how often a photo is looked at."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from eyefirst.integrations import xmp_sidecar
+
+        self.runs = 0
+        real = xmp_sidecar.plan_from
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.runs += 1
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(xmp_sidecar, "plan_from", counted)
+
+
+def test_a_second_run_looks_only_at_what_changed(
+    tmp_path: Path, photo_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = Path(shutil.copy(photo_path, tmp_path / "photo.jpg"))
+    looks = Counted(monkeypatch)
+    made = write_sidecar(photo)
+    before = made.path.read_bytes()
+    again = write_sidecar(photo)
+    assert (made.status, again.status, looks.runs) == ("made", "kept", 1)
+    assert made.path.read_bytes() == before
+    rated = before.replace(b"</rdf:RDF>", f'<rdf:Description xmlns:xmp="{XMP}" xmp:Rating="5"/></rdf:RDF>'.encode())
+    made.path.write_bytes(rated)
+    assert write_sidecar(photo).status == "kept"
+    assert looks.runs == 1, "a rating changes nothing of ours"
+    made.path.write_bytes(re.sub(rb"rbX>[^<]+<", b"rbX>0.9999<", rated))
+    assert (write_sidecar(photo).status, looks.runs) == ("merged", 2)
+    assert write_sidecar(photo, ["4:5"]).status == "merged"
+    PillowImage.open(photo_path).transpose(PillowImage.Transpose.FLIP_LEFT_RIGHT).save(photo)
+    assert (write_sidecar(photo, ["4:5"]).status, looks.runs) == ("merged", 4)
+    assert b'xmp:Rating="5"' in made.path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("photo", "sidecar", "beside", "merged"),
+    [
+        ("a.jpg", "a.xmp", None, True),
+        ("a.jpg", "A.XMP", None, True),
+        ("X.JPG", "X.JPG.XMP", None, True),
+        ("X.JPG", "x.jpg.xmp", None, True),
+        ("a.jpg", "a.xmp", "a.cr2", False),
+        ("a.jpg", "a.xmp", "a.png", False),
+        ("x.jpg", "X.JPG.XMP", "X.JPG", False),
+    ],
+)
+def test_a_sidecar_that_is_there_is_not_hidden_by_another(
+    photo: str, sidecar: str, beside: str | None, merged: bool, tmp_path: Path
+) -> None:
+    PillowImage.new("RGB", (300, 200), "teal").save(tmp_path / photo)
+    (tmp_path / sidecar).write_text(f'{RDF_HEAD}<rdf:Description xmlns:xmp="{XMP}" xmp:Rating="5"/>{RDF_TAIL}')
+    if beside:
+        (tmp_path / beside).touch()
+    made = write_sidecar(tmp_path / photo)
+    assert (made.path.name == sidecar) == merged
+    assert 'xmp:Rating="5"' in (tmp_path / sidecar).read_text()
+    assert len(list(tmp_path.glob("*.[xX][mM][pP]"))) == (1 if merged else 2)
+    assert bool(made.warning) == (sidecar.count(".") == 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"  \n", b"\xef\xbb\xbf", b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'])
+def test_an_empty_sidecar_is_filled(content: bytes, tmp_path: Path, photo_path: Path) -> None:
+    photo = Path(shutil.copy(photo_path, tmp_path / "photo.jpg"))
+    sidecar_path(photo).write_bytes(content)
+    write_sidecar(photo)
+    assert b"areaOfInterest" in sidecar_path(photo).read_bytes()
+    assert write_sidecar(photo).status == "kept"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f'<rdf:RDF xmlns:rdf="{RDF}"/>',
+        f'<r:RDF xmlns:r="{RDF}" />',
+        f'<rdf:RDF xmlns:rdf="{RDF}"><rdf:Description xmlns:m="{MWG}"><m:Regions rdf:parseType="Resource"/>'
+        "</rdf:Description></rdf:RDF>",
+    ],
+)
+def test_what_is_written_as_an_empty_element_is_filled(inside: str) -> None:
+    before = f'<x:xmpmeta xmlns:x="adobe:ns:meta/">{inside}</x:xmpmeta>'.encode()
+    after = merged_sidecar(before, REGIONS, SIZE)
+    assert b"areaOfInterest" in after
+    assert merged_sidecar(after, REGIONS, SIZE) == after
+
+
+@pytest.mark.parametrize("form", ['<d{} t:Orientation="6"/>', "<d{}><t:Orientation>6</t:Orientation></d>"])
+def test_the_orientation_of_a_sidecar_counts(form: str, tmp_path: Path, photo_path: Path) -> None:
+    upright, turned = tmp_path / "upright.png", tmp_path / "turned.png"
+    picture = PillowImage.open(photo_path).crop((0, 0, 500, 300))
+    picture.save(turned)
+    picture.transpose(PillowImage.Transpose.ROTATE_270).save(upright)
+    said = form.format(' xmlns:t="http://ns.adobe.com/tiff/1.0/"').replace("<d", "<rdf:Description")
+    sidecar_path(turned).write_text(RDF_HEAD + said.replace("</d>", "</rdf:Description>") + RDF_TAIL)
+    expected, found = write_sidecar(upright).plan, write_sidecar(turned).plan
+    assert expected is not None
+    assert found is not None
+    assert found.size == expected.size
+    np.testing.assert_allclose(
+        [found.focal_point.x, found.focal_point.y], [expected.focal_point.x, expected.focal_point.y], atol=0.02
+    )

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import STDIN, Picture, expand, for_each
-from eyefirst.cli.guard import as_line, guarded
+from eyefirst.cli.guard import as_line, guarded, say
 from eyefirst.cli.options import AsJson, Revision
 from eyefirst.errors import InvalidValueError, OutputError
 
@@ -34,7 +34,7 @@ def write_sidecars(
 ) -> None:
     """Write XMP sidecars: regions for photo libraries. Photos stay as they are, and so does all else in a sidecar.
 
-    A second run replaces its own regions alone.
+    A second run replaces its own regions alone, and looks only at photos that changed.
 
     \b
     Examples:
@@ -43,7 +43,8 @@ def write_sidecars(
       eyefirst sidecar photo.jpg --short-name --json
     """
     from eyefirst.geometry import AspectRatio
-    from eyefirst.integrations.xmp_sidecar import DEFAULT_RATIOS, sidecar_path, write_sidecar
+    from eyefirst.integrations.xmp_paths import place_of
+    from eyefirst.integrations.xmp_sidecar import DEFAULT_RATIOS, write_sidecar
     from eyefirst.network import check_revision
 
     ratios = [AspectRatio.parse(a) for a in aspect or DEFAULT_RATIOS]
@@ -56,12 +57,14 @@ def write_sidecars(
     def write(picture: Picture) -> Iterable[str]:
         source = picture.source()
         assert isinstance(source, str)
-        path = str(sidecar_path(source, short_name=short_name))
+        path = str(place_of(source, short_name=short_name).path)
         with lock:
             first = taken.setdefault(os.path.abspath(path).casefold(), os.path.abspath(source))
         if first != os.path.abspath(source):
             raise OutputError(f"is the sidecar of {first} already", remedy="leave out --short-name", source=path)
         made = write_sidecar(source, ratios, short_name=short_name, revision=revision or None)
+        if made.warning:
+            say(f"{source}: {made.warning}")
         return [as_line(made.to_dict()) if as_json else str(made.path)]
 
     for_each(expand(pictures), write, as_json=as_json, workers=workers or os.cpu_count() or 1)

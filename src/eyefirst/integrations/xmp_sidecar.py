@@ -10,23 +10,39 @@ and every other byte stays. A sidecar whose form is not understood is refused an
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from xml.parsers import expat
 
+from eyefirst import __version__
 from eyefirst.errors import OutputError
 from eyefirst.files.whole import written_whole
-from eyefirst.geometry import RatioLike, Size
+from eyefirst.geometry import AspectRatio, RatioLike, Size
 from eyefirst.handler import ImageRequestHandler
-from eyefirst.image import stored_orientation
+from eyefirst.image import open_source, stored_orientation
+from eyefirst.integrations.xmp_paths import place_of, sidecar_path
+from eyefirst.integrations.xmp_reading import (
+    Node,
+    body_of,
+    entries_of,
+    line_start,
+    parsed,
+    property_of,
+    rdf_of,
+    refusal,
+    says,
+    without_space_before,
+)
 from eyefirst.integrations.xmp_regions import (
+    AREA,
     DIMENSIONS,
     IPTC,
     IPTC_DECLARATIONS,
-    MARK,
     MWG,
     MWG_DECLARATIONS,
     RDF,
@@ -39,34 +55,44 @@ from eyefirst.integrations.xmp_regions import (
     regions_of,
     stored_size,
 )
+from eyefirst.network import check_revision
 from eyefirst.plan import CropPlan
 from eyefirst.tools.planning import plan_from
 
+__all__ = ["Sidecar", "fresh_sidecar", "merged_sidecar", "sidecar_path", "write_sidecar"]
+
 DEFAULT_RATIOS = ("1:1", "16:9", "9:16")
-SIDECAR_LIMIT_BYTES = 64 << 20
 SAME_SHAPE = 0.01
 """Regions of a picture whose aspect ratio differs by more than this share are those of another picture, or turned."""
+
+TIFF = "http://ns.adobe.com/tiff/1.0/"
+OWN = "http://eyefirst.invalid/ns/1.0/"
+"""The namespace of the one property of ours: the mark by which a second run knows that nothing changed."""
+FORMER_MARK = re.compile(rb"eyefirst-[0-9a-f]{64}")
+AREA_CORNERS = [f"{AREA} {corner}" for corner in "xywh"]
 
 Status = Literal["made", "merged", "kept"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What became of one: status is "made", "merged" into one that was there, or "kept", for it said the same."""
+    """What became of one.
+
+    status: "made", "merged" into one that was there, or "kept", for it said the same. plan: what was seen; None where
+    the photo and the sidecar did not change since the last run, so that nothing was looked at. warning: what the user
+    should know, or nothing.
+    """
 
     path: Path
     status: Status
-    plan: CropPlan
+    picture: str
+    plan: CropPlan | None = None
+    warning: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {"picture": self.plan.picture, "sidecar": str(self.path), "status": self.status}
-
-
-def sidecar_path(photo: str | os.PathLike[str], *, short_name: bool = False) -> Path:
-    """`photo.jpg.xmp`, as darktable, digiKam and Immich name it; short: `photo.xmp`, as Adobe does."""
-    path = Path(photo)
-    return path.with_suffix(".xmp") if short_name else path.with_name(f"{path.name}.xmp")
+        warnings = [self.warning] if self.warning else []
+        return {"picture": self.picture, "sidecar": str(self.path), "status": self.status, "warnings": warnings}
 
 
 def write_sidecar(
@@ -76,22 +102,78 @@ def write_sidecar(
     short_name: bool = False,
     revision: str | None = None,
 ) -> Sidecar:
-    """Looks at a photo and writes what it sees beside it: see `regions_of`.
+    """Look at a photo and write what is seen beside it: see `regions_of`.
+
+    A sidecar of another convention or case is merged with, see `place_of`. An orientation in the sidecar counts
+    instead of the photo's own. A photo that did not change since the last run with the same options, with our regions
+    still in its sidecar, is not looked at again.
 
     Raises PictureError for a photo that cannot be used, OutputError for a sidecar that cannot be written, or that is
     there and cannot be merged with.
     """
-    handler = ImageRequestHandler(os.fspath(photo))
-    plan = plan_from(handler, ratios, revision=revision)
-    orientation = stored_orientation(handler.opened)
+    name = os.fspath(photo)
+    opened = open_source(name)
+    place = place_of(photo, short_name=short_name)
+    listed: Sequence[RatioLike] = (ratios,) if isinstance(ratios, (str, float, AspectRatio, Size)) else tuple(ratios)  # type: ignore[arg-type]
+    with _border(place.path):
+        before = _read(place.path)
+        content = before if before is not None and not _is_empty(before) else None
+        turned = sidecar_orientation(content) if content else None
+    orientation = turned or stored_orientation(opened)
+    order = [opened.sha256, [str(r) for r in listed], check_revision(revision), orientation, __version__]
+    with _border(place.path):
+        if content and order_mark(order, content) in content:
+            return Sidecar(place.path, "kept", name, warning=place.warning)
+    plan = plan_from(ImageRequestHandler(opened, orientation=turned), ratios, revision=revision)
     regions, size = regions_of(plan, orientation), stored_size(plan, orientation)
-    path = sidecar_path(photo, short_name=short_name)
-    with _border(path):
-        before = _read(path)
-        after = fresh_sidecar(regions, size) if before is None else merged_sidecar(before, regions, size)
+    with _border(place.path):
+        after = fresh_sidecar(regions, size) if content is None else merged_sidecar(content, regions, size)
+        same = after == content
+        after = marked(after, order)
         if after != before:
-            _replace(path, before, after)
-    return Sidecar(path, "made" if before is None else "kept" if after == before else "merged", plan)
+            _replace(place.path, before, after)
+    status: Status = "made" if before is None else "kept" if same else "merged"
+    return Sidecar(place.path, status, name, plan, place.warning)
+
+
+def _is_empty(data: bytes) -> bool:
+    """Whether a sidecar holds nothing at all: no bytes, or a root without content."""
+    text = data.removeprefix(b"\xef\xbb\xbf").strip()
+    if not text:
+        return True
+    root = parsed(data)
+    return root.name == "adobe:ns:meta/ xmpmeta" and not root.children and not root.text.strip()
+
+
+def sidecar_orientation(data: bytes) -> int | None:
+    """Return the EXIF orientation that a sidecar says, which counts instead of the photo's own; None for none."""
+    text = next(rdf_of(data).values(f"{TIFF} Orientation"), "").strip()
+    return int(text) if text in set("12345678") else None
+
+
+def order_mark(order: Sequence[object], data: bytes) -> bytes:
+    """Return what a sidecar holds that was made from this photo, with these options, with these regions of ours."""
+    seen = []
+    for node in rdf_of(data).all():
+        for name, corners in ((f"{IPTC} rId", [f"{IPTC} rb{c}" for c in "XYWH"]), (f"{MWG} Description", AREA_CORNERS)):
+            if node.name == f"{RDF} li" and says(node, name):
+                values = [next(node.values(n), "").strip() for n in (name, *corners)]
+                seen.append([values[0], *(f"{float(v or 0):.4f}" for v in values[1:])])
+    digest = hashlib.sha256(json.dumps([*order, sorted(seen)]).encode()).hexdigest()
+    return f"eyefirst-{digest}".encode()
+
+
+def marked(data: bytes, order: Sequence[object]) -> bytes:
+    """Return a sidecar with its mark, in the place of an earlier one."""
+    mark = order_mark(order, data)
+    if FORMER_MARK.search(data):
+        return FORMER_MARK.sub(mark, data)
+    place = line_start(data, rdf_of(data).closing)
+    line = (
+        f'  <rdf:Description xmlns:rdf="{RDF}" rdf:about="">'
+        f'<ef:made xmlns:ef="{OWN}">{mark.decode()}</ef:made></rdf:Description>\n'
+    )
+    return data[:place] + line.encode() + data[place:]
 
 
 def fresh_sidecar(regions: Sequence[Region], size: Size) -> bytes:
@@ -106,28 +188,38 @@ def merged_sidecar(before: bytes, regions: Sequence[Region], size: Size) -> byte
 
     Raises OutputError, without a source, where its form is not understood.
     """
-    rdf = _rdf_of(before)
+    before = _with_room(before)
+    rdf = rdf_of(before)
     descriptions = [node for node in rdf.children if node.name == f"{RDF} Description"]
     edits: list[Edit] = []
     added = []
-    iptc = _property(descriptions, f"{IPTC} ImageRegion")
+    iptc = property_of(descriptions, f"{IPTC} ImageRegion")
     if iptc is None:
         added.append(iptc_property(regions))
     else:
         edits += _iptc_edits(before, iptc, regions)
-    mwg = _property(descriptions, f"{MWG} Regions")
+    mwg = property_of(descriptions, f"{MWG} Regions")
     if mwg is None:
         added.append(mwg_property(regions, size))
     else:
         edits += _mwg_edits(before, mwg, regions, size)
     if added:
         about = next((d.attributes.get(f"{RDF} about", d.attributes.get("about")) for d in descriptions), None) or ""
-        place = _line_start(before, rdf.closing)
+        place = line_start(before, rdf.closing)
         edits.append(Edit(place, place, _description(added, about)))
     for edit in sorted(edits, key=lambda e: (e.start, e.end), reverse=True):
         before = before[: edit.start] + edit.text.encode() + before[edit.end :]
-    _rdf_of(before)
+    rdf_of(before)
     return before
+
+
+def _with_room(data: bytes) -> bytes:
+    """Return a sidecar whose `<rdf:RDF/>` is written as `<rdf:RDF></rdf:RDF>`."""
+    rdf = rdf_of(data)
+    if rdf.closing < rdf.end:
+        return data
+    name = data[rdf.start + 1 : rdf.end].split(None, 1)[0].rstrip(b"/>")
+    return data[: rdf.end - 2].rstrip() + b">\n </" + name + b">" + data[rdf.end :]
 
 
 def _description(properties: Sequence[str], about: str) -> str:
@@ -146,30 +238,30 @@ class Edit:
 
 
 def _iptc_edits(data: bytes, found: Node, regions: Sequence[Region]) -> list[Edit]:
-    entries = _entries(found, "image regions")
-    ours = [entry for entry in entries if _says(entry, f"{IPTC} rId")]
+    entries = entries_of(found, "image regions")
+    ours = [entry for entry in entries if says(entry, f"{IPTC} rId")]
     if len(ours) == len(entries):
         return [Edit(found.start, found.end, iptc_property(regions))]
     return _replaced(data, entries, ours, [f"\n     {iptc_entry(region, IPTC_DECLARATIONS)}" for region in regions])
 
 
 def _mwg_edits(data: bytes, found: Node, regions: Sequence[Region], size: Size) -> list[Edit]:
-    body = _body(found)
+    body = body_of(found)
     lists = [node for node in body.children if node.name == f"{MWG} RegionList"]
-    if len(lists) != 1:
-        raise _refusal("its MWG regions have a form that is not understood")
-    entries = _entries(lists[0], "MWG regions")
-    ours = [entry for entry in entries if _says(entry, f"{MWG} Description")]
+    if len(lists) > 1:
+        raise refusal("its MWG regions have a form that is not understood")
+    entries = entries_of(lists[0], "MWG regions") if lists else []
+    ours = [entry for entry in entries if says(entry, f"{MWG} Description")]
     known = {f"{MWG} RegionList", f"{MWG} AppliedToDimensions"}
     if len(ours) == len(entries) and all(node.name in known for node in body.children):
         return [Edit(found.start, found.end, mwg_property(regions, size))]
     applied = _applied_to(body)
     if applied and abs(applied[0] * size.height / (applied[1] * size.width) - 1) > SAME_SHAPE:
-        raise _refusal(
+        raise refusal(
             f"its regions are of a picture of {applied[0]:g}x{applied[1]:g}, and this one is stored as {size}"
         )
     if not entries:
-        raise _refusal("its MWG regions have a form that is not understood")
+        raise refusal("its MWG regions have a form that is not understood")
     return _replaced(
         data, entries, ours, [f"\n      {mwg_entry(region, MWG_DECLARATIONS)}" for region in focus_of(regions)]
     )
@@ -177,7 +269,7 @@ def _mwg_edits(data: bytes, found: Node, regions: Sequence[Region], size: Size) 
 
 def _replaced(data: bytes, entries: Sequence[Node], ours: Sequence[Node], texts: Sequence[str]) -> list[Edit]:
     """Ours go, with the white space before them, and come after the last entry of others."""
-    removed = [Edit(_without_space_before(data, entry.start), entry.end, "") for entry in ours]
+    removed = [Edit(without_space_before(data, entry.start), entry.end, "") for entry in ours]
     others = [entry for entry in entries if entry not in ours]
     place = others[-1].end if others else removed[0].start
     return [*removed, Edit(place, place, "".join(texts))]
@@ -192,131 +284,6 @@ def _applied_to(body: Node) -> tuple[float, float] | None:
                 width, height = map(float, sides)
                 return (width, height) if width > 0 and height > 0 else None
     return None
-
-
-# --- reading, so that every part is known by its place in the bytes
-
-
-@dataclass(eq=False, slots=True)
-class Node:
-    """An element. name: namespace, a space, and the local name. start, closing, end: where in the bytes it begins,
-    where its closing tag does, and where it ends; closing is that of no tag (equal to end) in `<a/>`.
-    """
-
-    name: str
-    attributes: dict[str, str]
-    start: int
-    closing: int = 0
-    end: int = 0
-    text: str = ""
-    children: list[Node] = field(default_factory=list)
-
-    def values(self, name: str) -> Iterator[str]:
-        """Every text of that name inside, as an element or as an attribute: XMP allows both."""
-        if name in self.attributes:
-            yield self.attributes[name]
-        for child in self.children:
-            if child.name == name:
-                yield child.text
-            yield from child.values(name)
-
-
-def _rdf_of(data: bytes) -> Node:
-    """The `rdf:RDF` of a sidecar."""
-    if len(data) > SIDECAR_LIMIT_BYTES:
-        raise _refusal(f"has {len(data)} bytes, more than the {SIDECAR_LIMIT_BYTES} that are read at most")
-    root = _parsed(data)
-    found = [node for node in (root, *root.children) if node.name == f"{RDF} RDF"]
-    if len(found) != 1 or found[0].closing == found[0].end:
-        raise _refusal("is no XMP: it holds no rdf:RDF, or nothing in it")
-    return found[0]
-
-
-def _parsed(data: bytes) -> Node:
-    top = Node("", {}, 0)
-    path = [top]
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.buffer_text = True
-
-    def opened(name: str, attributes: dict[str, str]) -> None:
-        node = Node(name, attributes, parser.CurrentByteIndex)
-        path[-1].children.append(node)
-        path.append(node)
-
-    def closed(_: str) -> None:
-        node, at = path.pop(), parser.CurrentByteIndex
-        if not node.children and not node.text and data[at - 2 : at] == b"/>":  # <a/> was read to its end
-            node.closing = node.end = at
-        else:
-            node.closing, node.end = at, data.index(b">", at) + 1
-
-    def said(text: str) -> None:
-        path[-1].text += text
-
-    def declared(_version: str, encoding: str | None, _standalone: int) -> None:
-        if encoding and encoding.lower() not in ("utf-8", "utf8", "us-ascii"):
-            raise _refusal(f"is written in {encoding}, not in UTF-8")
-
-    def typed(*_: object) -> None:
-        raise _refusal("has a document type, which XMP must not")
-
-    parser.StartElementHandler, parser.EndElementHandler = opened, closed
-    parser.CharacterDataHandler, parser.XmlDeclHandler = said, declared
-    parser.StartDoctypeDeclHandler = typed
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
-        raise _refusal("is written in UTF-16 or UTF-32, not in UTF-8")
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
-        raise _refusal(f"is not well-formed XML ({error})") from error
-    return top.children[0]
-
-
-def _property(descriptions: Sequence[Node], name: str) -> Node | None:
-    if any(name in description.attributes for description in descriptions):
-        raise _refusal(f"its {name.split()[1]} has a form that is not understood")
-    found = [node for description in descriptions for node in description.children if node.name == name]
-    if len(found) > 1:
-        raise _refusal(f"holds {name.split()[1]} more than once")
-    return found[0] if found else None
-
-
-def _entries(listed: Node, what: str) -> list[Node]:
-    """The entries of a property that is a list."""
-    if not listed.children and not listed.text.strip():
-        return []
-    if len(listed.children) != 1 or listed.children[0].name not in (f"{RDF} Bag", f"{RDF} Seq"):
-        raise _refusal(f"its {what} have a form that is not understood")
-    return [node for node in listed.children[0].children if node.name == f"{RDF} li"]
-
-
-def _body(structure: Node) -> Node:
-    """Where the fields of a structure stand: in itself, or in the one description inside of it."""
-    inner = structure.children
-    return inner[0] if len(inner) == 1 and inner[0].name == f"{RDF} Description" else structure
-
-
-def _says(entry: Node, name: str) -> bool:
-    """Whether a region is one of ours."""
-    return any(text.strip().startswith(MARK) for text in entry.values(name))
-
-
-def _line_start(data: bytes, place: int) -> int:
-    """The place itself, or where the white space of its line begins."""
-    start = place
-    while start > 0 and data[start - 1 : start] in (b" ", b"\t"):
-        start -= 1
-    return start if data[start - 1 : start] == b"\n" else place
-
-
-def _without_space_before(data: bytes, place: int) -> int:
-    while place > 0 and data[place - 1 : place].isspace():
-        place -= 1
-    return place
-
-
-def _refusal(reason: str) -> OutputError:
-    return OutputError(reason, remedy="it was left as it is; mend it, or move it away")
 
 
 # --- files
