@@ -20,6 +20,9 @@ from tests.golden.make import FOLDER, PHOTOS, RATIOS, photo
 EDGE_TOLERANCE = 0.03
 """Share of a side by which an edge may differ: JPEG's losses and other processors' rounding move a map a little."""
 
+EVEN_SCORES = 0.005
+"""Of two frames whose scores differ by less, either may come first after such a change."""
+
 
 def golden(name: str) -> CropPlan:
     return CropPlan.from_dict(json.loads((FOLDER / f"{name}.json").read_text()))
@@ -33,11 +36,12 @@ def assert_same_plan(plan: CropPlan, expected: CropPlan, tolerance: float = EDGE
     assert plan.revision == expected.revision, "a new network: run `python -m tests.golden.make` and look"
     assert list(plan.frames) == list(expected.frames)
     for ratio in expected.frames:
-        found, wanted = plan.frames[ratio][0], expected.frames[ratio][0]
-        assert edges(found.box.normalized(plan.size)) == pytest.approx(
-            edges(wanted.box.normalized(expected.size)), abs=tolerance
-        )
-        assert found.kept == pytest.approx(wanted.kept, abs=0.05)
+        found, first = plan.frames[ratio][0], expected.frames[ratio][0]
+        even = [f for f in expected.frames[ratio] if f.score > first.score - EVEN_SCORES]
+        place = edges(found.box.normalized(plan.size))
+        near = [f for f in even if place == pytest.approx(edges(f.box.normalized(expected.size)), abs=tolerance)]
+        assert near, f"{ratio}: {place} is none of {[edges(f.box.normalized(expected.size)) for f in even]}"
+        assert found.kept == pytest.approx(near[0].kept, abs=0.05)
     assert (plan.focal_point.x, plan.focal_point.y) == pytest.approx(
         (expected.focal_point.x, expected.focal_point.y), abs=0.05
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from eyefirst.boxes import SalientObject, attention_box, subject_boxes
-from eyefirst.framing import Framer, FramingOptions
+from eyefirst.framing import Frame, Framer, FramingOptions
 from eyefirst.geometry import AspectRatio, Box, Size
 from eyefirst.heat_map import HeatMap
 from eyefirst.network import OnnxNetwork
@@ -50,15 +53,43 @@ options = st.builds(
     must_keep=st.lists(boxes(), max_size=2).map(tuple),
     avoid=st.lists(boxes(), max_size=1).map(tuple),
     pad=st.sampled_from([None, "white", "blur", "extend"]),
+    prefer=st.sampled_from([None, "faces", "subjects", "attention", "text"]),
+    portrait=st.sampled_from([None, "close-up", "head-and-shoulders", "upper-body"]),
+    fit=st.sampled_from(["breathe", "largest"]),
 )
 
 
+@dataclass(frozen=True)
+class Face:
+    box: Box
+    confidence: float
+
+
+found_faces = st.lists(st.builds(Face, boxes(), st.floats(0.1, 1)), max_size=3).map(tuple)
+
+
 @SETTINGS
-@given(size=sizes, ratio=ratios, attention=heat_maps(), objectness=heat_maps(), chosen=options, count=st.integers(1, 4))
+@given(
+    size=sizes,
+    ratio=ratios,
+    attention=heat_maps(),
+    objectness=heat_maps(),
+    chosen=options,
+    count=st.integers(1, 4),
+    faces=found_faces,
+    words=st.lists(boxes(), max_size=2),
+)
 def test_frames_lie_inside_and_have_their_ratio(
-    size: Size, ratio: AspectRatio, attention: HeatMap, objectness: HeatMap, chosen: FramingOptions, count: int
+    size: Size,
+    ratio: AspectRatio,
+    attention: HeatMap,
+    objectness: HeatMap,
+    chosen: FramingOptions,
+    count: int,
+    faces: tuple[Face, ...],
+    words: list[Box],
 ) -> None:
-    framer = Framer(size, attention, objectness, subject_boxes(objectness), chosen)
+    framer = Framer(size, attention, objectness, subject_boxes(objectness), chosen, faces=faces, words=words)
     frames = framer.frames(ratio, count)
     assert 1 <= len(frames) <= count
     for frame in frames:
@@ -66,6 +97,10 @@ def test_frames_lie_inside_and_have_their_ratio(
         assert 0 <= frame.box.top < frame.box.bottom <= size.height
         assert 0 <= frame.kept <= 1
         assert all(0 <= k <= 1 for k in frame.kept_objects)
+        assert 0 <= frame.severity <= 1
+        assert bool(frame.warnings) == (frame.severity > 0)
+        assert frame.reason
+        assert Frame.from_dict(json.loads(json.dumps(frame.to_dict()))) == frame
         width, height = frame.size.width, frame.size.height
         off = min(abs(width - height * float(ratio)), abs(height - width / float(ratio)))
         assert off <= 1 or min(width, height) <= 1
@@ -80,6 +115,25 @@ def test_mirrored_maps_give_mirrored_frames(size: Size, ratio: AspectRatio, atte
     (other,) = Framer(size, mirrored, empty, ()).frames(ratio)
     assert other.kept == pytest.approx(frame.kept, abs=2 / min(size.width, size.height) + 1e-6)
     assert other.box.size == frame.box.size
+
+
+@SETTINGS
+@given(chosen=options)
+def test_options_survive_json(chosen: FramingOptions) -> None:
+    again = FramingOptions.from_dict(json.loads(json.dumps(chosen.to_dict())))
+    assert again.to_dict() == chosen.to_dict()
+
+
+@SETTINGS
+@given(x=st.floats(0.1, 0.8), ratio=st.sampled_from(["1:1", "4:5", "9:16"]), confidence=st.floats(0.7, 1))
+def test_a_lone_face_is_whole_or_out(x: float, ratio: str, confidence: float) -> None:
+    face = Face(Box(x, 0.3, x + 0.1, 0.5), confidence)
+    rows, columns = np.mgrid[0:68, 0:68]
+    bump = np.exp(-((columns - 68 * (x + 0.05)) ** 2 + (rows - 27) ** 2) / 50).astype(np.float32)
+    empty = HeatMap(np.zeros((68, 68), np.float32))
+    (frame,) = Framer(Size(1500, 1000), HeatMap(bump), empty, (), faces=(face,)).frames(AspectRatio.parse(ratio))
+    inside = frame.box.normalized(Size(1500, 1000)).overlap(face.box) / face.box.area
+    assert inside < 0.05 or inside > 0.95
 
 
 @SETTINGS

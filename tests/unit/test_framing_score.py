@@ -20,7 +20,7 @@ SIZE = Size(1200, 800)
 SQUARE = AspectRatio.parse("1:1")
 WIDE = AspectRatio.parse("3:1")
 EVEN = np.full((68, 68), 0.05, np.float32)
-NOTHING = Weights(**dict.fromkeys(TERMS, 0.0)) if TERMS else Weights()
+NOTHING = Weights(**dict.fromkeys(TERMS, 0.0))
 ATTENTION = replace(NOTHING, kept=1.0)
 
 

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,13 +131,13 @@ def _read_all(shards: Path) -> Iterator[Look]:
             )
 
 
-def _notes(archive: zipfile.ZipFile) -> dict[str, dict[str, list]]:  # type: ignore[type-arg]
+def _notes(archive: zipfile.ZipFile) -> dict[str, dict[str, Any]]:
     """Such as FCDB/crops and osie/fixations, each by the pictures' names."""
     return {n.removesuffix(".json"): json.loads(archive.read(n)) for n in archive.namelist() if n.endswith(".json")}
 
 
 def _map(png: bytes) -> Map:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("L"), np.float32) / 255
+    return np.asarray(np.asarray(Image.open(io.BytesIO(png)).convert("L"), np.float32) / np.float32(255))
 
 
 def _box(edges: list[float]) -> Box:
@@ -148,4 +149,4 @@ def _fixations(set_name: str, observers: list[list[list[float]]]) -> NDArray[np.
     """All but each observer's first, which is where the picture's centre was; only those on the picture."""
     first = 0 if set_name in FIRST_FIXATION_REMOVED else 1
     points = np.array([f[:2] for o in observers for f in o[first:]], np.float32).reshape(-1, 2)
-    return points[((points >= 0) & (points < 1)).all(axis=1)]
+    return np.asarray(points[((points >= 0) & (points < 1)).all(axis=1)])

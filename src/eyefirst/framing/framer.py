@@ -38,7 +38,7 @@ SECOND_LOOK = 0.25
 """A frame that is judged more severely than this is looked for again."""
 SPARED = 0.15
 """How much milder the judgement of another frame has to be."""
-CUT_PRICE = 0.25
+CUT_PRICE = 0.15
 """What severity 1 costs, as a share of the attention kept; by its square, so that small faults cost little."""
 DIFFERENT_CHOICES = 6
 """How many of the best places of one size are looked at for an alternative that keeps something else."""

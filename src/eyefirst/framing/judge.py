@@ -70,7 +70,7 @@ def shares_inside(content: Content, frame: Box, kept_objects: Sequence[float]) -
 def reason_for(content: Content, frame: Box, kept: float, kept_objects: Sequence[float]) -> str:
     """What a frame keeps whole, in a few words."""
     shares = shares_inside(content, frame, kept_objects)
-    words = []
+    words: list[str] = []
     for kind, one, many in (("head", "face", "faces"), ("subject", "subject", "subjects"), ("word", "line", "lines")):
         of_kind = [(t, s) for t, s in zip(content.things, shares, strict=True) if t.kind == kind]
         whole = [t for t, s in of_kind if s >= INSIDE]

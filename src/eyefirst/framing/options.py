@@ -81,9 +81,11 @@ class FramingOptions:
     @classmethod
     def from_dict(cls, options: Mapping[str, Any]) -> FramingOptions:
         """Reads what `to_dict` wrote; what is missing keeps its default."""
-        known = {n: options[n] for n in ("tightness", "margin", "pad", "prefer", "portrait", "fit") if n in options}
-        boxes = {n: tuple(Box(**b) for b in options.get(n, ())) for n in ("must_keep", "avoid")}
-        return cls(**known, **boxes)
+        known: dict[str, Any] = {
+            n: options[n] for n in ("tightness", "margin", "pad", "prefer", "portrait", "fit") if n in options
+        }
+        known |= {n: tuple(Box(**b) for b in options.get(n, ())) for n in ("must_keep", "avoid")}
+        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)

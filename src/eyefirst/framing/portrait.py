@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eyefirst.framing.content import Content, FaceLike
+from eyefirst.framing.content import Array, Content, FaceLike
 from eyefirst.framing.options import FramingOptions, Portrait
 from eyefirst.framing.score import WEIGHTS, Spans, Weights, room_for, score_grid
 from eyefirst.framing.search import Places, of_width
@@ -95,7 +95,7 @@ def portrait_places(
     return Places(size, left, top, score)
 
 
-def _near(place: float, length: float) -> np.ndarray:  # type: ignore[type-arg]
+def _near(place: float, length: float) -> Array:
     reach = REACH * length
     near = np.linspace(place - reach, place + reach, 2 * TRIALS + 1)
     return np.unique(np.clip(np.append(near, place), 0, max(1 - length, 0)))
