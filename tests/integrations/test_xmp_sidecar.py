@@ -425,10 +425,9 @@ class Counted:
     """Counts how often a photo is looked at."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from eyefirst.integrations import xmp_sidecar
+        from eyefirst.tools.planning import plan_from as real
 
         self.runs = 0
-        real = xmp_sidecar.plan_from
 
         def counted(*args: Any, **kwargs: Any) -> Any:
             self.runs += 1

@@ -78,7 +78,7 @@ def test_work_stops_when_the_client_leaves(serving: Serving, root: Path, monkeyp
 
     monkeypatch.setattr(CropOrder, "plan", slow)
     encode = Encoding.encode
-    monkeypatch.setattr(Encoding, "encode", lambda *a: (encoded.append(1), encode(*a))[1])
+    monkeypatch.setattr(Encoding, "encode", lambda *a: (encoded.append(1), encode(*a))[1])  # type: ignore[func-returns-value]
     with connected(serving, Settings(root=root, workers=1)) as client:
         place = (client.base_url.host, client.base_url.port or 0)
         with socket.create_connection(place, timeout=10) as line:
@@ -259,7 +259,7 @@ def test_one_picture_has_one_address(signing: httpx.Client) -> None:
 
 def test_a_plan_is_made_once(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     plan, made = CropOrder.plan, []
-    monkeypatch.setattr(CropOrder, "plan", lambda *a: (made.append(1), plan(*a))[1])
+    monkeypatch.setattr(CropOrder, "plan", lambda *a: (made.append(1), plan(*a))[1])  # type: ignore[func-returns-value]
     bodies = [client.get(at(f"aspect=3:2,w={w},format=png")).content for w in (90, 120, 90)]
     assert len(made) == 1
     assert bodies[0] == bodies[2]
