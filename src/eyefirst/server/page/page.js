@@ -1,86 +1,16 @@
 // The page: everything that decides is the service's; here it is asked, drawn and copied.
 
-const USUAL = ["1:1", "4:5", "3:2", "16:9", "9:16", "3:1"];
-const NAMED = [...USUAL, "1:3", "1:2", "2:3", "3:4", "4:3", "5:4", "2:1"];
-const STEPS = 60, PREVIEW = 1600, ZIP_SIZE = "2560x2560", TRIES = 4;
-const COLOURS = {
-  attention: ["000004", "221150", "5f187f", "982d80", "d3436e", "f8765c", "febb81", "fcfdbf"],
-  objectness: ["440154", "46327e", "365c8d", "277f8e", "1fa187", "4ac16d", "a0da39", "fde725"],
-};
+import { openCamera, shoot } from "./camera.js";
+import { CODE } from "./code.js";
+import {
+  $, clamp, decode, drawHeat, lowest, make, nameOf, percent, place, post, PREVIEW, Problem, say, SHAPES, stopOf, text, USUAL, wide,
+  ZIP_SIZE,
+} from "./shared.js";
 
-const $ = id => document.getElementById(id);
 const { body } = document;
 const pictures = [];
 let current = null, shape = null, tab = "CSS", asking = 0;
 
-// --- small things
-
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-const percent = share => `${Math.round(100 * share)} %`;
-const place = (element, box) => Object.assign(element.style, {
-  left: `${100 * box.left}%`, top: `${100 * box.top}%`,
-  width: `${100 * (box.right - box.left)}%`, height: `${100 * (box.bottom - box.top)}%`,
-});
-const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
-const gcd = (a, b) => b ? gcd(b, a % b) : a;
-const wide = ratio => { const [w, h] = ratio.split(":").map(Number); return w / h; };
-const lowest = (w, h) => `${w / gcd(w, h)}:${h / gcd(w, h)}`;
-const say = text => { $("status").textContent = text; };
-const pause = milliseconds => new Promise(done => { setTimeout(done, milliseconds); });
-
-// The slider's stops, evenly spaced for the eye; each well-known shape takes the place of the stop nearest to it.
-const SHAPES = Array.from({ length: STEPS + 1 }, (_, i) => lowest(Math.round(1000 * 3 ** (2 * i / STEPS - 1)), 1000));
-const stopOf = ratio => Math.round((Math.log(wide(ratio)) / Math.log(3) + 1) * STEPS / 2);
-NAMED.forEach(name => { SHAPES[stopOf(name)] = name; });
-const nameOf = ratio => NAMED.includes(ratio) ? ratio : wide(ratio) >= 1 ? `${wide(ratio).toFixed(2)}:1` : `1:${(1 / wide(ratio)).toFixed(2)}`;
-
-// --- asking the service
-
-class Problem extends Error {
-  constructor(reason, remedy = "") { super(reason); this.remedy = remedy; }
-}
-async function post(path, pairs, file, { signal, accept = "application/json" } = {}) {
-  for (let attempt = 1; ; attempt++) {
-    const headers = { Accept: accept }, key = sessionStorage.getItem("eyefirst-key");
-    if (key) headers.Authorization = `Bearer ${key}`;
-    headers["Content-Type"] = "application/octet-stream";
-    let answer;
-    try {
-      answer = await fetch(`${path}?${new URLSearchParams(pairs)}`, { method: "POST", body: file, headers, signal });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new Problem("The service does not answer.", "Is it still running? Is the picture within its limit of bytes?");
-    }
-    if (answer.ok) return answer;
-    const problem = await answer.json().catch(() => ({}));
-    if (answer.status === 401 && await askForKey()) continue;
-    if (answer.status === 503 && attempt < TRIES) {
-      await pause(1000 * clamp(Number(answer.headers.get("Retry-After")) || 1, 1, 10));
-      continue;
-    }
-    throw new Problem(problem.reason || `The service answered ${answer.status}.`, problem.remedy);
-  }
-}
-let keyQuestion = null;
-function askForKey() {
-  keyQuestion ??= new Promise(done => {
-    const dialog = $("key-dialog");
-    dialog.returnValue = "";
-    dialog.showModal();
-    dialog.onclose = () => {
-      keyQuestion = null;
-      const used = dialog.returnValue === "use" && $("key").value.trim();
-      if (used) sessionStorage.setItem("eyefirst-key", used);
-      done(Boolean(used));
-    };
-  });
-  return keyQuestion;
-}
-const text = box => ["left", "top", "right", "bottom"].map(edge => box[edge].toFixed(4)).join(",");
 function wishesOf(picture) {
   const pairs = picture.wishes.map(w => [w.kind === "keep" ? "must_keep" : "avoid", text(w.box)]);
   if (picture.tightness) pairs.push(["tightness", picture.tightness]);
@@ -94,7 +24,7 @@ async function take(files) {
   if (!wanted.length) return;
   hideError();
   const added = wanted.map(file => ({
-    file, name: file.name || "picture.jpg", wishes: [], tightness: 0, preview: null, saliency: null, plan: null, problem: null,
+    file, name: file.name || "picture.jpg", wishes: [], shapes: [], tightness: 0, preview: null, saliency: null, plan: null, problem: null,
   }));
   pictures.push(...added);
   show(added[0]);
@@ -126,29 +56,18 @@ async function look(picture) {
   refresh(picture);
 }
 const planned = (picture, signal) =>
-  post("/v1/plan", [...SHAPES.map(s => ["aspect", s]), ...wishesOf(picture)], picture.file, { signal }).then(a => a.json());
+  post("/v1/plan", [...new Set([...SHAPES, ...picture.shapes])].map(s => ["aspect", s]).concat(wishesOf(picture)), picture.file, { signal }).then(a => a.json());
 
-async function decode(blob) {
-  const bitmap = await createImageBitmap(blob);
-  const scale = Math.min(1, PREVIEW / Math.max(bitmap.width, bitmap.height));
-  const canvas = make("canvas", { width: Math.max(1, Math.round(bitmap.width * scale)), height: Math.max(1, Math.round(bitmap.height * scale)) });
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  bitmap.close();
-  return canvas;
-}
-let replanning = null, replanTimer = 0;
 function replan() {
   const picture = current;
-  clearTimeout(replanTimer);
-  replanning?.abort();
-  replanTimer = setTimeout(async () => {
-    replanning = new AbortController();
+  clearTimeout(picture.timer);
+  picture.replanning?.abort();
+  picture.timer = setTimeout(async () => {
+    const replanning = picture.replanning = new AbortController();
     body.classList.toggle("working", ++asking > 0);
     try {
       picture.plan = await planned(picture, replanning.signal);
-      hideError();
+      hideError(picture.name);
       refresh(picture);
     } catch (error) {
       if (error.name !== "AbortError") showError(picture, error);
@@ -160,16 +79,24 @@ function replan() {
 function showError(picture, error) {
   const known = error instanceof Problem;
   if (!known) console.error(error);
-  $("error").replaceChildren(make("b", { textContent: `${picture.name}: ${known ? error.message : "something unexpected went wrong"}` }),
+  const words = make("li", {}, make("b", { textContent: `${picture.name}: ${known ? error.message : "something unexpected went wrong"}` }),
     known && error.remedy ? `What to do: ${error.remedy}` : "");
+  words.dataset.name = picture.name;
+  [...$("error").children].find(one => one.dataset.name === picture.name)?.remove();
+  $("error").append(words);
   $("error").hidden = false;
 }
-function hideError() { $("error").hidden = true; }
+/** Take the errors away, of one picture or of all. */
+function hideError(name) {
+  [...$("error").children].forEach(one => { if (!name || one.dataset.name === name) one.remove(); });
+  $("error").hidden = !$("error").children.length;
+}
 
 // --- drawing
 
 function show(picture) {
   current = picture;
+  if (picture?.plan && !frameOf(shape)) shape = "16:9";
   body.dataset.state = picture ? "full" : "empty";
   if (!picture) return;
   $("tightness").value = 100 * picture.tightness;
@@ -184,6 +111,7 @@ function refresh(picture) {
   drawFrames();
 }
 function drawAlbum() {
+  const hadFocus = $("album").contains(document.activeElement);
   $("album").hidden = pictures.length < 2;
   $("album").replaceChildren(...pictures.map((picture, i) => {
     const small = make("canvas", { width: 104, height: 76 });
@@ -193,15 +121,39 @@ function drawAlbum() {
     }
     const button = make("button", { type: "button", title: picture.name, onclick: () => { hideError(); show(picture); } }, small);
     button.setAttribute("role", "option");
+    button.tabIndex = picture === current ? 0 : -1;
     button.setAttribute("aria-selected", picture === current);
     button.setAttribute("aria-label", `Picture ${i + 1}: ${picture.name}`);
     return button;
   }));
+  if (hadFocus) $("album").querySelector("[aria-selected=true]")?.focus();
+}
+$("album").addEventListener("keydown", event => {
+  const here = pictures.indexOf(current), last = pictures.length - 1;
+  const there = { ArrowLeft: here - 1, ArrowUp: here - 1, ArrowRight: here + 1, ArrowDown: here + 1, Home: 0, End: last }[event.key];
+  if (event.key === "Delete") remove();
+  else if (there !== undefined) show(pictures[clamp(there, 0, last)]);
+  else return;
+  event.preventDefault();
+});
+function remove() {
+  const at = pictures.indexOf(current), gone = current;
+  if (at < 0) return;
+  const inAlbum = $("album").contains(document.activeElement);
+  clearTimeout(gone.timer);
+  gone.replanning?.abort();
+  pictures.splice(at, 1);
+  hideError(gone.name);
+  show(pictures[Math.min(at, pictures.length - 1)] ?? null);
+  drawAlbum();
+  say(`${gone.name} removed`);
+  if (!current) $("choose-first").focus();
+  else if (!inAlbum) $("remove").focus();
 }
 function drawPicture() {
   const { preview, saliency } = current;
   const size = preview ?? { width: 3, height: 2 };
-  const most = Math.max(260, Math.min(innerHeight * .68, 760));
+  const most = Math.max(260, Math.min(innerHeight - 410, 760));
   $("canvas").style.aspectRatio = `${size.width} / ${size.height}`;
   $("canvas").style.maxWidth = `${most * size.width / size.height}px`;
   const photo = $("photo");
@@ -210,28 +162,10 @@ function drawPicture() {
   photo.setAttribute("aria-label", current.name);
   for (const kind of ["attention", "objectness"]) drawHeat($(`heat-${kind}`), saliency?.[kind]?.heat_map, kind);
   $("boxes").replaceChildren(...["attention", "objectness"].flatMap(kind => (saliency?.[kind]?.salient_objects ?? []).map(found => {
-    const box = make("div", { className: kind }, make("span", { textContent: found.confidence.toFixed(2) }));
+    const box = make("div", { className: kind }, make("span", { textContent: `${percent(found.confidence)} sure` }));
     place(box, found.box);
     return box;
   })));
-}
-function table(kind) {
-  const stops = COLOURS[kind].map(c => [0, 2, 4].map(i => parseInt(c.slice(i, i + 2), 16)));
-  return value => {
-    const at = value * (stops.length - 1), i = Math.min(Math.floor(at), stops.length - 2);
-    return stops[i].map((c, n) => c + (stops[i + 1][n] - c) * (at - i));
-  };
-}
-function drawHeat(canvas, rows, kind) {
-  canvas.width = canvas.height = 68;
-  if (!rows) return;
-  const colour = table(kind), context = canvas.getContext("2d"), image = context.createImageData(68, 68);
-  const top = kind === "attention" ? Math.max(...rows.flat(), 1e-6) : 1;
-  rows.flat().forEach((value, i) => {
-    const heat = Math.min(value / top, 1);
-    image.data.set([...colour(heat), 255 * Math.sqrt(heat)], 4 * i);
-  });
-  context.putImageData(image, 0, 0);
 }
 const frameOf = ratio => current?.plan?.frames[ratio]?.[0];
 function shares(frame) {
@@ -266,10 +200,10 @@ function cut(canvas, box, room) {
   context.drawImage(source, box.left * source.width, box.top * source.height, w, h, 0, 0, canvas.width, canvas.height);
 }
 function drawFrames() {
-  const ready = Boolean(current.plan && current.preview);
+  const ready = Boolean(current.plan && current.preview && frameOf(shape));
   $("frame").hidden = !ready;
   $("ratio-name").textContent = nameOf(shape);
-  $("ratio").value = SHAPES.indexOf(shape);
+  $("ratio").value = SHAPES.includes(shape) ? SHAPES.indexOf(shape) : stopOf(shape);
   $("ratio").setAttribute("aria-valuetext", nameOf(shape));
   document.querySelectorAll("#usual button").forEach(b => b.setAttribute("aria-pressed", b.value === shape));
   if (!ready) return;
@@ -286,6 +220,7 @@ function drawFrames() {
   drawCode();
 }
 function drawShelf(comparing) {
+  const focused = $("shelf").contains(document.activeElement) ? document.activeElement.value : "";
   const across = $("shelf").clientWidth, all = USUAL.reduce((sum, ratio) => sum + wide(ratio), 0);
   const inOneRow = (across - 18 * (USUAL.length - 1)) / all;
   const height = comparing ? 130 : clamp(Math.floor(inOneRow), 120, 180);
@@ -293,7 +228,7 @@ function drawShelf(comparing) {
   $("shelf").replaceChildren(...USUAL.map(ratio => {
     const frame = frameOf(ratio), box = shares(frame), crop = make("canvas");
     cut(crop, box, room);
-    const button = make("button", { type: "button", onclick: () => choose(ratio) }, crop);
+    const button = make("button", { type: "button", value: ratio, onclick: () => choose(ratio) }, crop);
     button.setAttribute("aria-label", `${ratio}, keeps ${percent(frame.kept)} of the attention`);
     const pair = make("div", { className: "pair" }, button);
     const caption = make("figcaption", {}, make("b", { textContent: ratio }), " ", make("span", { textContent: `keeps ${percent(frame.kept)}` }));
@@ -309,8 +244,9 @@ function drawShelf(comparing) {
     figure.dataset.current = ratio === shape;
     return figure;
   }));
+  if (focused) $("shelf").querySelector(`button[value="${focused}"]`)?.focus();
 }
-function choose(ratio) { shape = ratio; if (current) drawFrames(); }
+function choose(ratio) { shape = ratio; $("width").value = $("height").value = ""; if (current) drawFrames(); }
 function dress() {
   const { map, view, tool } = Object.fromEntries(["map", "view", "tool"].map(n => [n, document.querySelector(`[name=${n}]:checked`).value]));
   Object.assign(body.dataset, { map, view, tool });
@@ -406,30 +342,6 @@ function addWish(kind, box) {
 
 // --- taking things away
 
-const quoted = name => `'${name.replaceAll("'", `'\\''`)}'`;
-const python = box => `eyefirst.Box(${text(box).replaceAll(",", ", ")})`;
-const CODE = {
-  CSS() {
-    const note = current.tightness ? "  /* the place; how tight the frame is needs a real crop */\n" : "";
-    return `.picture {\n  width: 100%;\n  aspect-ratio: ${shape.replace(":", " / ")};\n  object-fit: cover;\n  object-position: ${frameOf(shape).object_position};\n${note}}`;
-  },
-  Python() {
-    const lists = [["must_keep", "keep"], ["avoid", "avoid"]].map(([name, kind]) =>
-      [name, current.wishes.filter(w => w.kind === kind).map(w => python(w.box)).join(", ")]).filter(([, boxes]) => boxes);
-    const more = lists.map(([name, boxes]) => `,\n    ${name}=[${boxes}]`).join("") + (current.tightness ? `,\n    tightness=${current.tightness}` : "");
-    return `import eyefirst\n\neyefirst.crop(${JSON.stringify(current.name)}, "${shape}"${more}).save(${JSON.stringify(target())})`;
-  },
-  curl() {
-    const query = [["aspect", shape], ...wishesOf(current)].map(([n, v]) => `${n}=${v}`).join("&");
-    const key = sessionStorage.getItem("eyefirst-key") ? ` \\\n  -H "Authorization: Bearer $EYEFIRST_API_KEY"` : "";
-    return `curl --data-binary ${quoted(`@${current.name}`)}${key} \\\n  '${location.origin}/v1/crop?${query}' \\\n  -o ${quoted(target())}`;
-  },
-  JSON() {
-    const { frames, ...plan } = current.plan;
-    const wanted = [...new Set([...USUAL, shape])];
-    return JSON.stringify({ ...plan, frames: Object.fromEntries(wanted.map(r => [r, frames[r]])) }, null, 1);
-  },
-};
 const target = () => `${current.name.replace(/\.[^.]*$/, "")}_${shape.replace(":", "x")}.jpg`;
 function drawCode() {
   document.querySelectorAll("[role=tab]").forEach(t => {
@@ -437,7 +349,8 @@ function drawCode() {
     t.setAttribute("aria-selected", on);
     t.tabIndex = on ? 0 : -1;
   });
-  $("code").textContent = current?.plan ? CODE[tab]() : "";
+  const frame = current?.plan && frameOf(shape);
+  $("code").textContent = frame ? CODE[tab]({ picture: current, wishes: wishesOf(current), shape, frame, target: target() }) : "";
 }
 async function copy() {
   try {
@@ -451,46 +364,40 @@ async function copy() {
   say(`${tab} copied`);
   setTimeout(() => { $("copy").textContent = "Copy"; }, 1500);
 }
-async function download() {
-  const picture = current, button = $("download");
+async function fetched(button, pairs, accept, name) {
+  const picture = current;
   button.disabled = true;
   try {
-    const ratios = [...new Set([...USUAL, shape])].map(r => ["aspect", r]);
-    const pairs = [...ratios, ...wishesOf(picture), ["size", ZIP_SIZE], ["format", "jpg"]];
-    const zip = await (await post("/v1/crop", pairs, picture.file, { accept: "application/zip" })).blob();
-    const link = make("a", { href: URL.createObjectURL(zip), download: `${picture.name.replace(/\.[^.]*$/, "")}_crops.zip` });
+    const data = await (await post("/v1/crop", [...pairs, ...wishesOf(picture), ["format", "jpg"]], picture.file, { accept })).blob();
+    const link = make("a", { href: URL.createObjectURL(data), download: name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 30000);
+    hideError(picture.name);
   } catch (error) {
     showError(picture, error);
   } finally {
     button.disabled = false;
   }
 }
-
-// --- camera
-
-let stream = null;
-async function openCamera() {
-  if (!navigator.mediaDevices?.getUserMedia) { $("snap").click(); return; }
-  try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 4096 } } });
-  } catch (error) {
-    showError({ name: "Camera" }, new Problem(`The camera cannot be used (${error.name}).`, "Allow it in the browser, or choose a picture."));
-    return;
-  }
-  $("video").srcObject = stream;
-  await $("video").play();
-  $("camera-dialog").showModal();
+const downloadAll = () => fetched(
+  $("download"), [...[...new Set([...USUAL, shape])].map(r => ["aspect", r]), ["size", ZIP_SIZE], ["enlarge", "false"]], "application/zip",
+  `${current.name.replace(/\.[^.]*$/, "")}_crops.zip`);
+function downloadOne() {
+  const size = typedSize();
+  fetched($("download-one"), [["aspect", shape], ...(size ? [["size", size.join("x")]] : [])], "image/jpeg", target());
 }
-async function shoot() {
-  const video = $("video"), canvas = make("canvas", { width: video.videoWidth, height: video.videoHeight });
-  canvas.getContext("2d").drawImage(video, 0, 0);
-  const blob = await new Promise(done => { canvas.toBlob(done, "image/jpeg", .92); });
-  $("camera-dialog").close();
-  take([new File([blob], "camera.jpg", { type: "image/jpeg" })]);
+/** The size that was typed, where both sides of it are there. */
+function typedSize() {
+  const size = [$("width"), $("height")].map(input => input.checkValidity() ? Number(input.value) : 0);
+  return size[0] && size[1] ? size : null;
 }
-$("camera-dialog").addEventListener("close", () => { stream?.getTracks().forEach(t => t.stop()); stream = null; });
+function typed() {
+  const size = typedSize();
+  if (!size || !current?.plan) return;
+  shape = lowest(...size);
+  if (frameOf(shape)) drawFrames();
+  else { current.shapes = [shape]; replan(); }
+}
 
 // --- wiring
 
@@ -519,10 +426,13 @@ $("compare").addEventListener("input", () => current?.plan && drawFrames());
 $("add-box").onclick = () => current?.plan && addWish(body.dataset.tool, { left: .35, top: .35, right: .65, bottom: .65 });
 $("clear-boxes").onclick = () => { current.wishes = []; drawWishes(); replan(); };
 $("copy").onclick = copy;
-$("download").onclick = () => current?.plan && download();
+$("download").onclick = () => current?.plan && downloadAll();
+$("download-one").onclick = () => current?.plan && downloadOne();
+$("remove").onclick = remove;
+$("width").onchange = $("height").onchange = typed;
 $("choose").onclick = $("choose-first").onclick = () => $("file").click();
-$("camera").onclick = openCamera;
-$("shoot").onclick = shoot;
+$("camera").onclick = () => openCamera(showError);
+$("shoot").onclick = () => shoot(take);
 $("sample").onclick = async () => { const blob = await (await fetch("/page/sample.jpg")).blob(); take([new File([blob], "sample.jpg", { type: blob.type })]); };
 document.querySelectorAll("[data-close]").forEach(button => { button.onclick = () => button.closest("dialog").close(); });
 for (const input of [$("file"), $("snap")]) input.onchange = () => { take(input.files); input.value = ""; };

@@ -1,0 +1,112 @@
+// What every part of the page uses: shapes, elements, questions to the service, pictures and maps.
+
+export const USUAL = ["1:1", "4:5", "3:2", "16:9", "9:16", "3:1"];
+const NAMED = [...USUAL, "1:3", "1:2", "2:3", "3:4", "4:3", "5:4", "2:1"];
+export const ZIP_SIZE = "2560x2560", PREVIEW = 1600;
+const STEPS = 60, TRIES = 4;
+const COLOURS = {
+  attention: ["000004", "221150", "5f187f", "982d80", "d3436e", "f8765c", "febb81", "fcfdbf"],
+  objectness: ["440154", "46327e", "365c8d", "277f8e", "1fa187", "4ac16d", "a0da39", "fde725"],
+};
+
+export const $ = id => document.getElementById(id);
+
+// --- small things
+
+export function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+export const percent = share => `${Math.round(100 * share)} %`;
+export const place = (element, box) => Object.assign(element.style, {
+  left: `${100 * box.left}%`, top: `${100 * box.top}%`,
+  width: `${100 * (box.right - box.left)}%`, height: `${100 * (box.bottom - box.top)}%`,
+});
+export const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
+const gcd = (a, b) => b ? gcd(b, a % b) : a;
+export const wide = ratio => { const [w, h] = ratio.split(":").map(Number); return w / h; };
+export const lowest = (w, h) => `${w / gcd(w, h)}:${h / gcd(w, h)}`;
+export const say = text => { $("status").textContent = text; };
+export const pause = milliseconds => new Promise(done => { setTimeout(done, milliseconds); });
+
+// The slider's stops, evenly spaced for the eye; each well-known shape takes the place of the stop nearest to it.
+export const SHAPES = Array.from({ length: STEPS + 1 }, (_, i) => lowest(Math.round(1000 * 3 ** (2 * i / STEPS - 1)), 1000));
+export const stopOf = ratio => Math.round((Math.log(wide(ratio)) / Math.log(3) + 1) * STEPS / 2);
+NAMED.forEach(name => { SHAPES[stopOf(name)] = name; });
+export const nameOf = ratio => NAMED.includes(ratio) ? ratio : wide(ratio) >= 1 ? `${wide(ratio).toFixed(2)}:1` : `1:${(1 / wide(ratio)).toFixed(2)}`;
+
+// --- asking the service
+
+export class Problem extends Error {
+  constructor(reason, remedy = "") { super(reason); this.remedy = remedy; }
+}
+export async function post(path, pairs, file, { signal, accept = "application/json" } = {}) {
+  for (let attempt = 1; ; attempt++) {
+    const headers = { Accept: accept }, key = sessionStorage.getItem("eyefirst-key");
+    if (key) headers.Authorization = `Bearer ${key}`;
+    headers["Content-Type"] = "application/octet-stream";
+    let answer;
+    try {
+      answer = await fetch(`${path}?${new URLSearchParams(pairs)}`, { method: "POST", body: file, headers, signal });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Problem("The service does not answer.", "Is it still running? Is the picture within its limit of bytes?");
+    }
+    if (answer.ok) return answer;
+    const problem = await answer.json().catch(() => ({}));
+    if (answer.status === 401 && await askForKey()) continue;
+    if (answer.status === 503 && attempt < TRIES) {
+      await pause(1000 * clamp(Number(answer.headers.get("Retry-After")) || 1, 1, 10));
+      continue;
+    }
+    throw new Problem(problem.reason || `The service answered ${answer.status}.`, problem.remedy);
+  }
+}
+let keyQuestion = null;
+function askForKey() {
+  keyQuestion ??= new Promise(done => {
+    const dialog = $("key-dialog");
+    dialog.returnValue = "";
+    dialog.showModal();
+    dialog.onclose = () => {
+      keyQuestion = null;
+      const used = dialog.returnValue === "use" && $("key").value.trim();
+      if (used) sessionStorage.setItem("eyefirst-key", used);
+      done(Boolean(used));
+    };
+  });
+  return keyQuestion;
+}
+export const text = box => ["left", "top", "right", "bottom"].map(edge => box[edge].toFixed(4)).join(",");
+
+// --- pictures and maps
+
+export async function decode(blob) {
+  const bitmap = await createImageBitmap(blob);
+  const scale = Math.min(1, PREVIEW / Math.max(bitmap.width, bitmap.height));
+  const canvas = make("canvas", { width: Math.max(1, Math.round(bitmap.width * scale)), height: Math.max(1, Math.round(bitmap.height * scale)) });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  return canvas;
+}
+function table(kind) {
+  const stops = COLOURS[kind].map(c => [0, 2, 4].map(i => parseInt(c.slice(i, i + 2), 16)));
+  return value => {
+    const at = value * (stops.length - 1), i = Math.min(Math.floor(at), stops.length - 2);
+    return stops[i].map((c, n) => c + (stops[i + 1][n] - c) * (at - i));
+  };
+}
+export function drawHeat(canvas, rows, kind) {
+  canvas.width = canvas.height = 68;
+  if (!rows) return;
+  const colour = table(kind), context = canvas.getContext("2d"), image = context.createImageData(68, 68);
+  const top = kind === "attention" ? Math.max(...rows.flat(), 1e-6) : 1;
+  rows.flat().forEach((value, i) => {
+    const heat = Math.min(value / top, 1);
+    image.data.set([...colour(heat), 255 * Math.sqrt(heat)], 4 * i);
+  });
+  context.putImageData(image, 0, 0);
+}
