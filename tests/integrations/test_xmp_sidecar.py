@@ -425,6 +425,7 @@ class Counted:
     """Counts how often a photo is looked at."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from eyefirst.integrations import xmp_sidecar
         from eyefirst.tools.planning import plan_from as real
 
         self.runs = 0
