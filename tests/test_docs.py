@@ -15,7 +15,19 @@ PAGES = [
     ROOT / "README.md",
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("python", "vision", "text", "camera", "enhance", "pan", "video", "http", "css", "sidecars")
+        for name in (
+            "python",
+            "vision",
+            "text",
+            "camera",
+            "enhance",
+            "pan",
+            "video",
+            "http",
+            "css",
+            "sidecars",
+            "framing",
+        )
     ),
     ROOT / "docs" / "inputs.md",
 ]
