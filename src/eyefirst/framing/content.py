@@ -246,7 +246,7 @@ def _of_face(face: Box) -> tuple[End, ...]:
 
 
 def _ends_of(box: Box, attention: HeatMap, headed: bool) -> tuple[End, ...]:
-    """Of a subject that is too large: the top, where people look at it and no head says more; and its sides."""
+    """Of a subject that is too large: the top, where people look at it and no head says more; the side they prefer."""
     room, part = END_ROOM * box.height, END_SHARE * box.height
     seen = mass_in(attention.table, Box(box.left, box.top, box.right, box.top + part)) / max(
         mass_in(attention.table, box), 1e-9
@@ -259,8 +259,8 @@ def _ends_of(box: Box, attention: HeatMap, headed: bool) -> tuple[End, ...]:
     both = max(left + right, 1e-9)
     return (
         top,
-        End(0, max(box.left - room, 0.0), box.left + part, left / both),
-        End(0, box.right - part, min(box.right + room, 1.0), right / both),
+        End(0, max(box.left - room, 0.0), box.left + part, max(left - right, 0.0) / both),
+        End(0, box.right - part, min(box.right + room, 1.0), max(right - left, 0.0) / both),
     )
 
 
