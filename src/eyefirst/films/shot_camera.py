@@ -27,7 +27,7 @@ STEADY_SHARE = 0.5
 """Two subjects count as a pair where they are both seen in this share of a shot's analysed frames."""
 FITS = 0.98
 """Heads that need at most this share of the window fit into it."""
-OVERLOOKED = 0.8
+OVERLOOKED = 0.5
 """A camera that keeps faces keeps at least this share of the attention that it would keep without them."""
 TEXT_LOST, HEAD_LOST = 0.05, 0.1
 """Shares of a line of text, and of a shot's frames with its main head, from which a loss is said."""
