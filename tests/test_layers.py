@@ -62,7 +62,7 @@ ROOMS = {
     "framing": ["options", "content", "score", "judge", "search", "portrait", "framer"],
     "files": ["formats", "encode", "whole", "names", "ledger", "outputs"],
     "tools": ["planning", "crop", "camera_guidance", "enhance"],
-    "albums": ["walk", "journal", "product", "thumbnails", "manifest", "plans", "prune", "watch", "report"],
+    "albums": ["walk", "journal", "matte", "product", "thumbnails", "manifest", "plans", "prune", "watch", "report"],
     "films": [
         "planes",
         "tone_mapping",

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageFilter
 
 from eyefirst.albums.product import ProductSettings, find_product, lay_out
 from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails
@@ -87,3 +87,79 @@ def test_a_catalogue(tmp_path: Path) -> None:
     for row in rows:
         with PillowImage.open(row.files[0]) as made:
             assert made.size == (120, 120)
+
+
+# --- shadows, light that falls off, and other backdrops
+
+
+def scene(shadow: float = 0.0, soft: int = 10, vignette: float = 0.0, colour: str = "#9c4a2f") -> PillowImage.Image:
+    """A vase on a light backdrop, with a soft shadow of that opacity and light that falls off by that share."""
+    ground = PillowImage.new("RGB", (640, 480), (246, 246, 244))
+    mask = PillowImage.new("L", ground.size)
+    ImageDraw.Draw(mask).ellipse([v + 12 for v in PLACE], fill=round(255 * shadow))
+    ground.paste("black", mask=mask.filter(ImageFilter.GaussianBlur(soft)))
+    ImageDraw.Draw(ground).ellipse(PLACE, fill=colour)
+    y, x = np.mgrid[-1:1:480j, -1:1:640j]
+    light = 1 - vignette * (x * x + y * y)[..., None] / 2
+    return PillowImage.fromarray((np.asarray(ground) * light).round().astype(np.uint8))
+
+
+@pytest.mark.parametrize("colour", ["#9c4a2f", "#777777", "#204090"])
+@pytest.mark.parametrize(
+    ("shadow", "soft", "vignette"),
+    [(0.05, 10, 0), (0.2, 10, 0), (0.4, 10, 0), (0.4, 20, 0), (0, 10, 0.3), (0, 10, 0.6), (0.3, 12, 0.4)],
+)
+def test_shadows_and_vignettes_leave_the_margins_equal(shadow: float, soft: int, vignette: float, colour: str) -> None:
+    picture = scene(shadow, soft, vignette, colour)
+    found = find_product(picture, objects(picture))
+    assert found.witness == "backdrop"
+    box = found.box.to_pixels(Size(640, 480))
+    np.testing.assert_allclose((box.left, box.top, box.right, box.bottom), PLACE, atol=4)
+
+
+def test_a_soft_shadow_in_transparency_does_not_count() -> None:
+    picture = PillowImage.new("RGBA", (640, 480))
+    shadow = PillowImage.new("L", picture.size)
+    ImageDraw.Draw(shadow).ellipse([v + 15 for v in PLACE], fill=102)
+    picture.putalpha(shadow.filter(ImageFilter.GaussianBlur(8)))
+    ImageDraw.Draw(picture).ellipse(PLACE, fill="#9c4a2f")
+    box = find_product(picture, objects(picture)).box.to_pixels(Size(640, 480))
+    np.testing.assert_allclose((box.left, box.top, box.right, box.bottom), PLACE, atol=4)
+
+
+def test_another_backdrop_replaces_the_picture_s_own() -> None:
+    picture = scene(shadow=0.3, vignette=0.3)
+    ImageDraw.Draw(picture).ellipse((345, 200, 375, 320), fill=(235, 235, 233))  # a hole that shows the backdrop
+    found = find_product(picture, objects(picture))
+    canvas = lay_out(picture, found, Size(400, 400), ProductSettings(margin=0.1, backdrop="#0000ff"))
+    pixels = np.asarray(canvas, int)
+    for point in ((5, 5), (395, 395), (200, 20), (330, 370)):
+        assert canvas.getpixel(point) == (0, 0, 255)
+    assert pixels[200, 200, 2] > 200, "the hole shows the new backdrop"
+    assert pixels[200, 150, 0] > 100, "the product stays"
+    assert not ((pixels[..., 0] > 180) & (pixels[..., 1] > 180)).any(), "nothing of the old backdrop is left"
+    clear = lay_out(picture, found, Size(400, 400), ProductSettings(backdrop="transparent"))
+    alpha = np.asarray(clear.getchannel("A"))
+    assert alpha[5, 5] == 0
+    assert alpha[200, 150] == 255
+    assert ((alpha > 20) & (alpha < 235)).any(), "its edge is soft"
+
+
+def test_a_product_that_is_cut_off_stays_at_that_edge() -> None:
+    picture = PillowImage.new("RGB", (640, 480), "white")
+    ImageDraw.Draw(picture).rectangle((400, 300, 640, 480), fill="#9c4a2f")
+    found = find_product(picture, objects(picture))
+    canvas = np.asarray(lay_out(picture, found, Size(300, 300), ProductSettings(margin=0.1)))
+    mask = canvas[..., 2] < 128
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    assert (rows[-1], columns[-1]) == (299, 299)
+    assert columns[0] == pytest.approx(30, abs=2)
+
+
+def test_an_enlarged_product_is_said(tmp_path: Path) -> None:
+    picture = PillowImage.new("RGB", (640, 480), "white")
+    ImageDraw.Draw(picture).rectangle((100, 100, 140, 140), fill="black")
+    picture.save(tmp_path / "tiny.png")
+    settings = ThumbnailSettings(sizes=(Size(400, 400),), product=ProductSettings())
+    (row,) = make_thumbnails(find_pictures([tmp_path / "tiny.png"]), tmp_path / "out", settings)
+    assert "enlarged 8" in row.warnings[0]

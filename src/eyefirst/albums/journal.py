@@ -37,7 +37,7 @@ class AlbumRow:
 
     status: "made", "kept" (it was there already), or "failed". files: paths of what was written for it, such as
     thumbnails in the order of their sizes. plan: as CropPlan.to_dict() gives it. error: as
-    EyefirstError.to_dict() gives it. seconds: time spent on it.
+    EyefirstError.to_dict() gives it. seconds: time spent on it. warnings: what is new of it and the user should know.
     """
 
     picture: str
@@ -46,6 +46,7 @@ class AlbumRow:
     plan: dict[str, Any] | None = None
     error: dict[str, str] | None = None
     seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -56,15 +57,20 @@ class AlbumRow:
             "plan": self.plan,
             "error": self.error,
             "seconds": round(self.seconds, 4),
+            "warnings": list(self.warnings),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What was made of a picture: the files, each with the SHA-256 of what was written, and the plan."""
+    """What was made of a picture: the files, each with the SHA-256 of what was written, and the plan.
+
+    warnings: what the user should know, in words.
+    """
 
     files: tuple[tuple[Path, str], ...]
     plan: CropPlan
+    warnings: tuple[str, ...] = ()
 
 
 Work = Callable[[Task], Made]
@@ -122,7 +128,8 @@ def _worked(task: Task, work: Work) -> Result:
     made = None
     try:
         made = work(task)
-        row = AlbumRow(task.source, "made", tuple(str(path) for path, _ in made.files), made.plan.to_dict())
+        files = tuple(str(path) for path, _ in made.files)
+        row = AlbumRow(task.source, "made", files, made.plan.to_dict(), warnings=made.warnings)
     except Exception as error:  # a picture that finds a bug of ours must not stop the others
         known = error if isinstance(error, EyefirstError) else unexpected(error)
         known.source = known.source or task.source

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image as PillowImage
 
 from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
-from eyefirst.albums.product import ProductSettings, find_product, lay_out
+from eyefirst.albums.product import ProductSettings, enlargement, find_product, lay_out
 from eyefirst.albums.walk import Task
 from eyefirst.cut import check_pixels, cut_frame, pixels_expected, scaled_by
 from eyefirst.errors import InvalidValueError
@@ -35,6 +35,8 @@ from eyefirst.plan import CropPlan
 from eyefirst.tools.planning import plan_from
 
 JOURNAL = LEDGER
+ENLARGED = 1.05
+"""From this scale on, it is said that a product is enlarged."""
 DEFAULT_NAME = "{stem}_{width}x{height}.{ext}"
 
 
@@ -162,7 +164,8 @@ def _make(
         for path in paths:
             ledger.check_free(path, overwrite=overwrite)
     opened = open_source(source)
-    pictures, plan = cut_one(opened, settings)
+    warnings: list[str] = []
+    pictures, plan = cut_one(opened, settings, say=warnings.append)
     metadata = read_metadata(opened) if settings.metadata != "none" else None
     format = format_named(settings.format)
     files = []
@@ -174,11 +177,16 @@ def _make(
         with written_whole(path) as out:
             out.write(data)
         files.append((path, hashlib.sha256(data).hexdigest()))
-    return Made(tuple(files), plan)
+    return Made(tuple(files), plan, tuple(dict.fromkeys(warnings)))
 
 
-def cut_one(source: Source, settings: ThumbnailSettings) -> tuple[list[PillowImage.Image | Animation], CropPlan]:
-    """Return `make_one` without the writing: the thumbnails in the order of the sizes, and the plan."""
+def cut_one(
+    source: Source, settings: ThumbnailSettings, *, say: Callable[[str], None] = lambda _: None
+) -> tuple[list[PillowImage.Image | Animation], CropPlan]:
+    """Return `make_one` without the writing: the thumbnails in the order of the sizes, and the plan.
+
+    say: is told, in words, what the user should know.
+    """
     network = load_network(settings.revision)
     ratios = settings.ratio_of_each()
     expects = None if settings.product else pixels_expected(ratios, settings.sizes)
@@ -189,6 +197,14 @@ def cut_one(source: Source, settings: ThumbnailSettings) -> tuple[list[PillowIma
     if settings.product:
         found = find_product(handler.picture().picture, handler.look().objects)
         whole: Any = handler.animation() if animated else handler.picture().picture
+        if settings.product.backdrop != "keep" and found.witness in ("objectness", "nothing"):
+            say("the backdrop is not even, so it is kept")
+        if found.witness == "nothing":
+            say("no product was found, so the whole picture is shown")
+        for size in settings.sizes:
+            times = enlargement(handler.picture().image().size, found, size, settings.product)
+            if times > ENLARGED:
+                say(f"{size}: the product is enlarged {times:.1f} times, so it looks soft")
         return [lay_out(whole, found, size, settings.product) for size in settings.sizes], plan
     picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings)).picture
     pad = settings.options.pad

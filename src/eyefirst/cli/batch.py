@@ -156,7 +156,7 @@ def _cells(row: AlbumRow) -> tuple[object, ...]:
     """The cells of a row in a table; files are separated by "|"."""
     plan, error = row.plan or {}, row.error or {}
     focal = plan.get("focal_point", {})
-    warnings = dict.fromkeys(
+    warnings = dict.fromkeys(row.warnings) | dict.fromkeys(
         f"{ratio}: {text}" for ratio, frames in plan.get("frames", {}).items() for f in frames for text in f["warnings"]
     )
     cells = (row.picture, row.status, f"{row.seconds:.4f}", "|".join(row.files), focal.get("x", ""), focal.get("y", ""))
@@ -185,6 +185,8 @@ def show_rows(
             counts[row.status] += 1
             if row.error:
                 say(f"{row.error['source']}: {row.error['reason']}; {row.error['remedy']}")
+            for warning in row.warnings:
+                say(f"{row.picture}: {warning}")
             if jsonl:
                 print(as_line(row.to_dict()), flush=True)
             elif table:
