@@ -83,6 +83,11 @@ def test_uploads_are_filled_once_the_setting_says_so(seen: dict[str, Any]) -> No
     assert seen["uploads"]["drawing 2"] == [None] * 4
 
 
+def test_a_replaced_file_gets_a_new_point_unless_an_editor_set_it(seen: dict[str, Any]) -> None:
+    assert on_the_face("by hand", seen["replaced"]["replaced"])  # the same wall
+    assert seen["replaced"]["replaced by hand"][:2] == [300, 301]
+
+
 def test_what_an_editor_sets_meanwhile_stays(seen: dict[str, Any]) -> None:
     assert seen["race"] == [False, [5, 5, 5, 5]]
 

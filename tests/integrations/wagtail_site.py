@@ -137,6 +137,16 @@ def main(folder: Path) -> dict[str, Any]:
     upload("drawing 2", b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "drawing.svg")
     seen["uploads"] = points()
     seen["race"] = race(upload("race", wall(0, 0), "race.jpg"))
+    replaced = upload("replaced", wall(40, 500), "first.jpg")
+    by_editor = upload("replaced by hand", wall(40, 500), "third.jpg")
+    Image.objects.filter(pk=by_editor.pk).update(focal_point_x=300, focal_point_y=301)
+    for image in (replaced, by_editor):
+        image.refresh_from_db()
+        out = io.BytesIO()
+        wall(880, 20).save(out, "JPEG", quality=92)
+        image.file = ContentFile(out.getvalue(), name="second.jpg")
+        image.save()
+    seen["replaced"] = points()
     return seen
 
 

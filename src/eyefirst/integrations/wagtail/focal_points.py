@@ -78,6 +78,33 @@ def on_save(instance: Any, *, raw: bool = False, **_: Any) -> None:
         transaction.on_commit(partial(_fill, instance))
 
 
+def before_save(instance: Any, *, raw: bool = False, **_: Any) -> None:
+    """Clear the focal point of a picture whose file is replaced, where it was found here, so that it is found anew.
+
+    A focal point was found here if the former file, which is still there, gives the same one. What an editor set,
+    before or now, stays.
+    """
+    if not getattr(settings, "EYEFIRST_ON_UPLOAD", False) or raw or instance.pk is None:
+        return
+    former = type(instance)._default_manager.filter(pk=instance.pk).first()
+    if former is None or not former.has_focal_point() or former.is_svg():
+        return
+    if getattr(instance.file, "_committed", True) and instance.file.name == former.file.name:
+        return
+    stored = [getattr(former, name) for name in FIELDS]
+    if stored != [getattr(instance, name) for name in FIELDS]:
+        return
+    try:
+        former.set_focal_point(find_focal_point(former))
+    except Exception as error:
+        known = error if isinstance(error, EyefirstError) else unexpected(error)
+        logger.warning("the focal point of the former file stays: %s", known)
+        return
+    if stored == [round_half_up(getattr(former, name)) for name in FIELDS]:
+        for name in FIELDS:
+            setattr(instance, name, None)
+
+
 def _fill(image: Any) -> None:
     """Never the reason why a picture cannot be uploaded."""
     if image.is_svg():
