@@ -269,7 +269,17 @@ def test_health_metrics_and_page(client: httpx.Client, photo_path: Path) -> None
     text = client.get("/metrics").text
     assert 'eyefirst_requests_total{route="/v1/plan",status="200"} 1.0' in text
     assert "xxx" not in text
-    for name in ("", "page/style.css", "page/page.js", "page/shared.js", "page/code.js", "page/camera.js", "page/icon.svg", "page/sample.jpg"):
+    for name in (
+        "",
+        "page/style.css",
+        "page/page.js",
+        "page/shared.js",
+        "page/wishes.js",
+        "page/code.js",
+        "page/camera.js",
+        "page/icon.svg",
+        "page/sample.jpg",
+    ):
         answer = client.get(f"/{name}")
         assert answer.status_code == 200
         assert "default-src 'none'" in answer.headers["content-security-policy"]

@@ -290,3 +290,119 @@ def test_a_key_is_asked_for_and_kept_for_the_visit(browser: Any, serving: Servin
         page.get_by_role("button", name="Use it").click()
         page.wait_for_selector(READY)
         page.close()
+
+
+CONTRAST = """() => {
+  const light = c => { const v = c.map(x => (x /= 255) <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
+    return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
+  const numbers = s => s.match(/[\\d.]+/g).map(Number);
+  const ground = e => { for (; e; e = e.parentElement) { const c = numbers(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3] > .9) return c.slice(0, 3); } return [255, 255, 255]; };
+  return [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('#boxes')
+    && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())).map(e => {
+      const a = light(numbers(getComputedStyle(e).color).slice(0, 3)), b = light(ground(e));
+      return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.textContent.slice(0, 30)];
+    }).filter(([ratio]) => ratio < 4.5);
+}"""
+TARGETS = """() => [...document.querySelectorAll('button, label:has(input)')].filter(e => e.checkVisibility())
+  .map(e => [e.getBoundingClientRect(), e.id || e.textContent.trim()])
+  .filter(([r]) => r.width && Math.min(r.width, r.height) < 44).map(([r, name]) => [name, r.width, r.height])"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1300])
+def test_words_are_legible_and_targets_large(visit: Open, photo_path: Path, scheme: str, width: int) -> None:
+    page = visit(width, 844, color_scheme=scheme)
+    assert page.evaluate(CONTRAST) == []
+    page.set_input_files("#file", [photo_path, photo_path])
+    page.wait_for_selector(READY)
+    page.wait_for_timeout(500)
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
+    if width < 520:
+        assert page.evaluate(TARGETS) == []
+        picture = page.locator("#stage").bounding_box()
+        assert all(picture["y"] < box["y"] for box in (t.bounding_box() for t in page.locator(".toolbar").all()))
+    else:
+        assert page.locator("#shelf figure").first.bounding_box()["y"] < 844 - 60
+
+
+def test_focus_stays_where_it_was(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    page.locator("#shelf button[value='4:5']").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#ratio-name").text_content() == "4:5"
+    assert page.evaluate("document.activeElement.value") == "4:5"
+
+
+def test_the_album_is_used_by_keyboard(visit: Open, photo_path: Path, tmp_path: Path) -> None:
+    names = ["a.jpg", "b.jpg", "c.jpg"]
+    for name in names:
+        (tmp_path / name).write_bytes(photo_path.read_bytes())
+    page = visit()
+    page.set_input_files("#file", [tmp_path / name for name in names])
+    page.wait_for_selector("body:not(.working) #album button:nth-child(3)")
+    selected = page.locator("#album [aria-selected=true]")
+    selected.focus()
+    for key, name in (("ArrowRight", "b.jpg"), ("End", "c.jpg"), ("ArrowRight", "c.jpg"), ("Home", "a.jpg")):
+        page.keyboard.press(key)
+        assert selected.get_attribute("title") == name
+        assert page.evaluate("document.activeElement.title") == name
+    page.keyboard.press("Delete")
+    assert selected.get_attribute("title") == "b.jpg"
+    page.locator("#remove").click()
+    page.locator("#remove").click()
+    assert page.locator("#choose-first").is_visible()
+    assert page.evaluate("document.activeElement.id") == "choose-first"
+
+
+def test_every_bad_file_is_named(visit: Open, tmp_path: Path, photo_path: Path) -> None:
+    (tmp_path / "words.jpg").write_text("hello")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    page = visit()
+    page.set_input_files("#file", [tmp_path / "words.jpg", photo_path, tmp_path / "empty.jpg"])
+    page.wait_for_selector(READY)
+    page.wait_for_selector("#error li:nth-child(2)")
+    words = page.locator("#error").inner_text()
+    assert "words.jpg" in words and "empty.jpg" in words
+    assert "b'" not in words and "pixel_limit" not in words
+
+
+def test_a_box_on_one_picture_and_then_on_another(visit: Open, photo_path: Path, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(photo_path.read_bytes())
+    page = visit()
+    page.set_input_files("#file", [tmp_path / "a.jpg", tmp_path / "b.jpg"])
+    page.wait_for_selector("body:not(.working) #album button:nth-child(2)")
+    page.check("[value=keep]")
+    for title in ("a.jpg", "b.jpg"):
+        page.evaluate(f"document.querySelector('#album [title=\"{title}\"]').click()")
+        page.evaluate("document.querySelector('#add-box').click()")
+    page.wait_for_timeout(300)
+    page.wait_for_selector(READY)
+    for title in ("a.jpg", "b.jpg"):
+        page.locator(f"#album [title='{title}']").click()
+        assert json.loads(code(page, "JSON"))["options"]["must_keep"], title
+
+
+def test_one_crop_is_taken_in_a_size_that_was_typed(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    for size, expected in (((), (512, 288)), ((300, 100), (300, 100)), ((321, 123), (321, 123))):
+        for name, value in zip(("#width", "#height"), size, strict=False):
+            page.fill(name, str(value))
+            page.locator(name).blur()
+        page.wait_for_timeout(300)
+        page.wait_for_selector(READY)
+        with page.expect_download() as download:
+            page.click("#download-one")
+        with PillowImage.open(download.value.path()) as found:
+            assert found.size == expected
+    with page.expect_download() as download:
+        page.click("#download")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        sizes = [PillowImage.open(io.BytesIO(archive.read(n))).size for n in archive.namelist() if n.endswith("jpg")]
+    assert max(max(size) for size in sizes) <= 512  # a small picture is not enlarged

@@ -18,7 +18,7 @@ from eyefirst.server.service import Service, to_json
 PAGE = {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
-    **dict.fromkeys(("page.js", "shared.js", "code.js", "camera.js"), "text/javascript; charset=utf-8"),
+    **dict.fromkeys(("page.js", "shared.js", "wishes.js", "code.js", "camera.js"), "text/javascript; charset=utf-8"),
     "icon.svg": "image/svg+xml",
     "sample.jpg": "image/jpeg",
 }

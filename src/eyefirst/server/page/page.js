@@ -6,6 +6,7 @@ import {
   $, clamp, decode, drawHeat, lowest, make, nameOf, percent, place, post, PREVIEW, Problem, say, SHAPES, stopOf, text, USUAL, wide,
   ZIP_SIZE,
 } from "./shared.js";
+import { addWish, drawWishes, setUpWishes } from "./wishes.js";
 
 const { body } = document;
 const pictures = [];
@@ -153,7 +154,7 @@ function remove() {
 function drawPicture() {
   const { preview, saliency } = current;
   const size = preview ?? { width: 3, height: 2 };
-  const most = Math.max(260, Math.min(innerHeight - 410, 760));
+  const most = Math.max(260, Math.min(innerHeight - 450, 760));
   $("canvas").style.aspectRatio = `${size.width} / ${size.height}`;
   $("canvas").style.maxWidth = `${most * size.width / size.height}px`;
   const photo = $("photo");
@@ -223,7 +224,7 @@ function drawShelf(comparing) {
   const focused = $("shelf").contains(document.activeElement) ? document.activeElement.value : "";
   const across = $("shelf").clientWidth, all = USUAL.reduce((sum, ratio) => sum + wide(ratio), 0);
   const inOneRow = (across - 18 * (USUAL.length - 1)) / all;
-  const height = comparing ? 130 : clamp(Math.floor(inOneRow), 120, 180);
+  const height = comparing ? 130 : clamp(Math.floor(inOneRow), across > 700 ? 80 : 120, 180);
   const room = { width: comparing && across > 520 ? Math.min(across / 2.2, 390) : across, height };
   $("shelf").replaceChildren(...USUAL.map(ratio => {
     const frame = frameOf(ratio), box = shares(frame), crop = make("canvas");
@@ -256,88 +257,6 @@ function dress() {
   document.querySelector("output[for=opacity]").textContent = `${opacity} %`;
   document.querySelector("output[for=tightness]").textContent = `${$("tightness").value} %`;
   $("add-box").hidden = $("hint").hidden = tool === "look";
-}
-
-// --- must keep, avoid
-
-function drawWishes() {
-  const focused = current.wishes.findIndex(w => w.element && w.element === document.activeElement);
-  current.wishes.forEach((wish, i) => {
-    const words = wish.kind === "keep" ? "Must keep" : "Avoid";
-    wish.element = make("button", { type: "button", className: `wish ${wish.kind}` });
-    wish.element.setAttribute("aria-roledescription", "box");
-    wish.element.setAttribute("aria-label", `${words} ${i + 1}: ${text(wish.box)}. Arrow keys move, Shift and arrow keys resize, Delete removes.`);
-    place(wish.element, wish.box);
-    wish.element.onpointerdown = event => grab(event, wish);
-    wish.element.onkeydown = event => press(event, wish);
-  });
-  $("wishes").replaceChildren(...current.wishes.map(w => w.element));
-  current.wishes[focused]?.element.focus();
-  $("clear-boxes").hidden = !current.wishes.length;
-}
-function at(event) {
-  const area = $("canvas").getBoundingClientRect();
-  return { x: clamp((event.clientX - area.left) / area.width, 0, 1), y: clamp((event.clientY - area.top) / area.height, 0, 1) };
-}
-function drag(event, move, end) {
-  const target = $("canvas");
-  event.preventDefault();
-  target.setPointerCapture(event.pointerId);
-  target.onpointermove = e => move(at(e));
-  target.onpointerup = target.onpointercancel = () => {
-    target.onpointermove = target.onpointerup = target.onpointercancel = null;
-    end();
-  };
-}
-function grab(event, wish) {
-  event.stopPropagation();
-  const area = wish.element.getBoundingClientRect(), start = at(event), old = { ...wish.box };
-  const resizing = event.clientX > area.right - 18 && event.clientY > area.bottom - 18;
-  wish.element.focus();
-  drag(event, now => {
-    change(wish, old, now.x - start.x, now.y - start.y, resizing);
-    place(wish.element, wish.box);
-  }, () => { drawWishes(); replan(); });
-}
-function change(wish, old, dx, dy, resizing) {
-  const w = old.right - old.left, h = old.bottom - old.top;
-  if (resizing) {
-    wish.box = { ...old, right: clamp(old.right + dx, old.left + .02, 1), bottom: clamp(old.bottom + dy, old.top + .02, 1) };
-  } else {
-    const left = clamp(old.left + dx, 0, 1 - w), top = clamp(old.top + dy, 0, 1 - h);
-    wish.box = { left, top, right: left + w, bottom: top + h };
-  }
-}
-function press(event, wish) {
-  const step = { ArrowLeft: [-.02, 0], ArrowRight: [.02, 0], ArrowUp: [0, -.02], ArrowDown: [0, .02] }[event.key];
-  if (step) change(wish, wish.box, ...step, event.shiftKey);
-  else if (event.key === "Delete" || event.key === "Backspace") {
-    current.wishes.splice(current.wishes.indexOf(wish), 1);
-    $("add-box").focus();
-  } else return;
-  event.preventDefault();
-  drawWishes();
-  replan();
-}
-$("canvas").addEventListener("pointerdown", event => {
-  const kind = body.dataset.tool;
-  if (kind === "look" || !current?.plan || event.button) return;
-  const start = at(event), ghost = make("div", { className: `wish ${kind}` });
-  let box = null;
-  $("wishes").append(ghost);
-  drag(event, now => {
-    box = { left: Math.min(start.x, now.x), top: Math.min(start.y, now.y), right: Math.max(start.x, now.x), bottom: Math.max(start.y, now.y) };
-    place(ghost, box);
-  }, () => {
-    ghost.remove();
-    if (box && box.right - box.left > .01 && box.bottom - box.top > .01) addWish(kind, box);
-  });
-});
-function addWish(kind, box) {
-  current.wishes.push({ kind, box });
-  drawWishes();
-  current.wishes.at(-1).element.focus();
-  replan();
 }
 
 // --- taking things away
@@ -401,6 +320,7 @@ function typed() {
 
 // --- wiring
 
+setUpWishes({ current: () => current, replan });
 $("usual").append(...USUAL.map(r => make("button", { type: "button", value: r, textContent: r, onclick: () => choose(r) })));
 document.querySelector(".tabs").append(...Object.keys(CODE).map(name => {
   const button = make("button", { type: "button", textContent: name, onclick: () => { tab = name; drawCode(); } });
