@@ -7,8 +7,10 @@ import io
 import socket
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -31,6 +33,14 @@ def opened(answer: httpx.Response) -> PillowImage.Image:
 
 def at(options: str, path: str = "album/photo.jpg") -> str:
     return f"/v1/image/unsigned/{options}/{path}"
+
+
+def counted(call: Callable[..., Any], calls: list[int]) -> Callable[..., Any]:
+    def count(*words: Any) -> Any:
+        calls.append(1)
+        return call(*words)
+
+    return count
 
 
 def test_a_gallery_is_answered_whole(serving: Serving, root: Path) -> None:
@@ -69,7 +79,8 @@ def test_an_address_waits_no_longer_than_it_may(serving: Serving, root: Path, mo
 
 
 def test_work_stops_when_the_client_leaves(serving: Serving, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan, planned, encoded = CropOrder.plan, threading.Event(), []
+    plan, planned = CropOrder.plan, threading.Event()
+    encoded: list[int] = []
 
     def slow(order: CropOrder, handler: object) -> object:
         planned.set()
@@ -78,7 +89,7 @@ def test_work_stops_when_the_client_leaves(serving: Serving, root: Path, monkeyp
 
     monkeypatch.setattr(CropOrder, "plan", slow)
     encode = Encoding.encode
-    monkeypatch.setattr(Encoding, "encode", lambda *a: (encoded.append(1), encode(*a))[1])  # type: ignore[func-returns-value]
+    monkeypatch.setattr(Encoding, "encode", counted(encode, encoded))
     with connected(serving, Settings(root=root, workers=1)) as client:
         place = (client.base_url.host, client.base_url.port or 0)
         with socket.create_connection(place, timeout=10) as line:
@@ -93,7 +104,8 @@ def test_work_stops_when_the_client_leaves(serving: Serving, root: Path, monkeyp
 def test_work_stops_between_two_frames(
     serving: Serving, photo_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
-    encode, encoded = Encoding.encode, []
+    encode = Encoding.encode
+    encoded: list[int] = []
 
     def slow(*words: object) -> bytes:
         encoded.append(1)
@@ -258,8 +270,9 @@ def test_one_picture_has_one_address(signing: httpx.Client) -> None:
 
 
 def test_a_plan_is_made_once(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan, made = CropOrder.plan, []
-    monkeypatch.setattr(CropOrder, "plan", lambda *a: (made.append(1), plan(*a))[1])  # type: ignore[func-returns-value]
+    plan = CropOrder.plan
+    made: list[int] = []
+    monkeypatch.setattr(CropOrder, "plan", counted(plan, made))
     bodies = [client.get(at(f"aspect=3:2,w={w},format=png")).content for w in (90, 120, 90)]
     assert len(made) == 1
     assert bodies[0] == bodies[2]
