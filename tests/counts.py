@@ -40,23 +40,25 @@ class Command:
 
 
 COMMANDS = {
-    "crop": Command(("crop", "photo.jpg", "-a", "1:1", "-o", "out/crop.jpg")),
+    "crop": Command(("crop", "photo.jpg", "-a", "1:1", "-o", "out/crop.jpg"), at_full_size=True),
     "crop --size": Command(("crop", "photo.jpg", "-a", "16:9", "--size", "320x180", "-o", "out/small.jpg")),
     "crop --json": Command(("crop", "photo.jpg", "-a", "16:9", "-a", "1:1", "--json")),
-    "crop --to": Command(("crop", "photo.jpg", "--to", "union", "-o", "out/to.jpg")),
+    "crop --to": Command(("crop", "photo.jpg", "--to", "union", "-o", "out/to.jpg"), at_full_size=True),
     "crop, PNG": Command(("crop", "photo.png", "-a", "1:1", "-o", "out/png.png")),
     "crop --tightness": Command(
         ("crop", "photo.jpg", "-a", "1:1", "--tightness", "1", "--size", "160x160", "-o", "out/tight.jpg"),
         at_full_size=True,
     ),
     "thumbnails": Command(("thumbnails", "photo.jpg", "-o", "out/thumbs", "-s", "320x320", "-s", "160x90")),
-    "thumbnails --product": Command(("thumbnails", "photo.jpg", "-o", "out/shop", "-s", "320x320", "--product")),
+    "thumbnails --product": Command(
+        ("thumbnails", "photo.jpg", "-o", "out/shop", "-s", "320x320", "--product"), at_full_size=True
+    ),
     "plan": Command(("plan", "photo.jpg", "-a", "1:1", "-o", "out/plans.jsonl")),
-    "objects": Command(("objects", "photo.jpg", "-o", "out/objects.jpg")),
-    "heatmap": Command(("heatmap", "photo.jpg", "-o", "out/heat.jpg")),
-    "camera": Command(("camera", "photo.jpg")),
-    "enhance": Command(("enhance", "photo.jpg", "-o", "out/better.jpg", "--json")),
-    "text": Command(("text", "photo.jpg")),
+    "objects": Command(("objects", "photo.jpg", "-o", "out/objects.jpg"), at_full_size=True),
+    "heatmap": Command(("heatmap", "photo.jpg", "-o", "out/heat.jpg"), at_full_size=True),
+    "camera": Command(("camera", "photo.jpg"), at_full_size=True),
+    "enhance": Command(("enhance", "photo.jpg", "-o", "out/better.jpg", "--json"), at_full_size=True),
+    "text": Command(("text", "photo.jpg"), at_full_size=True),
     "crop --must-keep text": Command(
         ("crop", "photo.jpg", "-a", "1:1", "--must-keep", "text", "-o", "out/text.jpg"), at_full_size=True
     ),

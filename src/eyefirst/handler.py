@@ -1,4 +1,4 @@
-"""The handler: one picture, read once, hashed once, decoded once, run once."""
+"""The handler: one picture, read once, hashed once, looked at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 import numpy as np
@@ -30,6 +30,7 @@ from eyefirst.image import (
     kind_of,
     load_animation,
     open_source,
+    reduced,
 )
 from eyefirst.network import Network, check_revision, load_network
 from eyefirst.observations import FaceObservation, Observation, RecognizedText, SaliencyObservation, TextObservation
@@ -45,7 +46,7 @@ from eyefirst.requests import (
 )
 
 ANALYSIS_SIDE = 272
-"""No picture is decoded with fewer pixels a side than this, which the networks that ship take."""
+"""Pixels a side that the networks that ship take; a picture is decoded with no fewer for them."""
 Completion = Callable[[Any, Any, EyefirstError | None], None]
 """Called as each request ends, with its observation or with the error that came instead."""
 
@@ -79,7 +80,8 @@ class ImageRequestHandler:
     source: a path, bytes, a binary file object, a Pillow picture, or an (H, W, 3) uint8 RGB array.
     orientation: an EXIF orientation 1..8 that overrides the file's own. network: used instead of the one that a
     request's revision names. pixel_limit: width times height that is still decoded. expects: how many pixels a
-    later cut will need, such as `all_pixels`, so that the one decode serves both. Safe to share between threads.
+    later cut will need, such as `all_pixels`; then the one decode of any file but a JPEG serves both. Safe to share
+    between threads.
     """
 
     def __init__(
@@ -96,9 +98,8 @@ class ImageRequestHandler:
         self.pixel_limit = pixel_limit
         self._network = network
         self._expects = expects
-        self._decoded: Decoded | None = None
-        self._full: Decoded | None = None
-        self._image: Image | None = None
+        self._decoded: list[Decoded] = []
+        self._images: dict[Size, Image] = {}
         self._maps: dict[tuple[str, Box], Maps] = {}
         self._lock = threading.RLock()
         self._cancelled = threading.Event()
@@ -112,7 +113,7 @@ class ImageRequestHandler:
     def image(self) -> Image:
         """The picture for analysis: RGB, perhaps decoded no larger than the network needs. Raises PictureError."""
         with self._lock:
-            return self._for_analysis(Box.whole(), ANALYSIS_SIDE)
+            return next(iter(self._images.values()), None) or self._image_for(Size(ANALYSIS_SIDE, ANALYSIS_SIDE))
 
     @property
     def is_animated(self) -> bool:
@@ -122,29 +123,31 @@ class ImageRequestHandler:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What was amiss with the file and did not keep it from being read."""
-        return self._decoded.warnings if self._decoded else ()
+        return self._decoded[0].warnings if self._decoded else ()
 
     @property
     def has_alpha(self) -> bool:
         """Whether any pixel is transparent. Raises PictureError."""
         with self._lock:
-            picture = (self._decoded or self.picture(self._expects)).picture
+            picture = (self._decoded[0] if self._decoded else self.picture(self._expects)).picture
             return picture.mode == "RGBA" and picture.getchannel("A").getextrema() != (255, 255)
 
     def picture(self, need: Need | None = None) -> Decoded:
         """Return the picture for cutting: upright, sRGB, RGB or RGBA. Raises PictureError.
 
-        need: how many pixels the cut needs; None for all. A JPEG may then be smaller than its full size. How much
-        smaller depends on `need` and the network's input alone, never on what was asked before, so that equal
-        cuts have equal pixels. The one decode of the analysis serves where it has that size.
+        need: how many pixels the cut needs; None for all. A JPEG is decoded again where the analysis had fewer
+        pixels, and is then smaller than its full size where that is enough. How much smaller depends on `need`
+        alone, never on what was asked before, so that equal cuts have equal pixels.
         """
         with self._lock:
-            have = self._decoded
-            if have is None:
-                have = self._decode(self._both(need))
-            if need is None:
-                return have if not have.is_reduced else self._at_full_size()
-            return have if self._serves(have, need) else self._decode(self._both(need))
+            size = self.image.size
+            least = None
+            if need is not None and self._is_jpeg:
+                needed = need(size) if callable(need) else need
+                least = Size(max(needed.width, ANALYSIS_SIDE), max(needed.height, ANALYSIS_SIDE))
+            wanted = jpeg_size(size, least) if least else size
+            have = next((d for d in self._decoded if d.picture.size == wanted.as_tuple), None)
+            return have or self._decode(least)
 
     def animation(self) -> Animation:
         """Return every frame at full size, for cutting; a still picture is an animation of one frame."""
@@ -289,7 +292,7 @@ class ImageRequestHandler:
         with self._lock:
             if (revision, region) not in self._maps:
                 network = self._network or load_network(revision)
-                image = self._for_analysis(region, network.input_side)
+                image = self._image_for(_needed_for(region, network.input_side))
                 self._go_on()
                 part = image if region == Box.whole() else image.region(region)
                 pixels = part.squashed(network.input_side)
@@ -301,47 +304,26 @@ class ImageRequestHandler:
                 )
             return self._maps[revision, region]
 
-    def _for_analysis(self, region: Box, side: int) -> Image:
-        """The picture with at least `side` pixels across the region; decoded again only for a smaller region."""
-        needed = _needed_for(region, side)
-        if self._decoded is None:
-            self._decode(needed if self._expects is None else self._both(self._expects))
-        assert self._decoded is not None
-        if self._decoded.is_reduced and not _holds(self._decoded, needed):
-            self._decode(needed)
-        if self._image is None:
-            self._image = self._decoded.image()
-        return self._image
+    def _image_for(self, needed: Size) -> Image:
+        """The picture with at least so many pixels; the same ones whatever a cut needs beside them.
+
+        A JPEG is decoded for this alone. Any other file is decoded once, at full size where a cut is expected,
+        and averaged down.
+        """
+        if needed not in self._images:
+            whole = next((d for d in self._decoded if not d.is_reduced), None)
+            if whole is None or self._is_jpeg:
+                at_least = needed if self._is_jpeg or self._expects is None else None
+                whole = self._decode(at_least)
+            if not (self._is_jpeg or self.opened.is_in_memory or whole.is_reduced):
+                whole = replace(whole, picture=reduced(whole.picture, needed))
+            self._images[needed] = whole.image()
+        return self._images[needed]
 
     def _decode(self, need: Need | None) -> Decoded:
-        self._decoded = decode(self.opened, orientation=self.orientation, at_least=need, pixel_limit=self.pixel_limit)
-        self._image = None
-        return self._decoded
-
-    def _at_full_size(self) -> Decoded:
-        if self._full is None:
-            self._full = decode(self.opened, orientation=self.orientation, pixel_limit=self.pixel_limit)
-        return self._full
-
-    def _both(self, need: Need | None) -> Need | None:
-        """What analysis and a cut need together; None for all pixels, which only a JPEG is decoded without."""
-        if need is None or not self._is_jpeg:
-            return None
-
-        def both(full: Size) -> Size:
-            least = _needed_for(Box.whole(), ANALYSIS_SIDE)
-            wanted = need(full) if callable(need) else need
-            return Size(max(least.width, wanted.width), max(least.height, wanted.height))
-
-        return both
-
-    def _serves(self, have: Decoded, need: Need) -> bool:
-        """Whether a decode is the one that this need alone would give."""
-        if not self._is_jpeg:
-            return not have.is_reduced
-        both = self._both(need)
-        assert callable(both)
-        return tuple(jpeg_size(have.size, both(have.size))) == have.picture.size
+        made = decode(self.opened, orientation=self.orientation, at_least=need, pixel_limit=self.pixel_limit)
+        self._decoded.append(made)
+        return made
 
     @property
     def _is_jpeg(self) -> bool:
@@ -372,10 +354,6 @@ def handler_of(
 
 def _needed_for(region: Box, side: int) -> Size:
     return Size(max(round(side / region.width), 1), max(round(side / region.height), 1))
-
-
-def _holds(have: Decoded, needed: Size) -> bool:
-    return have.picture.width >= needed.width and have.picture.height >= needed.height
 
 
 def _check_requests(requests: Sequence[Request]) -> None:

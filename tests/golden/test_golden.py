@@ -13,6 +13,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from eyefirst.geometry import Box, Size
+from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.plan import CropPlan
 from eyefirst.tools.planning import plan_crops
 from tests.golden.make import FOLDER, PHOTOS, RATIOS, photo
@@ -87,3 +88,14 @@ def test_the_same_plan_twice_on_any_number_of_threads(photo_path: Path) -> None:
 def test_the_plan_does_not_depend_on_the_output_size(photo_path: Path) -> None:
     boxes = {plan_crops(photo_path, size).frames["16:9"][0].box for size in ("16:9", (1920, 1080), "160x90", 16 / 9)}
     assert len(boxes) == 1
+
+
+def test_the_plan_does_not_depend_on_what_is_cut(tmp_path: Path) -> None:
+    """A large JPEG is decoded at other sizes for other cuts; the network sees the same pixels each time."""
+    photo("china").resize((2400, 1600)).save(tmp_path / "p.jpg", quality=90)
+    expected = plan_crops(tmp_path / "p.jpg", RATIOS, 2)
+    needs: list[Any] = [all_pixels, Size(600, 400), Size(1200, 800), Size(30, 20)]
+    for need in needs:
+        handler = ImageRequestHandler(tmp_path / "p.jpg", expects=need)
+        handler.picture(need)
+        assert plan_crops(handler, RATIOS, 2) == expected

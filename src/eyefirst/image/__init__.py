@@ -38,7 +38,7 @@ from eyefirst.image.decoding import (
     open_source,
     stored_orientation,
 )
-from eyefirst.image.formats import DEFAULT_PIXEL_LIMIT, checked_size, jpeg_size, kind_of
+from eyefirst.image.formats import DEFAULT_PIXEL_LIMIT, checked_size, jpeg_size, kind_of, reduced
 from eyefirst.image.metadata import KEEP, Keep, Metadata, read_metadata, save_options
 from eyefirst.image.picture import Image
 from eyefirst.image.source import FILE_LIMIT_BYTES, IN_MEMORY, Opened, Source, hash_of_pixels
@@ -69,6 +69,7 @@ __all__ = [
     "open_source",
     "read_metadata",
     "read_once",
+    "reduced",
     "save_options",
     "stored_orientation",
 ]
