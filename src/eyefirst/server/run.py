@@ -23,7 +23,7 @@ from eyefirst.server.settings import Settings
 CONNECTIONS = 1000
 KEEP_ALIVE_SECONDS = 5
 SHUTDOWN_SECONDS = 10
-STARTUP_SECONDS = 60
+STARTUP_SECONDS = 30
 """Time for a process to say that it lives. On a busy machine, imports alone took 9 s; uvicorn's 5 s ended it before."""
 BACKLOG = 2048
 """Connections that the system holds until they are taken."""
