@@ -54,3 +54,19 @@ def test_transparent_pictures_are_shown_too() -> None:
     pixels[20:40, 30:60] = 255
     row = report_row(PillowImage.fromarray(pixels), "alpha.png")
     assert "data:image/jpeg;base64," in report_page([row], title="Album", colormap="viridis")
+
+
+def test_a_large_report_has_its_pictures_beside_it(tmp_path: Path) -> None:
+    row = report_row(PillowImage.fromarray(data.astronaut()[::8, ::8]), "a.png", ["1:1"])
+    write_report([row] * 60, tmp_path / "my report.html", title="Album")
+    page = (tmp_path / "my report.html").read_text()
+    assert len(page) < 200_000
+    assert "data:image" not in page
+    rows = rows_of(page)
+    assert len(rows) == 60
+    for shown in rows:
+        for address in (shown["picture"], *shown["maps"].values()):  # type: ignore[attr-defined]
+            assert (tmp_path / str(address).replace("%20", " ")).is_file()
+    write_report([row] * 2, tmp_path / "small.html", title="Album")
+    assert "data:image" in (tmp_path / "small.html").read_text()
+    assert not (tmp_path / "small_files").exists()

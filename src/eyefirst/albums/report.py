@@ -1,8 +1,8 @@
 """A page that shows, side by side, what was seen in a folder of pictures, with filters.
 
-One HTML file that needs nothing else: pictures, maps and figures are inside it, and it asks no server for
-anything. The maps lie over the pictures as layers of their own, so that the page itself can switch view
-modes and opacity.
+A small report is one HTML file that needs nothing else. A larger one has its pictures and maps as files in a folder
+beside it, and shows them as one scrolls, so that it opens at once. It asks no server for anything. The maps lie over
+the pictures as layers of their own, so that the page itself can switch view modes and opacity.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ import base64
 import html
 import io
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from PIL import Image as PillowImage
 
 from eyefirst.colours import apply_colormap
 from eyefirst.errors import EyefirstError
+from eyefirst.files.ledger import Ledger
 from eyefirst.files.whole import written_whole
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import Box, RatioLike
@@ -30,6 +34,8 @@ from eyefirst.image import Source
 from eyefirst.plan import CropPlan
 from eyefirst.tools.planning import plan_from
 
+INLINE = 40
+"""Up to so many pictures, a report is one file."""
 SHOWN_SIDE = 360
 """The longer side of the pictures on the page, in pixels."""
 DEFAULT_RATIOS = ("1:1", "16:9", "9:16")
@@ -61,7 +67,7 @@ def report_row(
     options: FramingOptions | None = None,
     revision: str | None = None,
 ) -> ReportRow:
-    """Looks at one picture. Raises PictureError."""
+    """Look at one picture. Raises PictureError."""
     handler = handler_of(source)
     seen = handler.look(revision)
     plan = plan_from(handler, ratios, options=options, revision=revision)
@@ -71,22 +77,70 @@ def report_row(
 
 
 def report_page(rows: Sequence[ReportRow], *, title: str, colormap: str = "inferno") -> str:
-    """The page as HTML."""
+    """Return the page as one HTML file, with everything inside."""
+    return _page([_shown(row, colormap) for row in rows], title, colormap)
+
+
+def _page(rows: Sequence[dict[str, Any]], title: str, colormap: str) -> str:
     page = files("eyefirst.albums").joinpath("report.html").read_text(encoding="utf-8")
-    shown = json.dumps([_shown(row, colormap) for row in rows]).replace("<", "\\u003c")
+    shown = json.dumps(rows).replace("<", "\\u003c")
     legend = ", ".join(f"#{bytes(colour).hex()}" for colour in apply_colormap(np.linspace(0, 1, 9)[None], colormap)[0])
     page = page.replace("%TITLE%", html.escape(title)).replace("%LEGEND%", legend)
     return page.replace("%ROWS%", shown)  # last: nothing inside of it is replaced
 
 
-def write_report(rows: Sequence[ReportRow], path: Path, *, title: str, colormap: str = "inferno") -> None:
-    """Writes the page, whole or not at all. Raises OutputError."""
-    page = report_page(rows, title=title, colormap=colormap)
-    with written_whole(path) as out:
-        out.write(page.encode())
+def write_report(rows: Iterable[ReportRow], path: Path, *, title: str, colormap: str = "inferno") -> None:
+    """Write the page, whole or not at all. Raises OutputError."""
+    writer = ReportWriter(path, colormap=colormap)
+    for row in rows:
+        writer.add(row)
+    writer.close(title=title)
 
 
-def _shown(row: ReportRow, colormap: str) -> dict[str, object]:
+class ReportWriter:
+    """A report that grows row by row; only the figures of a row stay in memory once there are many.
+
+    Up to INLINE rows everything is inside the page. With more, pictures and maps are files in the folder
+    `<name>_files` beside it. Raises OutputError.
+    """
+
+    def __init__(self, path: Path, *, colormap: str = "inferno") -> None:
+        self._path, self._colormap = path, colormap
+        self._rows: list[dict[str, Any]] = []
+        self._ledger: Ledger | None = None
+
+    def add(self, row: ReportRow) -> None:
+        """Add a row."""
+        self._rows.append(_shown(row, self._colormap))
+        if self._ledger:
+            self._move_out(len(self._rows))
+        elif len(self._rows) > INLINE:
+            self._ledger = Ledger(self._path.with_name(f"{self._path.stem}_files"))
+            for number in range(1, len(self._rows) + 1):
+                self._move_out(number)
+
+    def _move_out(self, number: int) -> None:
+        """Write the pictures of a row as files, and let the row name them."""
+        row, ledger = self._rows[number - 1], self._ledger
+        if ledger is None or "picture" not in row:
+            return
+        for held, name, file in (
+            (row, "picture", f"{number:06}.jpg"),
+            (row["maps"], "attention", f"{number:06}_attention.png"),
+            (row["maps"], "objectness", f"{number:06}_objectness.png"),
+        ):
+            ledger.write(ledger.folder / file, base64.b64decode(held[name].partition(",")[2]))
+            held[name] = f"{quote(os.fsencode(ledger.folder.name))}/{file}"
+
+    def close(self, *, title: str) -> None:
+        """Write the page."""
+        if self._ledger:
+            self._ledger.close()
+        with written_whole(self._path) as out:
+            out.write(_page(self._rows, title, self._colormap).encode("utf-8", "replace"))
+
+
+def _shown(row: ReportRow, colormap: str) -> dict[str, Any]:
     """What the page's script reads of a row. Boxes are left, top, width, height in shares of the picture."""
     if row.plan is None or row.picture is None or row.attention is None or row.objectness is None:
         return {"name": row.name, "error": str(row.error), "warnings": []}

@@ -31,32 +31,36 @@ def report_pictures(
 ) -> None:
     """Write a page that shows pictures, maps, boxes and crops side by side, with filters.
 
+    With more than 40 pictures, they are files in a folder beside the page, such as report_files.
+
     \b
     Examples:
       eyefirst report album -o report.html
       eyefirst report 'album/*.jpg' --aspect 4:5 --colormap viridis -o report.html
     """
-    from eyefirst.albums.report import DEFAULT_RATIOS, ReportRow, report_row, write_report
+    from eyefirst.albums.report import DEFAULT_RATIOS, ReportRow, ReportWriter, report_row
 
     path = Path(out)
     if path.suffix.lower() not in (".html", ".htm"):
         raise InvalidValueError("the page is HTML", remedy="let the name end in .html", source=out)
     batch = expand(pictures)
-    rows: list[ReportRow] = []
+    writer, count = ReportWriter(path, colormap=colormap.value), 0
 
     def look(picture: Picture) -> Iterable[str]:
+        nonlocal count
+        count += 1
         try:
             row = report_row(picture.source(), picture.name, aspect or DEFAULT_RATIOS, revision=revision or None)
         except Exception as error:
-            rows.append(ReportRow(picture.name, error=as_known(error)))
+            writer.add(ReportRow(picture.name, error=as_known(error)))
             raise
-        rows.append(row)
+        writer.add(row)
         return [as_line(row.to_dict())] if as_json else []
 
     try:
         for_each(batch, look, as_json=as_json)
     finally:
-        if rows:
-            write_report(rows, path, title=title, colormap=colormap.value)
+        if count:
+            writer.close(title=title)
     if not as_json:
         print(path)
