@@ -22,6 +22,9 @@ def read_text(
 ) -> None:
     """Read the text that people look at, most salient first.
 
+    Scripts that can be read: Latin letters, digits, and Chinese. Text in any other script, such as Thai, Arabic or
+    Devanagari, comes out as wrong letters, or not at all.
+
     \b
     Examples:
       eyefirst text photo.jpg
