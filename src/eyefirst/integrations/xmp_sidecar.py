@@ -91,8 +91,8 @@ class Sidecar:
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        warnings = [self.warning] if self.warning else []
-        return {"picture": self.picture, "sidecar": str(self.path), "status": self.status, "warnings": warnings}
+        found: dict[str, object] = {"picture": self.picture, "sidecar": str(self.path), "status": self.status}
+        return found | ({"warning": self.warning} if self.warning else {})
 
 
 def write_sidecar(
