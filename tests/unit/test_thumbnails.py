@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import subprocess
@@ -10,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from typer.testing import CliRunner
 
 from eyefirst.albums.journal import AlbumRow
 from eyefirst.albums.thumbnails import JOURNAL, ThumbnailSettings, make_one, make_thumbnails
 from eyefirst.albums.walk import find_pictures
+from eyefirst.cli import app
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import Box, Size
@@ -177,3 +180,38 @@ def test_a_folder_that_cannot_be_used_is_one_clear_error(album: Path, tmp_path: 
 def test_the_journal_lies_beside_the_thumbnails(album: Path, tmp_path: Path) -> None:
     run(album, tmp_path / "out")
     assert (tmp_path / "out" / JOURNAL).exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--margin", "0.1"],
+        ["--backdrop", "white"],
+        ["--product", "--tightness", "0.5"],
+        ["--product", "--pad", "blur"],
+        ["--product", "--prefer", "faces"],
+        ["--product", "--must-keep", "0,0,1,1"],
+        ["--product", "--backdrop", "transparent", "--format", "jpg"],
+        ["--ratio", "1:1"],
+        ["--width", "100"],
+        ["--jsonl", "--csv"],
+        ["--watch", "--prune"],
+        ["--name", "{stem}.jpg"],
+    ],
+)
+def test_options_without_effect_are_refused(options: list[str], album: Path, tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["thumbnails", str(album), "-o", str(tmp_path / "out"), "-s", "20x20", *options])
+    assert ran.exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_come_as_a_table(album: Path, tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["thumbnails", str(album), "-o", str(tmp_path / "out"), "-s", "20x20", "--csv"])
+    head, *rows = csv.reader(ran.stdout.splitlines())
+    assert head[:4] == ["picture", "status", "seconds", "files"]
+    assert [row[1] for row in rows] == ["failed", "made", "made", "made", "made", "made"]
+    assert all(Path(row[3]).exists() for row in rows[1:])
+
+
+def test_help_shows_no_escapes() -> None:
+    assert "\\b" not in CliRunner().invoke(app, ["thumbnails", "--help"]).stdout

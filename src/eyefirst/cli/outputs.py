@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,8 @@ class Results:
         keep: Keep = "copyright",
     ) -> None:
         self._keep = keep_format
+        self._sources, self._stems = sources, dict[str, str]()
+        self._lock = threading.Lock()
         self._outputs = Outputs(
             out,
             single=single,
@@ -69,6 +72,16 @@ class Results:
             say(f"{handler.name}: {format.name} holds no animation, so the first of {count} frames is kept")
         return format.has_frames
 
+    def _stem_of(self, picture: Named) -> str:
+        """The name of a picture's results; that of an earlier run into this folder, where there was one."""
+        with self._lock:
+            if not self._stems:
+                known = [s for s in self._sources if isinstance(s, Picture) and s.data is None and s.stem]
+                names = self._outputs.names([(s.name, s.stem) for s in known])
+                self._stems = dict(zip((s.name for s in known), names, strict=True)) or {"": ""}
+        given = picture.stem if isinstance(picture, Picture) else Path(picture.name).stem
+        return self._stems.get(picture.name, given)
+
     def write(
         self,
         result: PillowImage | Animation,
@@ -82,7 +95,7 @@ class Results:
         """Write one result of a picture and return its path. Raises OutputError."""
         for warning in handler.warnings:
             say(warning)
-        stem = picture.stem if isinstance(picture, Picture) else Path(picture.name).stem
+        stem = self._stem_of(picture)
         return self._outputs.write(
             result,
             self.format_of(handler),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image as PillowImage
@@ -79,6 +79,10 @@ class Outputs:
     def format_for(self, *, source: str, has_alpha: bool, is_animated: bool, keep: bool = False) -> PictureFormat:
         """Return the format of a result: the one that the user asked for, else the default. See `format_for`."""
         return self._format or format_for(source=source, has_alpha=has_alpha, is_animated=is_animated, keep=keep)
+
+    def names(self, wanted: Sequence[tuple[str, str]]) -> list[str]:
+        """Return the names of the pictures' results that they had before in this folder; see `Ledger.names`."""
+        return [name for _, name in wanted] if self.file else self._ledger_here().names(wanted)
 
     def write(
         self,

@@ -220,3 +220,15 @@ def test_a_kill_at_the_renaming_leaves_nothing_of_unknown_origin(tmp_path: Path)
         assert (tmp_path / "a.bin").exists() == (when == "after")
         ledger.check_free(tmp_path / "a.bin")
         ledger.close()
+
+
+def test_a_picture_keeps_the_name_of_its_results(tmp_path: Path) -> None:
+    for name in ("x.jpg", "x.png"):
+        (tmp_path / name).touch()
+    outputs = Outputs(tmp_path / "out")
+    assert outputs.names([(str(tmp_path / "x.jpg"), "x")]) == ["x"]
+    both = [(str(tmp_path / "x.jpg"), "x-jpg"), (str(tmp_path / "x.png"), "x-png")]
+    assert outputs.names(both) == ["x", "x-png"]
+    (tmp_path / "x.jpg").unlink()
+    (tmp_path / "x.gif").touch()
+    assert outputs.names([(str(tmp_path / "x.gif"), "x")]) == ["x"], "a name goes over when its picture is gone"
