@@ -63,7 +63,7 @@ def expand(arguments: Sequence[str], *, walk: bool = True, outside: str | None =
     from eyefirst.albums.walk import find_pictures, is_glob, matches_of  # late: it brings decoders along
 
     named = [a for a in dict.fromkeys(arguments) if a != STDIN and (walk or not os.path.isdir(a))]
-    tasks = {task.source: task for task in find_pictures(named, outside=outside, say=say)}
+    tasks = {task.source: task for task in find_pictures(named, outside=outside, say=_say_of_walk)}
     every, found = list(tasks), list[Picture]()
     for argument in dict.fromkeys(arguments):
         if argument == STDIN:
@@ -82,6 +82,12 @@ def expand(arguments: Sequence[str], *, walk: bool = True, outside: str | None =
         elif not walk and os.path.isdir(argument):
             found.append(Picture(argument))
     return found
+
+
+def _say_of_walk(text: str) -> None:
+    """Say what a walk leaves out. That a folder holds nothing is said by the folder's own row."""
+    if "holds no pictures" not in text:
+        say(text)
 
 
 def _standard_input() -> bytes:

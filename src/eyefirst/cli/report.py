@@ -22,7 +22,13 @@ def report_pictures(
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE.html", help="The page to write.")],
     aspect: Annotated[
         list[str] | None,
-        typer.Option("--aspect", "-a", metavar="RATIO", help="Shown cut to this; may be repeated. [1:1, 16:9, 9:16]"),
+        typer.Option(
+            "--ratio",
+            "-a",
+            "--aspect",
+            metavar="RATIO",
+            help="Ratio of the crops shown. Repeat for more. [1:1, 16:9, 9:16]",
+        ),
     ] = None,
     title: Annotated[str, typer.Option(help="Of the page.")] = "Where the eye goes first",
     colormap: Annotated[Colormap, typer.Option(help="Of the maps.")] = Colormap.INFERNO,
@@ -36,7 +42,7 @@ def report_pictures(
     \b
     Examples:
       eyefirst report album -o report.html
-      eyefirst report 'album/*.jpg' --aspect 4:5 --colormap viridis -o report.html
+      eyefirst report 'album/*.jpg' --ratio 4:5 --colormap viridis -o report.html
     """
     from eyefirst.albums.report import DEFAULT_RATIOS, ReportRow, ReportWriter, report_row
 

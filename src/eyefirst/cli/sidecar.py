@@ -23,7 +23,13 @@ def write_sidecars(
     *,
     aspect: Annotated[
         list[str] | None,
-        typer.Option("--aspect", "-a", metavar="W:H", help="A recommended crop; repeatable. [1:1, 16:9, 9:16]"),
+        typer.Option(
+            "--ratio",
+            "-a",
+            "--aspect",
+            metavar="W:H",
+            help="Ratio of a recommended crop. Repeat for more. [1:1, 16:9, 9:16]",
+        ),
     ] = None,
     short_name: Annotated[
         bool, typer.Option("--short-name", help="photo.xmp, as Adobe names it, instead of photo.jpg.xmp.")
@@ -39,7 +45,7 @@ def write_sidecars(
     \b
     Examples:
       eyefirst sidecar photo.jpg
-      eyefirst sidecar album --aspect 4:5 --aspect 1:1
+      eyefirst sidecar album --ratio 4:5 --ratio 1:1
       eyefirst sidecar photo.jpg --short-name --json
     """
     from eyefirst.geometry import AspectRatio

@@ -23,7 +23,7 @@ def sign_addresses(
         list[str], typer.Argument(metavar="PATHS", help="Below the service's root; or addresses of an allowed origin.")
     ],
     *,
-    aspect: Annotated[str, typer.Option("--aspect", "-a", metavar="W:H", help="16:9, 1.5 ...")] = "",
+    aspect: Annotated[str, typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="16:9, 1.5 ...")] = "",
     size: FitSize = "",
     must_keep: Annotated[list[str] | None, typer.Option(metavar="L,T,R,B", help="As in `eyefirst crop`.")] = None,
     avoid: Annotated[list[str] | None, typer.Option(metavar="L,T,R,B", help="As in `eyefirst crop`.")] = None,

@@ -13,6 +13,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ class Ledger:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.file, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
             try:
-                self._db.execute("PRAGMA journal_mode = WAL")
+                self._set_wal()
                 self._db.execute("PRAGMA synchronous = NORMAL")
                 if self._version() < VERSION:
                     with self.transaction():
@@ -82,6 +83,18 @@ class Ledger:
             except BaseException:
                 self._db.close()
                 raise
+
+    def _set_wal(self) -> None:
+        """Set the journal mode; SQLite does not wait by itself while another connection sets it."""
+        until = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
 
     def _version(self) -> int:
         """Return the version of the tables. Raises OutputError for a newer one."""
