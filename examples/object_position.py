@@ -33,7 +33,7 @@ FIGURE = (
 
 
 def main(photo: Path, out: Path) -> None:
-    plan = eyefirst.plan_crops(photo, RATIOS)
+    plan = eyefirst.plan_crops(photo, RATIOS, fit="largest")  # as `object-fit: cover` cuts
     source = html.escape(Path(os.path.relpath(photo, out.parent)).as_posix(), quote=True)
     figures = [
         FIGURE.format(

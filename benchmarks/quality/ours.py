@@ -72,7 +72,7 @@ class Eyefirst:
 
     def frames(self, picture: Image.Image, ratios: Sequence[Fraction]) -> list[PixelBox]:
         texts = [f"{r.numerator}:{r.denominator}" for r in ratios]
-        plan = self.package.plan_crops(picture, texts)
+        plan = self.package.plan_crops(picture, texts, fit="largest")
         return [plan.frames[text][0].box for text in texts]
 
     def anchor(self, picture: Image.Image, placement: Placement) -> Point:

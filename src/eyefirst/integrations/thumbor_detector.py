@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from PIL import Image as PillowImage
 
 from eyefirst.errors import MissingExtraError, UnsupportedPictureError
+from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio, PixelBox, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.tools.planning import anchor_from, plan_from
@@ -65,7 +66,7 @@ class Detector(BaseDetector):
             picture = picture.crop((part.left, part.top, part.right, part.bottom))
         handler = ImageRequestHandler(_reduced(picture), orientation=1)  # upright if Thumbor made it so
         if wanted and wanted.ratio:
-            plan = plan_from(handler, wanted.ratio)
+            plan = plan_from(handler, wanted.ratio, options=FramingOptions(fit="largest"))  # as Thumbor cuts
             place = plan.frames[wanted.ratio][0].box.normalized(plan.size).center
             box = plan.attention_box
         else:
