@@ -186,11 +186,8 @@ def crop_pictures(
         written: list[str] = []
         if results:
             animated = results.is_animated(handler)
-            for one in crops_of(plan, handler, size=order.size, enlarge=order.enlarge, animated=animated):
-                if one.enlarged > 1:
-                    say(f"{picture.name}: {one.ratio}: enlarged {one.enlarged:.1f} times; --no-enlarge avoids it")
-                label = str(one.ratio).replace(":", "x")
-                written.append(results.write(one.picture, handler, picture, one.label, ratio=label, rank=one.rank))
+            crops = crops_of(plan, handler, size=order.size, enlarge=order.enlarge, animated=animated)
+            written = results.write_crops(crops, handler, picture)
             for ratio, frames in plan.frames.items():
                 for warning in dict.fromkeys(w for frame in frames for w in frame.warnings):
                     say(f"{picture.name}: {ratio}: {warning}")

@@ -6,11 +6,13 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL.Image import Image as PillowImage
 
 from eyefirst.cli.batch import STDIN, Named, Picture
 from eyefirst.cli.guard import refuse, say
+from eyefirst.cut import Crop
 from eyefirst.files.formats import PictureFormat
 from eyefirst.files.outputs import Outputs
 from eyefirst.handler import ImageRequestHandler
@@ -106,6 +108,16 @@ class Results:
             source_ext=os.path.splitext(picture.name)[1].lstrip("."),
             metadata=read_metadata(handler.opened),
         )
+
+    def write_crops(self, crops: Sequence[Crop[Any]], handler: ImageRequestHandler, picture: Named) -> list[str]:
+        """Write every crop of a picture, and say which are enlarged; return the paths. Raises OutputError."""
+        written = []
+        for one in crops:
+            if one.enlarged > 1:
+                say(f"{picture.name}: {one.ratio}: enlarged {one.enlarged:.1f} times; --no-enlarge avoids it")
+            ratio = str(one.ratio).replace(":", "x")
+            written.append(self.write(one.picture, handler, picture, one.label, ratio=ratio, rank=one.rank))
+        return written
 
 
 def drawings(

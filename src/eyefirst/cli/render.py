@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_known, as_line, guarded, say
+from eyefirst.cli.guard import as_known, as_line, guarded
 from eyefirst.cli.options import (
     AsJson,
     Background,
@@ -115,13 +115,8 @@ def render_plans(
         if source in NAMELESS:
             raise InvalidPlanError("the plan names no file", remedy="add --picture FILE", source=source)
         handler = planned_handler(plan, source, size=room)
-        written = []
-        for one in crops_of(plan, handler, size=room, enlarge=not no_enlarge, animated=results.is_animated(handler)):
-            if one.enlarged > 1:
-                say(f"{row.name}: {one.ratio}: enlarged {one.enlarged:.1f} times; --no-enlarge avoids it")
-            label = str(one.ratio).replace(":", "x")
-            item = Picture(row.name, stem=stems[id(row)])
-            written.append(results.write(one.picture, handler, item, one.label, ratio=label, rank=one.rank))
+        crops = crops_of(plan, handler, size=room, enlarge=not no_enlarge, animated=results.is_animated(handler))
+        written = results.write_crops(crops, handler, Picture(row.name, stem=stems[id(row)]))
         return [as_line({"picture": row.name, "files": written})] if as_json else written
 
     for_each(rows, cut, as_json=as_json, workers=workers or os.cpu_count() or 1)

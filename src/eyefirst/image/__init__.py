@@ -68,7 +68,6 @@ __all__ = [
     "matches",
     "open_source",
     "read_metadata",
-    "read_once",
     "reduced",
     "save_options",
     "stored_orientation",
@@ -120,10 +119,3 @@ def load_picture(
     picture = decode(source, orientation=orientation, pixel_limit=pixel_limit).picture.copy()
     picture.info = {}  # the old profile must not be saved with the new colours
     return picture
-
-
-def read_once(source: Source) -> Source:
-    """Return the source itself, or an `Opened` one for a file object, so that it can be decoded more than once."""
-    if hasattr(source, "read") and not isinstance(source, PIL.Image.Image):
-        return open_source(source)
-    return source

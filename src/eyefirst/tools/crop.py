@@ -238,10 +238,16 @@ def render_animation(
 
 
 def planned_handler(
-    plan: CropPlan, source: Source, *, size: SizeLike | None = None, pixel_limit: int = DEFAULT_PIXEL_LIMIT
+    plan: CropPlan,
+    source: Source,
+    *,
+    size: SizeLike | None = None,
+    orientation: int | None = None,
+    pixel_limit: int = DEFAULT_PIXEL_LIMIT,
 ) -> ImageRequestHandler:
-    """Return a handler for a planned picture, whose one decode has the pixels that the frames need."""
-    return ImageRequestHandler(source, pixel_limit=pixel_limit, expects=pixels_needed(plan, size) or all_pixels)
+    """Return a handler for a planned picture, which expects the cut that the frames need."""
+    expects = pixels_needed(plan, size) or all_pixels
+    return ImageRequestHandler(source, orientation=orientation, pixel_limit=pixel_limit, expects=expects)
 
 
 def check_planned(plan: CropPlan, handler: ImageRequestHandler) -> None:
@@ -274,8 +280,7 @@ def _planned(
         )
     if isinstance(source, ImageRequestHandler):
         return source
-    expects = pixels_needed(plan, size) or all_pixels
-    return ImageRequestHandler(source, orientation=orientation, pixel_limit=pixel_limit, expects=expects)
+    return planned_handler(plan, source, size=size, orientation=orientation, pixel_limit=pixel_limit)
 
 
 def _by_ratio(made: Sequence[Crop[Any]]) -> ByRatio[Any]:
