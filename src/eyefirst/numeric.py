@@ -17,6 +17,8 @@ def is_number(value: object) -> TypeGuard[float]:
 
 def as_whole(value: object) -> int | None:
     """Return a whole number of any type (int or numpy's, but no bool) as an int; None for anything else."""
+    if type(value) is int:
+        return value
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         return None
     try:

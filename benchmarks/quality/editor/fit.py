@@ -94,7 +94,7 @@ def terms_at(content: Content, case: Case, starts: Values) -> Values:
     """The terms of windows of the largest size, (m, terms)."""
     across, down = case.spans(starts)
     wide, high = (case.length, 1.0) if case.axis == 0 else (1.0, case.length)
-    found = grid_terms(content, across, down, room_for(content, wide, high), replace(WEIGHTS, end_kept=1.0))
+    found = grid_terms(content, across, down, room_for(content, wide, high))
     columns = [np.broadcast_to(found.get(name, 0.0), (len(down.starts), len(across.starts))).ravel() for name in TERMS]
     return np.stack(columns, 1)
 
@@ -183,7 +183,7 @@ def _votes(looks: Sequence[Look], contents: dict[int, Content]) -> Votes:
 def _terms_of_box(content: Content, box: Box) -> Values:
     across = Spans(np.array([box.left]), np.array([box.right]))
     down = Spans(np.array([box.top]), np.array([box.bottom]))
-    found = grid_terms(content, across, down, room_for(content, box.width, box.height), replace(WEIGHTS, end_kept=1.0))
+    found = grid_terms(content, across, down, room_for(content, box.width, box.height))
     return np.array([float(np.ravel(found[name])[0]) if name in found else 0.0 for name in TERMS])
 
 

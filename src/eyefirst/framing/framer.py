@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Literal
 
@@ -18,8 +19,7 @@ from eyefirst.framing.search import (
     ANCHOR_LENGTHS,
     BREATHING_SCALES,
     Places,
-    all_places,
-    best_place,
+    Search,
     fits_of,
     of_width,
 )
@@ -34,14 +34,32 @@ NEAR_COPY_IOU = 0.8
 """Frames that overlap by more than this are copies of one another."""
 ANCHOR_PLACES = 33
 """Points tried along each axis."""
-SECOND_LOOK = 0.25
+SECOND_LOOK = 0.15
 """A frame that is judged more severely than this is looked for again."""
+CUT_PRICE = 0.12
+"""What severity 1 costs, as a share of the attention kept."""
+SPOILED_PRICE, SPOILED_POWER = 0.25, 6
+"""What a frame costs beside that if it is spoiled, by a power of its severity: a sliced face, not a touched edge."""
 SPARED = 0.15
-"""How much milder the judgement of another frame has to be."""
-CUT_PRICE = 0.15
-"""What severity 1 costs, as a share of the attention kept; by its square, so that small faults cost little."""
+"""How much milder the judgement of a smaller frame has to be."""
+BREATH = 0.5
+"""A smaller frame keeps less by its size alone; it is forgiven so much, as a power of its scale."""
 DIFFERENT_CHOICES = 6
 """How many of the best places of one size are looked at for an alternative that keeps something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A frame that may win. severity: an editor's judgement, 0..1. worth: the attention kept, less the price of that."""
+
+    box: PixelBox
+    score: float
+    severity: float
+    worth: float
+
+
+def _worth(candidate: Candidate) -> float:
+    return candidate.worth
 
 
 class Framer:
@@ -120,8 +138,11 @@ class Framer:
 
     def salient_box(self) -> Box:
         """What a tight frame has to hold: must-keep boxes, else the subjects, else the attention box; with margin."""
+        return self._salient().expanded(self.options.margin)
+
+    def _salient(self) -> Box:
         boxes = list(self.options.must_keep) or [o.box for o in self.objects] or [attention_box(self._attention)]
-        return reduce(Box.union, boxes).expanded(self.options.margin)
+        return reduce(Box.union, boxes)
 
     @cached_property
     def _tables(self) -> list[Array]:
@@ -145,37 +166,47 @@ class Framer:
         return of_width(largest.width + (tight - largest.width) * self.options.tightness, ratio, largest)
 
     def _best(self, ratio: AspectRatio, size: Size) -> tuple[Frame, Places]:
-        """The frame with the best score; or, where an editor would stop at it, one found by a stricter search.
+        """The frame with the best score; or, where an editor would stop at it, a better one if there is any."""
+        search = self._search(size)
+        best = self._candidate(search, self.weights)
+        if best.severity >= SECOND_LOOK:
+            best = self._second_look(ratio, search, best)
+        return self.frame(best.box, score=best.score), search.places
 
-        That search makes cuts dearer, and may look at slightly smaller frames. What it finds wins if it keeps enough
-        for what it spares: of two frames the better one keeps more attention, less the price of its faults.
+    def _search(self, size: Size) -> Search:
+        """A search among frames of a size; a frame that is to be tight holds the salient box if it can."""
+        options = self.options
+        if options.tightness > 0:
+            box = self._salient()
+            if box.width <= size.width / self.size.width and box.height <= size.height / self.size.height:
+                options = replace(options, must_keep=(*options.must_keep, box))
+        return Search(self._content, self.size, size, fits_of(self._content, self.size, size), options)
+
+    def _second_look(self, ratio: AspectRatio, search: Search, first: Candidate) -> Candidate:
+        """Of the frames that stricter searches find the one that is worth most; `first` is worth something too.
+
+        A stricter search makes cuts dearer, and may look at slightly smaller frames.
         """
-        fits = fits_of(self._content, self.size, size)
-        left, top, score, places = best_place(self._content, self.size, size, fits, self.options, self.weights)
-        box = self._pixel_box(left, top, size)
-        severity, value = self._judged(box)
-        if severity >= SECOND_LOOK:
-            tries = [(1.0, factor) for factor in STRICTER]
-            if self.options.fit == "breathe":
-                tries += [(scale, STRICTER[-1]) for scale in BREATHING_SCALES]
-            for scale, factor in tries:
-                other = size if scale == 1 else of_width(size.width * scale, ratio, size)
-                if (scale < 1 and other == size) or min(other.width, other.height) < 2:
-                    continue
-                strict = stricter(self.weights, factor)
-                left, top, tried, _ = best_place(self._content, self.size, other, fits, self.options, strict)
-                candidate = self._pixel_box(left, top, other)
-                found, worth = self._judged(candidate)
-                if found < severity - SPARED and worth > value:
-                    box, score, value = candidate, tried, worth
-        return self.frame(box, score=score), places
+        best = max([first, *(self._candidate(search, stricter(self.weights, f)) for f in STRICTER)], key=_worth)
+        if self.options.fit == "breathe" and best.severity >= PASSES:
+            for scale in BREATHING_SCALES:
+                smaller = of_width(search.size.width * scale, ratio, search.size)
+                if smaller != search.size and min(smaller.width, smaller.height) >= 2:
+                    other = replace(search, size=smaller)
+                    candidate = self._candidate(other, stricter(self.weights, STRICTER[-1]), scale)
+                    if candidate.severity < best.severity - SPARED:
+                        best = max(best, candidate, key=_worth)
+        return best
 
-    def _judged(self, box: PixelBox) -> tuple[float, float]:
-        """How severely an editor would judge a frame, 0..1, and the attention it keeps less the price of that."""
+    def _candidate(self, search: Search, weights: Weights, scale: float = 1.0) -> Candidate:
+        """The best frame of a search, judged. scale: its size beside the largest."""
+        left, top, score = search.best(weights)
+        box = self._pixel_box(left, top, search.size)
         share = box.normalized(self.size)
         kept, *kept_objects = self._inside(share)
         severity = severity_of(findings(self._content, share, kept, kept_objects, self.options))
-        return severity, kept * (1 - CUT_PRICE * severity**2)
+        worth = kept / scale**BREATH * (1 - CUT_PRICE * severity - SPOILED_PRICE * severity**SPOILED_POWER)
+        return Candidate(box, score, severity, worth)
 
     def _others(self, ratio: AspectRatio, size: Size, first: Frame, places: Places, count: int) -> tuple[Frame, ...]:
         """Frames that keep something else than those before them; then any that are no near-copies."""
@@ -186,7 +217,7 @@ class Framer:
         for scale in ALTERNATIVE_SCALES:
             if scale != 1:
                 scaled = of_width(size.width * scale, ratio, size)
-                places = all_places(self._content, self.size, scaled, fits, self.options, self.weights)
+                places = Search(self._content, self.size, scaled, fits, self.options).places
             for frame in self._distinct(places):
                 if any(_iou(frame.box, other.box) > NEAR_COPY_IOU for other in chosen):
                     continue
@@ -210,7 +241,7 @@ class Framer:
     def _distinct(self, places: Places) -> Iterator[Frame]:
         """The best frames of one size that are no near-copies, best first."""
         left, top = (v.ravel() for v in np.meshgrid(places.left, places.top))
-        score = places.score.ravel()
+        score = places.score(self.weights).ravel()
         order = np.argsort(-score, kind="stable")
         for _ in range(DIFFERENT_CHOICES):
             if not len(order):
@@ -231,9 +262,9 @@ class Framer:
     def _portrait(self, ratio: AspectRatio, largest: Size) -> tuple[Frame, Places]:
         assert self.options.portrait
         places = portrait_places(
-            self._content, self.size, ratio, largest, self.faces, self.options, self.options.portrait, self.weights
+            self._content, self.size, ratio, largest, self.faces, self.options, self.options.portrait
         )
-        left, top, score = places.best()
+        left, top, score = places.best(self.weights)
         return self.frame(self._pixel_box(left, top, places.size), score=score), places
 
     def _pixel_box(self, left: float, top: float, size: Size) -> PixelBox:
@@ -244,8 +275,7 @@ class Framer:
     def _padded(self, size: Size) -> Frame:
         """A frame larger than the picture: as much of the picture as it can show, and padding round it."""
         inner = Size(min(size.width, self.size.width), min(size.height, self.size.height))
-        fits = fits_of(self._content, self.size, inner)
-        left, top, score, _ = best_place(self._content, self.size, inner, fits, self.options, self.weights)
+        left, top, score = self._search(inner).best(self.weights)
         box = self._pixel_box(left, top, inner)
         x, y = size.width - inner.width, size.height - inner.height
         return self.frame(box, score=score, padding=Padding(x // 2, y // 2, x - x // 2, y - y // 2))

@@ -14,8 +14,8 @@ import numpy as np
 
 from eyefirst.framing.content import Array, Content, FaceLike
 from eyefirst.framing.options import FramingOptions, Portrait
-from eyefirst.framing.score import WEIGHTS, Spans, Weights, room_for, score_grid
-from eyefirst.framing.search import Places, of_width
+from eyefirst.framing.score import Spans, grid_terms, room_for
+from eyefirst.framing.search import Places, constraints, of_width
 from eyefirst.geometry import AspectRatio, Box, Size
 
 EYES = 0.42
@@ -78,21 +78,15 @@ def portrait_places(
     faces: Sequence[FaceLike],
     options: FramingOptions,
     portrait: Portrait,
-    weights: Weights = WEIGHTS,
 ) -> Places:
-    """Frames at and near the portrait's place, with their score."""
+    """Frames at and near the portrait's place."""
     size, box = portrait_box(main_face(faces, content).box, picture, ratio, largest, portrait)
     left = _near(box.left, box.width)
     top = _near(box.top, box.height)
     across, down = Spans(left, np.minimum(left + box.width, 1)), Spans(top, np.minimum(top + box.height, 1))
-    score = score_grid(content, across, down, room_for(content, box.width, box.height), weights)
-    score = score - DISTANCE_COST * ((left - box.left) / box.width) ** 2
-    score = score - DISTANCE_COST * (((top - box.top) / box.height) ** 2)[:, np.newaxis]
-    for kept in options.must_keep:
-        width = np.clip(np.minimum(across.stops, kept.right) - np.maximum(across.starts, kept.left), 0, None)
-        height = np.clip(np.minimum(down.stops, kept.bottom) - np.maximum(down.starts, kept.top), 0, None)
-        score = score + 100 * height[:, np.newaxis] * width / kept.area
-    return Places(size, left, top, score)
+    terms = grid_terms(content, across, down, room_for(content, box.width, box.height))
+    distance = ((left - box.left) / box.width) ** 2 + ((top - box.top) / box.height)[:, np.newaxis] ** 2
+    return Places(size, left, top, terms, constraints(options, across, down) - DISTANCE_COST * distance)
 
 
 def _near(place: float, length: float) -> Array:

@@ -11,6 +11,7 @@ and brittle (Yee, Tantipongpipat and Mishra, CSCW 2021).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Literal
@@ -194,45 +195,38 @@ def _bands(
 def score_along(content: Content, axis: Axis, spans: Spans, weights: Weights = WEIGHTS) -> Array:
     """Score of windows that slide along one axis and fill the other, (m,); they may differ in length."""
     wide, high = (spans.lengths, 1.0) if axis == 0 else (1.0, spans.lengths)
-    terms = terms_of(content, whole_band(content, axis), spans, room_for(content, wide, high), weights)
+    terms = terms_of(content, whole_band(content, axis), spans, room_for(content, wide, high))
     return total(terms, weights)[0]
 
 
-def score_grid(content: Content, across: Spans, down: Spans, fits: Array, weights: Weights = WEIGHTS) -> Array:
-    """Score of windows of one size at every place across with every place down, (down, across).
+def grid_terms(content: Content, across: Spans, down: Spans, fits: Array) -> dict[str, Array]:
+    """Every term before its weight, of windows of one size at every place across with every place down.
 
-    fits: whether each thing can be whole in a frame of the largest size, 0..1: see `room_for`.
+    fits: whether each thing can be whole in a frame of the largest size, 0..1: see `room_for`. Each term is
+    (down, across).
     """
-    return total(grid_terms(content, across, down, fits, weights), weights)
-
-
-def grid_terms(
-    content: Content, across: Spans, down: Spans, fits: Array, weights: Weights = WEIGHTS
-) -> dict[str, Array]:
-    """Every term before its weight, (down, across) each; see `score_grid`."""
     if down.is_whole:
-        return terms_of(content, whole_band(content, 0), across, fits, weights)
+        return terms_of(content, whole_band(content, 0), across, fits)
     if across.is_whole:
-        return {n: t.T for n, t in terms_of(content, whole_band(content, 1), down, fits, weights).items()}
+        return {n: t.T for n, t in terms_of(content, whole_band(content, 1), down, fits).items()}
     if len(across.starts) >= len(down.starts):
-        terms = terms_of(content, bands_between(content, 0, down), across, fits, weights)
+        terms = terms_of(content, bands_between(content, 0, down), across, fits)
         other = {n: t.T for n, t in _own_terms(bands_between(content, 1, across), down).items()}
     else:
-        bands = bands_between(content, 1, across)
-        terms = {n: t.T for n, t in terms_of(content, bands, down, fits, weights).items()}
+        terms = {n: t.T for n, t in terms_of(content, bands_between(content, 1, across), down, fits).items()}
         other = _own_terms(bands_between(content, 0, down), across)
     return terms | {n: terms.get(n, 0.0) + t for n, t in other.items() if n != "kept"}
 
 
-def terms_of(content: Content, bands: Bands, spans: Spans, fits: Array, weights: Weights = WEIGHTS) -> dict[str, Array]:
+def terms_of(content: Content, bands: Bands, spans: Spans, fits: Array) -> dict[str, Array]:
     """Every term of every band's windows along an axis, before its weight, (n, m) each."""
     terms = _own_terms(bands, spans)
     if content.things:
-        terms |= _thing_terms(content, bands, spans, fits, weights)
+        terms |= _thing_terms(content, bands, spans, fits)
     return terms
 
 
-def total(terms: dict[str, Array], weights: Weights = WEIGHTS) -> Array:
+def total(terms: Mapping[str, Array], weights: Weights = WEIGHTS) -> Array:
     """The weighted sum, rounded so that the last bits of a sum do not decide between two places."""
     score: Array | float = 0.0
     for name, value in terms.items():
@@ -319,7 +313,7 @@ def _at_edges(profiles: Array, edges: Array) -> Array:
 # --- terms of things: whole or out
 
 
-def _thing_terms(content: Content, bands: Bands, spans: Spans, fits: Array, weights: Weights) -> dict[str, Array]:
+def _thing_terms(content: Content, bands: Bands, spans: Spans, fits: Array) -> dict[str, Array]:
     axis = bands.axis
     shares = _inside(content.boxes[:, axis, np.newaxis], content.boxes[:, axis + 2, np.newaxis], spans)[:, np.newaxis]
     clear = _clearance(content, axis, spans)[:, np.newaxis]
@@ -350,7 +344,7 @@ def _thing_terms(content: Content, bands: Bands, spans: Spans, fits: Array, weig
         if part.stop > part.start:
             found[f"{kind}_whole"] = whole[part].sum(0)
             found[f"{kind}_cut"] = -cut[part].sum(0)
-    if weights.end_kept and (fits < 1).any():
+    if (fits < 1).any():
         low, high, worth = np.moveaxis(content.ends[axis], -1, 0)[..., np.newaxis]
         ends = (
             _clipped((np.minimum(high, spans.stops) - np.maximum(low, spans.starts)) / (high - low), 0, 1) * worth

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from eyefirst.framing.content import Array, Content
 from eyefirst.framing.options import FramingOptions
-from eyefirst.framing.score import WEIGHTS, Spans, Weights, room_for, score_grid
+from eyefirst.framing.score import WEIGHTS, Spans, Weights, grid_terms, room_for, total
 from eyefirst.geometry import AspectRatio, Box, Size
 
 MUST_KEEP_WEIGHT = 100.0
 AVOID_WEIGHT = 10.0
-FINE, COARSE = 136, 68
+FINE, COARSE = 136, 34
 """Places along a side of the picture: for frames that slide along one axis, and for frames that move both ways."""
-REFINED = 4
+REFINED = 8
 """The best place of the coarse lattice is tried again between its neighbours, so many times as fine."""
 BREATHING_SCALES = (0.925, 0.85)
 """Sizes of smaller frames beside the largest."""
@@ -26,51 +27,85 @@ ANCHOR_LENGTHS = tuple(round(0.25 + 0.05 * i, 2) for i in range(14))
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Frames of one size: left (m,) and top (n,) in shares of the picture, score (n, m)."""
+    """Frames of one size at every place of a lattice, and what is known of each.
+
+    left (m,), top (n,): in shares of the picture. terms: of the score, before their weights, (n, m) each; they are
+    computed once and weighed as often as wanted. added: to every score, (n, m), such as for must-keep boxes.
+    """
 
     size: Size
     left: Array
     top: Array
-    score: Array
+    terms: Mapping[str, Array]
+    added: Array | float = 0.0
 
-    def best(self) -> tuple[float, float, float]:
+    def score(self, weights: Weights) -> Array:
+        """The score of every place, (n, m)."""
+        return np.asarray(total(self.terms, weights) + self.added)
+
+    def best(self, weights: Weights) -> tuple[float, float, float]:
         """Left, top and score of the best; of equals the first."""
-        row, column = divmod(int(self.score.argmax()), self.score.shape[1])
-        return float(self.left[column]), float(self.top[row]), float(self.score[row, column])
+        score = self.score(weights)
+        row, column = divmod(int(score.argmax()), score.shape[1])
+        return float(self.left[column]), float(self.top[row]), float(score[row, column])
 
 
-def all_places(
-    content: Content, picture: Size, size: Size, fits: Array, options: FramingOptions, weights: Weights = WEIGHTS
-) -> Places:
-    """The score of every frame of a size."""
-    wide, high = size.width / picture.width, size.height / picture.height
-    step = COARSE if min(1 - wide, 1 - high) > 1 / COARSE else FINE
-    constraints = (*options.must_keep, *options.avoid)
-    left = starts_of(wide, step, [e for b in constraints for e in (b.left, b.right)])
-    top = starts_of(high, step, [e for b in constraints for e in (b.top, b.bottom)])
-    return _scored(content, size, left, top, (wide, high), fits, options, weights)
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Everything that a search for the best frame of one size needs, but for the weights.
+
+    picture, size: in pixels. fits: for each thing whether a frame can hold it, see `room_for`.
+    """
+
+    content: Content
+    picture: Size
+    size: Size
+    fits: Array
+    options: FramingOptions
+
+    @cached_property
+    def places(self) -> Places:
+        """Every frame of the lattice."""
+        step = COARSE if min(1 - self._wide, 1 - self._high) > 1 / COARSE else FINE
+        constraints = (*self.options.must_keep, *self.options.avoid)
+        left = starts_of(self._wide, step, [e for b in constraints for e in (b.left, b.right)])
+        top = starts_of(self._high, step, [e for b in constraints for e in (b.top, b.bottom)])
+        return self._at(left, top)
+
+    def best(self, weights: Weights = WEIGHTS) -> tuple[float, float, float]:
+        """Left, top and score of the best frame, found on the lattice and then between its places."""
+        places = self.places
+        best = places.best(weights)
+        if len(places.left) == 1 or len(places.top) == 1:
+            return best
+        finer = self._at(_between(places.left, best[0]), _between(places.top, best[1])).best(weights)
+        return finer if finer[2] > best[2] else best
+
+    @property
+    def _wide(self) -> float:
+        return self.size.width / self.picture.width
+
+    @property
+    def _high(self) -> float:
+        return self.size.height / self.picture.height
+
+    def _at(self, left: Array, top: Array) -> Places:
+        across = Spans(left, np.minimum(left + self._wide, 1.0))
+        down = Spans(top, np.minimum(top + self._high, 1.0))
+        added = constraints(self.options, across, down)
+        return Places(self.size, left, top, grid_terms(self.content, across, down, self.fits), added)
 
 
-def best_place(
-    content: Content, picture: Size, size: Size, fits: Array, options: FramingOptions, weights: Weights = WEIGHTS
-) -> tuple[float, float, float, Places]:
-    """Left, top and score of the best frame of a size, found on the lattice and then between its places."""
-    places = all_places(content, picture, size, fits, options, weights)
-    left, top, score = places.best()
-    if len(places.left) == 1 or len(places.top) == 1:
-        return left, top, score, places
-    finer = _scored(
-        content,
-        size,
-        _between(places.left, left),
-        _between(places.top, top),
-        (size.width / picture.width, size.height / picture.height),
-        fits,
-        options,
-        weights,
-    )
-    finer_left, finer_top, finer_score = finer.best()
-    return (finer_left, finer_top, finer_score, places) if finer_score > score else (left, top, score, places)
+def constraints(options: FramingOptions, across: Spans, down: Spans) -> Array | float:
+    """What must-keep and avoid boxes add to the score of frames at every place across with every place down."""
+    added: Array | float = 0.0
+    for box in options.must_keep:
+        added = added + MUST_KEEP_WEIGHT * _cover(box, across, down)
+        if options.margin > 0:
+            added = added + _cover(box.expanded(options.margin), across, down)
+    for box in options.avoid:
+        added = added - AVOID_WEIGHT * _cover(box, across, down)
+    return added
 
 
 def fits_of(content: Content, picture: Size, size: Size) -> Array:
@@ -83,28 +118,6 @@ def of_width(width: float, ratio: AspectRatio, most: Size | None = None) -> Size
     wide = max(int(np.floor(width + 0.5)), 1)
     high = max(int(np.floor(width / float(ratio) + 0.5)), 1)
     return Size(min(wide, most.width), min(high, most.height)) if most else Size(wide, high)
-
-
-def _scored(
-    content: Content,
-    size: Size,
-    left: Array,
-    top: Array,
-    share: tuple[float, float],
-    fits: Array,
-    options: FramingOptions,
-    weights: Weights,
-) -> Places:
-    wide, high = share
-    across = Spans(left, np.minimum(left + wide, 1.0))
-    down = Spans(top, np.minimum(top + high, 1.0))
-    score = score_grid(content, across, down, fits, weights)
-    for boxes, weight in ((options.must_keep, MUST_KEEP_WEIGHT), (options.avoid, -AVOID_WEIGHT)):
-        for box in boxes:
-            score = score + weight * _cover(box, across, down)
-            if weight > 0 and options.margin > 0:
-                score = score + _cover(box.expanded(options.margin), across, down)
-    return Places(size, left, top, score)
 
 
 def starts_of(length: float, step: int, edges: Sequence[float] = ()) -> Array:
