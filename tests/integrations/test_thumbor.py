@@ -140,6 +140,20 @@ def test_a_smart_crop_is_the_planned_frame(exact: Get, pictures: Path, size: str
     assert kept(pictures / "wall.jpg", crop_of(told)) > kept(pictures / "wall.jpg", plain) + 0.1
 
 
+def test_what_counts_most_is_a_setting(serving: Serving, exact: Get, pictures: Path) -> None:
+    size = "900x300"
+    crowd = PillowImage.new("RGB", (1200, 900), "#b9b4aa")
+    crowd.paste(PillowImage.fromarray(data.astronaut()[0:300, 80:380]).resize((150, 150)), (500, 30))
+    crowd.paste(PillowImage.fromarray(data.coffee()).resize((600, 400)), (300, 470))
+    crowd.save(pictures / "crowd.jpg", quality=95)
+    as_decoded = PillowImage.open(pictures / "crowd.jpg")
+    planned = eyefirst.plan_crops(as_decoded, size, prefer="faces", fit="largest").frames[size][0].box
+    with serving(EYEFIRST_PREFER="faces") as get:
+        told = crop_of(meta(get, f"{size}/smart/crowd.jpg"))
+    assert told == pytest.approx((planned.left, planned.top, planned.right, planned.bottom), abs=8)
+    assert abs(told[1] - crop_of(meta(exact, f"{size}/smart/crowd.jpg"))[1]) > 50
+
+
 def test_the_pixels_are_those_of_the_planned_crop(exact: Get, pictures: Path) -> None:
     smart, plain = (PillowImage.open(io.BytesIO(exact(f"/unsafe/300x900/{how}wall.jpg"))) for how in ("smart/", ""))
     wall = PillowImage.open(pictures / "wall.jpg")  # as Thumbor decodes it: at full size

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
-from eyefirst.albums.plans import PlanSettings, plan_album
+from eyefirst.albums.journal import AlbumRow
+from eyefirst.albums.plans import PlanSettings, doubtful_crops, plan_album
 from eyefirst.albums.walk import Task, find_pictures
 from eyefirst.albums.watch import watched
 from eyefirst.errors import InvalidValueError, OutputError
@@ -101,3 +102,12 @@ def test_a_watched_folder_gives_what_is_there_and_what_comes(album: Path, photo_
 def test_only_folders_are_watched(photo_path: Path) -> None:
     with pytest.raises(InvalidValueError, match="folders"):
         next(watched([photo_path]))
+
+
+def test_doubtful_crops_are_those_with_warnings(album: Path) -> None:
+    plan = plan_crops(str(album / "a.jpg"), ["1:1", "16:9"]).to_dict()
+    plan["frames"]["1:1"][0] |= {"severity": 0.7, "warnings": ["a face is cut at the left edge"]}
+    plan["frames"]["16:9"][0] |= {"severity": 0.0, "warnings": []}
+    (crop,) = doubtful_crops(AlbumRow(picture="a.jpg", status="made", plan=plan))
+    assert str(crop) == "0.70  a.jpg  1:1  a face is cut at the left edge"
+    assert doubtful_crops(AlbumRow(picture="bad.jpg", status="failed")) == []

@@ -43,6 +43,29 @@ class PlanSettings:
         object.__setattr__(self, "revision", check_revision(self.revision))
 
 
+@dataclass(frozen=True, slots=True)
+class DoubtfulCrop:
+    """A crop that wants a human eye. severity: how bad an editor would find it, 0..1; warnings: why."""
+
+    picture: str
+    ratio: str
+    severity: float
+    warnings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.severity:.2f}  {self.picture}  {self.ratio}  {'; '.join(self.warnings)}"
+
+
+def doubtful_crops(row: AlbumRow) -> list[DoubtfulCrop]:
+    """The first frames of a planned picture that an editor would stop at."""
+    first = {ratio: frames[0] for ratio, frames in (row.plan or {}).get("frames", {}).items() if frames}
+    return [
+        DoubtfulCrop(row.picture, ratio, frame["severity"], tuple(frame["warnings"]))
+        for ratio, frame in first.items()
+        if frame["warnings"]
+    ]
+
+
 def plan_album(
     tasks: Iterable[Task],
     out: str | os.PathLike[str],

@@ -162,7 +162,8 @@ def _shown(row: ReportRow, colormap: str) -> dict[str, Any]:
             "objectness": [[*_spans(o.box), o.confidence] for o in plan.objects],
         },
         "frames": {
-            ratio: {"box": _spans(frame.box.normalized(size)), "kept": frame.kept} for ratio, frame in frames.items()
+            ratio: {"box": _spans(frame.box.normalized(size)), "kept": frame.kept, "severity": frame.severity}
+            for ratio, frame in frames.items()
         },
         "warnings": [f"{ratio}: {text}" for ratio, frame in frames.items() for text in frame.warnings],
     }

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eyefirst.cli.guard import FAILED, guarded, refuse
 from eyefirst.cli.options import FitChoice, FitOption, Pad, PortraitOption, PreferOption, Ratios, Revision, Tightness
 from eyefirst.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from eyefirst.albums.journal import AlbumRow
+    from eyefirst.albums.plans import DoubtfulCrop
 
 
 @guarded
@@ -42,6 +48,9 @@ def plan_pictures(
     fit: FitOption = FitChoice.BREATHE,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds no plans.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
+    triage: Annotated[
+        bool, typer.Option("--triage", help="At the end, print the crops that want a human eye, worst first.")
+    ] = False,
     revision: Revision = "",
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a row for each picture as a line of JSON.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print a row for each picture as comma-separated values.")] = False,
@@ -53,9 +62,10 @@ def plan_pictures(
     \b
     Examples:
       eyefirst plan album -a 1:1 -a 16:9 -o plans.jsonl
+      eyefirst plan album -a 9:16 -o plans.jsonl --triage
       find /photos -name '*.jpg' | eyefirst plan - -a 4:5 -o plans.jsonl
     """
-    from eyefirst.albums.plans import PlanSettings, check_plan_file, plan_album
+    from eyefirst.albums.plans import DoubtfulCrop, PlanSettings, check_plan_file, plan_album
     from eyefirst.cli.batch import album_tasks, show_rows
     from eyefirst.framing import FramingOptions
     from eyefirst.framing.options import DEFAULT_MARGIN
@@ -65,6 +75,8 @@ def plan_pictures(
         raise InvalidValueError("no ratio was asked for", remedy="add --ratio 16:9")
     if csv:
         refuse("one kind of rows is printed", {"--jsonl": jsonl})
+    if triage:
+        refuse("--triage prints its own list", {"--jsonl": jsonl, "--csv": csv})
     settings = PlanSettings(
         ratios=tuple(AspectRatio.parse(r) for r in ratios),
         alternatives=alternatives,
@@ -83,5 +95,19 @@ def plan_pictures(
     check_plan_file(Path(out), overwrite=overwrite)
     tasks = album_tasks(sources)
     rows = plan_album(tasks, out, settings, workers=workers or None, overwrite=overwrite)
-    if show_rows(rows, len(tasks), "plans", jsonl=jsonl, csv=csv)["failed"] or not tasks:
+    doubtful: list[DoubtfulCrop] = []
+    counts = show_rows(_noting(rows, doubtful) if triage else rows, len(tasks), "plans", jsonl=jsonl, csv=csv)
+    for crop in sorted(doubtful, key=lambda c: -c.severity):
+        print(crop)
+    if counts["failed"] or not tasks:
         raise typer.Exit(FAILED)
+
+
+def _noting(rows: Generator[AlbumRow, None, None], doubtful: list[DoubtfulCrop]) -> Generator[AlbumRow, None, None]:
+    """The same rows; what an editor would stop at is added to the list."""
+    from eyefirst.albums.plans import doubtful_crops
+
+    with closing(rows):
+        for row in rows:
+            doubtful += doubtful_crops(row)
+            yield row

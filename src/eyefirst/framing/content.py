@@ -45,6 +45,8 @@ CORNER_OBJECTNESS = 0.5
 """A corner that is subject with this probability or more pulls like any other place."""
 PREFERRED, NOT_PREFERRED = 2.5, 0.5
 """Factors on the weights of the kind that the caller prefers, and of all others."""
+LEAST_ATTENTION = 0.05
+"""Added to the attention on things of the preferred kind before they are compared: a face in a corner counts too."""
 KIND_OF: dict[Prefer, Kind | None] = {"faces": "head", "subjects": "subject", "text": "word", "attention": None}
 
 
@@ -138,9 +140,9 @@ class Content:
 
     @cached_property
     def worth(self) -> Array:
-        """(2, things): what each is worth whole, and what cutting it costs, before the weights of the score.
+        """(3, things): what each is worth whole, what cutting it costs, and its part of what the caller prefers.
 
-        The main subject is worth something even where attention is spread evenly.
+        All before the weights of the score. The main subject is worth something even where attention is spread evenly.
         """
         whole = [t.attention for t in self.things]
         subjects = range(len(self.things))[self.part["subject"]]
@@ -148,7 +150,9 @@ class Content:
             main = max(subjects, key=lambda i: self.things[i].attention)
             whole[main] += LEAST_WORTH * self.things[main].confidence
         weights = np.array([t.weight for t in self.things])
-        return np.array([whole, [t.confidence for t in self.things]]) * weights
+        confidence = np.array([t.confidence for t in self.things])
+        preferred = [t.confidence * (LEAST_ATTENTION + t.attention) if t.weight > 1 else 0.0 for t in self.things]
+        return np.array([np.array(whole) * weights, confidence * weights, np.array(preferred) / (sum(preferred) or 1)])
 
 
 def _edges(boxes: Sequence[Box]) -> Array:

@@ -47,6 +47,7 @@ class Weights:
 
     subject_whole, head_whole, word_whole: for each thing that is whole, times the attention on it.
     subject_cut, head_cut, word_cut: for each thing that is cut though the frame could hold it, or touches an edge.
+    preferred_whole: for things of the kind that the caller prefers that are whole, as a part of all of that kind.
     end_kept: for the end that matters, of a thing that is too large for the frame, times the attention on it.
     top_edge: against attention along a top edge inside the picture; 1 is the picture's mean.
     objectness_cut: against subjects along the top and the sides inside the picture: mean probability along each edge.
@@ -62,6 +63,7 @@ class Weights:
     head_cut: float = 0.04
     word_whole: float = 0.2
     word_cut: float = 0.04
+    preferred_whole: float = 1.0
     end_kept: float = 0.06
     top_edge: float = 0.003
     objectness_cut: float = 0.02
@@ -336,10 +338,13 @@ def _thing_terms(content: Content, bands: Bands, spans: Spans, fits: Array) -> d
             bodies = bodies * bands.bodies[:, :, np.newaxis]
         cut[heads] = np.maximum(cut[heads], _clipped(bodies - shares[heads], 0, 1))
     fits = fits[:, np.newaxis]
-    attention, confidence = content.worth[:, :, np.newaxis, np.newaxis]
-    whole *= attention * fits
-    cut *= confidence * fits
+    attention, confidence, preferred = content.worth[:, :, np.newaxis, np.newaxis]
+    whole *= fits
     found = {}
+    if preferred.any():
+        found["preferred_whole"] = (whole * preferred).sum(0)
+    whole *= attention
+    cut *= confidence * fits
     for kind, part in content.part.items():
         if part.stop > part.start:
             found[f"{kind}_whole"] = whole[part].sum(0)

@@ -22,6 +22,7 @@ from eyefirst.handler import ImageRequestHandler
 from eyefirst.tools.planning import anchor_from, plan_from
 
 try:
+    from thumbor.config import Config
     from thumbor.detectors import BaseDetector
     from thumbor.point import FocalPoint
     from thumbor.storages.no_storage import Storage as NoStorage
@@ -29,6 +30,12 @@ try:
 except ImportError as error:
     raise MissingExtraError.for_extra("thumbor", "a detector for Thumbor") from error
 
+Config.define(
+    "EYEFIRST_PREFER",
+    None,
+    "What counts most where a crop cannot hold everything: 'faces', 'subjects', 'attention' or 'text'.",
+    "Detectors",
+)
 ORIGIN = "eyefirst"
 """What the focal point says of where it comes from, in Thumbor's `/meta/` and in its storage."""
 MODES = {"RGB": "RGB", "BGR": "RGB", "RGBA": "RGBA", "BGRA": "RGBA"}
@@ -66,11 +73,11 @@ class Detector(BaseDetector):
             picture = picture.crop((part.left, part.top, part.right, part.bottom))
         handler = ImageRequestHandler(_reduced(picture), orientation=1)  # upright if Thumbor made it so
         if wanted and wanted.ratio:
-            plan = plan_from(handler, wanted.ratio, options=FramingOptions(fit="largest"))  # as Thumbor cuts
+            plan = plan_from(handler, wanted.ratio, options=self._options())
             place = plan.frames[wanted.ratio][0].box.normalized(plan.size).center
             box = plan.attention_box
         else:
-            found = anchor_from(handler, "centre")
+            found = anchor_from(handler, "centre", options=self._options())
             place, box = found.point, found.attention_box
         looked_at = box.to_pixels(part.size)
         return FocalPoint(
@@ -81,6 +88,10 @@ class Detector(BaseDetector):
             weight=looked_at.width * looked_at.height,  # as of other detectors: an area; it is stored as a whole number
             origin=ORIGIN,
         )
+
+    def _options(self) -> FramingOptions:
+        """As thumbor.conf wishes; the largest frame, as Thumbor cuts."""
+        return FramingOptions(prefer=self.context.config.EYEFIRST_PREFER or None, fit="largest")
 
     def _picture(self) -> PillowImage.Image:
         """What the engine decoded: RGB, RGBA or grey."""

@@ -132,10 +132,16 @@ class Anchor:
     attention_box: Box
 
 
-def anchor_from(handler: ImageRequestHandler, placement: Placement, *, revision: str | None = None) -> Anchor:
+def anchor_from(
+    handler: ImageRequestHandler,
+    placement: Placement,
+    *,
+    options: FramingOptions | None = None,
+    revision: str | None = None,
+) -> Anchor:
     """Return what a tool needs that takes one point for all ratios; `placement` as in `Framer.anchor`."""
     seen = handler.look(revision)
-    return Anchor(framer_of(handler, seen).anchor(placement), seen.attention.salient_objects[0].box)
+    return Anchor(framer_of(handler, seen, options).anchor(placement), seen.attention.salient_objects[0].box)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from django.db import models, transaction
 from wagtail.images.rect import Rect
 
 from eyefirst.errors import EyefirstError, PictureNotFoundError, unexpected
+from eyefirst.framing import FramingOptions
 from eyefirst.geometry import round_half_up
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.tools.planning import anchor_from
@@ -46,7 +47,8 @@ def find_focal_point(image: Any) -> Rect:
         ) from error
     handler = ImageRequestHandler(data)
     try:
-        found = anchor_from(handler, "share")
+        options = FramingOptions(prefer=getattr(settings, "EYEFIRST_PREFER", None))
+        found = anchor_from(handler, "share", options=options)
     except EyefirstError as error:
         error.source = name
         raise
