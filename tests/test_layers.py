@@ -56,6 +56,7 @@ ROOMS = {
         "colour",
         "jpeg",
         "decoding",
+        "borders",
         "animation",
         "metadata",
     ],

@@ -89,6 +89,13 @@ class HeatMap:
         grown = picture.resize((target.width, target.height), PillowImage.Resampling.BICUBIC)
         return np.clip(np.asarray(grown), 0, 1)
 
+    def region(self, box: Box) -> HeatMap:
+        """The map of a part of the picture, on a grid of the same shape (bilinear)."""
+        rows, columns = self.values.shape
+        part = (box.left * columns, box.top * rows, box.right * columns, box.bottom * rows)
+        picture = PillowImage.fromarray(self.values)
+        return HeatMap(np.asarray(picture.resize((columns, rows), PillowImage.Resampling.BILINEAR, part)).clip(0, 1))
+
     def overlay(
         self, image: PillowImage.Image, *, colormap: str = "inferno", opacity: float = 0.75, stretch: bool = True
     ) -> PillowImage.Image:

@@ -81,3 +81,10 @@ def test_the_overlay_colours_the_hot_and_spares_the_cold() -> None:
         bump(1, 1).overlay(picture, colormap="jet")
     with pytest.raises(InvalidValueError, match="opacity"):
         bump(1, 1).overlay(picture, opacity=2)
+
+
+def test_a_region_is_the_map_of_a_part() -> None:
+    part = bump(30, 40).region(Box(0.25, 0.25, 0.75, 0.75))
+    assert part.values.shape == bump(30, 40).values.shape
+    assert part.peak().within(Box(0.25, 0.25, 0.75, 0.75)).x == pytest.approx(bump(30, 40).peak().x, abs=0.02)
+    assert bump(30, 40).region(Box.whole()) == bump(30, 40)

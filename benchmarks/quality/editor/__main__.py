@@ -56,7 +56,8 @@ def _ways() -> Iterator[tuple[str, Way]]:
     yield "centre", centre
     yield "eyefirst", by_framer()
     yield "eyefirst, fit=largest", by_framer(options=FramingOptions(fit="largest"))
-    yield "eyefirst, no faces", by_framer(faces=False)
+    yield "eyefirst, the referee's faces", by_framer(faces="referee")
+    yield "eyefirst, no faces", by_framer(faces="none")
 
 
 def _ablations() -> Iterator[tuple[str, Way]]:

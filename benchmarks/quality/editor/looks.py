@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from benchmarks.quality.editor.referee import Face, Referee
+from eyefirst.face_maps import DetectedFace
 from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import load_network
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 
 EYE_SETS = ("osie", "mit1003", "eyecrowd", "scene500")
 FIRST_FIXATION_REMOVED = ("mit1003",)
 FOLDS = 5
 
 Map = NDArray[np.float32]
+Known = dict[tuple[str, str], tuple[Face, ...]]
+"""The referee's faces by set and id of a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,10 @@ class Vote:
 class Look:
     """One picture as the trials see it.
 
-    size: of the picture as it was published, for its aspect ratio. attention, objectness: (68, 68) float32 in 0..1, of
-    eyefirst. faces: from the referee. subjects: (68, 68) float32 in 0..1, the objectness of another network, None
-    where nobody ran it. fixations: (n, 2) x and y in 0..1. crop: what people chose. votes: pairs of crops.
+    size: of the picture as it was published, for its aspect ratio. attention, objectness: (68, 68) float32 in 0..1, and
+    own_faces: of eyefirst. faces: from the referee. subjects: (68, 68) float32 in 0..1, the objectness of another
+    network, None where nobody ran it. fixations: (n, 2) x and y in 0..1. crop: what people chose.
+    votes: pairs of crops.
     """
 
     set_name: str
@@ -53,6 +56,7 @@ class Look:
     size: Size
     attention: Map
     objectness: Map
+    own_faces: tuple[DetectedFace, ...] = ()
     faces: tuple[Face, ...] = ()
     subjects: Map | None = None
     fixations: NDArray[np.float32] | None = None
@@ -73,22 +77,26 @@ class Look:
 
 
 def load_looks(shards: Path, cache: Path) -> list[Look]:
-    """Every picture with fixations or people's crops; the first call runs the networks and fills the cache."""
+    """Every picture with fixations or people's crops; the first call runs the networks and fills the cache.
+
+    What the referee found is kept by itself, since it stays when our network changes.
+    """
     revision = load_network().revision
-    kept = cache / f"looks-{revision}.pickle"
+    kept, judged = cache / f"looks-{revision}.pickle", cache / "referee.pickle"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        looks = list(_read_all(shards))
+        known: Known = pickle.loads(judged.read_bytes()) if judged.exists() else {}
+        looks = list(_read_all(shards, known))
+        judged.write_bytes(pickle.dumps({(look.set_name, look.id): look.faces for look in looks}))
         kept.write_bytes(pickle.dumps(looks))
     found: list[Look] = pickle.loads(kept.read_bytes())
     return found
 
 
-def look_at(picture: Image.Image) -> tuple[Map, Map]:
-    """Attention and objectness of an upright picture, each (68, 68) float32 in 0..1."""
-    handler = ImageRequestHandler(picture)
-    attention, objectness = handler.perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])
-    return attention.heat_map.values, objectness.heat_map.values
+def look_at(picture: Image.Image) -> tuple[Map, Map, tuple[DetectedFace, ...]]:
+    """Attention and objectness of an upright picture, each (68, 68) float32 in 0..1, and its faces."""
+    seen = ImageRequestHandler(picture).look()
+    return seen.attention.heat_map.values, seen.objects.heat_map.values, seen.faces
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -96,7 +104,8 @@ def open_picture(path: Path) -> Image.Image:
     return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
 
 
-def _read_all(shards: Path) -> Iterator[Look]:
+def _read_all(shards: Path, known: Known) -> Iterator[Look]:
+    """known: what the referee found before."""
     referee = Referee()
     subjects = zipfile.ZipFile(shards / "labels-u2net-0.zip")
     with_subjects = set(subjects.namelist())
@@ -109,7 +118,8 @@ def _read_all(shards: Path) -> Iterator[Look]:
                 print(f"{shard}: {count} of {len(names)}", flush=True)
             set_name, picture_id = PurePosixPath(name).parts[0], PurePosixPath(name).stem
             picture = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
-            attention, objectness = look_at(picture)
+            attention, objectness, own_faces = look_at(picture)
+            faces = known.get((set_name, picture_id))
             label = f"{set_name}/{picture_id}.png"
             entry = notes.get(f"{set_name}/fixations", {}).get(picture_id)
             crop = notes.get(f"{set_name}/crops", {}).get(picture_id)
@@ -120,7 +130,8 @@ def _read_all(shards: Path) -> Iterator[Look]:
                 Size(int(about["width"]), int(about["height"])),
                 attention,
                 objectness,
-                referee.faces(picture),
+                own_faces,
+                referee.faces(picture) if faces is None else faces,
                 _map(subjects.read(label)) if label in with_subjects else None,
                 _fixations(set_name, entry["observers"]) if entry else None,
                 _box(crop["crops"][0][:4]) if crop else None,

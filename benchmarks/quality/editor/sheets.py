@@ -15,9 +15,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from benchmarks.quality.editor.looks import Map, look_at, open_picture
-from benchmarks.quality.editor.referee import Face, Referee
 from eyefirst.boxes import subject_boxes
 from eyefirst.errors import EyefirstError
+from eyefirst.face_maps import DetectedFace
 from eyefirst.framing import Frame, Framer, FramingOptions
 from eyefirst.geometry import AspectRatio, PixelBox, Size
 from eyefirst.heat_map import HeatMap
@@ -45,7 +45,7 @@ class Photo:
     small: Image.Image
     attention: Map
     objectness: Map
-    faces: tuple[Face, ...] = ()
+    faces: tuple[DetectedFace, ...] = ()
 
     def framer(self, options: FramingOptions | None = None) -> Framer:
         """Finds frames for this photo."""
@@ -83,14 +83,13 @@ def photos_in(folders: Sequence[Path], cache: Path | None = None) -> list[Photo]
 
 
 def _read(folders: Sequence[Path]) -> Iterator[Photo]:
-    referee = Referee()
     for path in sorted(p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
         try:
             picture = open_picture(path)
-            attention, objectness = look_at(picture)
+            attention, objectness, faces = look_at(picture)
         except (EyefirstError, OSError):
             continue
-        size, faces = Size(*picture.size), referee.faces(picture)
+        size = Size(*picture.size)
         picture.thumbnail((SMALL, SMALL))
         yield Photo(path.name, size, picture, attention, objectness, faces)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 from training.metrics import CROP_RATIOS
@@ -21,7 +22,7 @@ from benchmarks.quality.editor.measures import (
     subjects_of,
 )
 from eyefirst.boxes import subject_boxes
-from eyefirst.framing import WEIGHTS, Framer, FramingOptions, Weights
+from eyefirst.framing import WEIGHTS, FaceLike, Framer, FramingOptions, Weights
 from eyefirst.geometry import AspectRatio, Box
 from eyefirst.heat_map import HeatMap
 
@@ -29,14 +30,19 @@ Way = Callable[[Look, Sequence[float]], list[Box]]
 """The frames of some ratios, in shares of the picture."""
 
 
-def by_framer(weights: Weights = WEIGHTS, options: FramingOptions | None = None, *, faces: bool = True) -> Way:
-    """The frames that eyefirst chooses. faces: whether it knows the referee's faces."""
+def by_framer(
+    weights: Weights = WEIGHTS,
+    options: FramingOptions | None = None,
+    *,
+    faces: Literal["own", "referee", "none"] = "own",
+) -> Way:
+    """The frames that eyefirst chooses. faces: which it knows: those of its own network, the referee's, or none."""
 
     def frames(look: Look, ratios: Sequence[float]) -> list[Box]:
         seen = HeatMap(look.objectness)
-        found = look.faces if faces else ()
+        known: dict[str, Sequence[FaceLike]] = {"own": look.own_faces, "referee": look.faces, "none": ()}
         framer = Framer(
-            look.size, HeatMap(look.attention), seen, subject_boxes(seen), options, faces=found, weights=weights
+            look.size, HeatMap(look.attention), seen, subject_boxes(seen), options, faces=known[faces], weights=weights
         )
         return [framer.frames(_ratio(r))[0].box.normalized(look.size) for r in ratios]
 

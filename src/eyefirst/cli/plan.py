@@ -65,7 +65,7 @@ def plan_pictures(
       eyefirst plan album -a 9:16 -o plans.jsonl --triage
       find /photos -name '*.jpg' | eyefirst plan - -a 4:5 -o plans.jsonl
     """
-    from eyefirst.albums.plans import DoubtfulCrop, PlanSettings, check_plan_file, plan_album
+    from eyefirst.albums.plans import PlanSettings, check_plan_file, plan_album
     from eyefirst.cli.batch import album_tasks, show_rows
     from eyefirst.framing import FramingOptions
     from eyefirst.framing.options import DEFAULT_MARGIN

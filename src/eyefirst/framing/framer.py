@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from eyefirst.boxes import SalientObject, attention_box
+from eyefirst.face_maps import DetectedFace
 from eyefirst.framing.content import Array, Content, FaceLike, content_of, mass_in
 from eyefirst.framing.judge import PASSES, findings, reason_for, severity_of, shares_inside
 from eyefirst.framing.options import Frame, FramingOptions, Padding
@@ -50,7 +51,7 @@ DIFFERENT_CHOICES = 6
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A frame that may win. severity: an editor's judgement, 0..1. worth: the attention kept, less the price of that."""
+    """A frame that may win. severity: an editor's judgement, 0..1. worth: attention kept, less the price of that."""
 
     box: PixelBox
     score: float
@@ -67,6 +68,8 @@ class Framer:
 
     size: of the upright picture. attention, objectness: its heat maps. objects: its subjects. faces: what a detector
     found, each with a box in 0..1 and a confidence. words: boxes of lines of text that should be whole or left out.
+    inside: the part of the picture that frames lie in, such as what is inside of its borders; all of it where the
+    largest frames are asked for.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Framer:
         *,
         faces: Sequence[FaceLike] = (),
         words: Sequence[Box] = (),
+        inside: Box | None = None,
         weights: Weights = WEIGHTS,
     ) -> None:
         self.size = size
@@ -86,6 +90,9 @@ class Framer:
         self.objects = tuple(objects)
         self.faces = tuple(faces)
         self.weights = weights
+        self._words = tuple(words)
+        self._objectness = objectness
+        self._region = None if inside is None or self.options.fit == "largest" else inside.to_pixels(size)
         self._attention = attention
         self._content = content_of(attention, objectness, self.objects, self.options, self.faces, words)
 
@@ -96,6 +103,8 @@ class Framer:
 
     def frames(self, ratio: AspectRatio, alternatives: int = 1) -> tuple[Frame, ...]:
         """Up to `alternatives` frames, best first: each keeps something else, and none is a near-copy of another."""
+        if self._inner is not None:
+            return tuple(self._outwards(frame) for frame in self._inner.frames(ratio, alternatives))
         size = self._frame_size(ratio, ratio.largest_in(self.size))
         if size.width > self.size.width or size.height > self.size.height:
             return (self._padded(size),)
@@ -143,6 +152,38 @@ class Framer:
     def _salient(self) -> Box:
         boxes = list(self.options.must_keep) or [o.box for o in self.objects] or [attention_box(self._attention)]
         return reduce(Box.union, boxes)
+
+    @cached_property
+    def _inner(self) -> Framer | None:
+        """What frames the part of the picture that frames lie in, where that is not all of it."""
+        if self._region is None or self._region.size == self.size:
+            return None
+        region = self._region.normalized(self.size)
+
+        def seen(boxes: Sequence[Box]) -> tuple[Box, ...]:
+            return tuple(_seen_from(box, region) for box in boxes if box.overlap(region) > 0)
+
+        options = self.options
+        return Framer(
+            self._region.size,
+            self._attention.region(region),
+            self._objectness.region(region),
+            [replace(o, box=_seen_from(o.box, region)) for o in self.objects if o.box.overlap(region) > 0],
+            replace(options, must_keep=seen(options.must_keep), avoid=seen(options.avoid)),
+            faces=[
+                DetectedFace(_seen_from(f.box, region), f.confidence) for f in self.faces if f.box.overlap(region) > 0
+            ],
+            words=seen(self._words),
+            weights=self.weights,
+        )
+
+    def _outwards(self, frame: Frame) -> Frame:
+        """A frame of `_inner`, in pixels of the whole picture."""
+        assert self._region is not None
+        left, top = self._region.left, self._region.top
+        box = PixelBox(frame.box.left + left, frame.box.top + top, frame.box.right + left, frame.box.bottom + top)
+        kept, *kept_objects = self._inside(box.normalized(self.size))
+        return replace(frame, box=box, kept=kept, kept_objects=tuple(kept_objects))
 
     @cached_property
     def _tables(self) -> list[Array]:
@@ -295,3 +336,10 @@ def _iou(a: PixelBox, b: PixelBox) -> float:
     height = min(a.bottom, b.bottom) - max(a.top, b.top)
     both = max(width, 0) * max(height, 0)
     return both / (a.width * a.height + b.width * b.height - both)
+
+
+def _seen_from(box: Box, region: Box) -> Box:
+    """The part of a box that lies in a region, in shares of it."""
+    left, right = (min(max((x - region.left) / region.width, 0.0), 1.0) for x in (box.left, box.right))
+    top, bottom = (min(max((y - region.top) / region.height, 0.0), 1.0) for y in (box.top, box.bottom))
+    return Box(left, top, right, bottom)

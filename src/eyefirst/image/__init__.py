@@ -14,6 +14,7 @@ The files, in the order in which a picture passes through them; each imports onl
     colour.py         any mode and profile to sRGB with 8 bits a channel; alpha
     jpeg.py           a JPEG without its end marker
     decoding.py       `decode`: one decode for analysis and cutting
+    borders.py        the part of a picture inside its bars or frame
     animation.py      all frames, their times, how often they play
     metadata.py       who made the picture, when and where, and what of that goes along
 
@@ -27,6 +28,7 @@ import PIL.Image
 
 from eyefirst.colours import parse_colour
 from eyefirst.image.animation import Animation, load_animation, loop_option
+from eyefirst.image.borders import inside_borders
 from eyefirst.image.decoding import (
     Decoded,
     Need,
@@ -59,6 +61,7 @@ __all__ = [
     "decode",
     "fingerprint",
     "hash_of_pixels",
+    "inside_borders",
     "jpeg_size",
     "kind_of",
     "load_animation",

@@ -12,7 +12,7 @@ from eyefirst.errors import InvalidValueError
 from eyefirst.framing import Fit, Framer, FramingOptions, Placement, Portrait, Prefer
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Point, RatioLike, Size
 from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
-from eyefirst.image import DEFAULT_PIXEL_LIMIT, Source
+from eyefirst.image import DEFAULT_PIXEL_LIMIT, Source, inside_borders
 from eyefirst.network import Network, check_revision
 from eyefirst.numeric import is_number, is_pair
 from eyefirst.plan import ByRatio, CropPlan
@@ -107,6 +107,7 @@ def framer_of(handler: ImageRequestHandler, seen: Look, options: FramingOptions 
         options,
         faces=seen.faces,
         words=words,
+        inside=inside_borders(handler.image.pixels),
     )
 
 
