@@ -9,6 +9,7 @@ import pickle
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -76,15 +77,15 @@ class Look:
         return float(((x >= frame.left) & (x <= frame.right) & (y >= frame.top) & (y <= frame.bottom)).mean())
 
 
-def load_looks(shards: Path, cache: Path) -> list[Look]:
+def load_looks(shards: Path, folder: Path) -> list[Look]:
     """Every picture with fixations or people's crops; the first call runs the networks and fills the cache.
 
     What the referee found is kept by itself, since it stays when our network changes.
     """
     revision = load_network().revision
-    kept, judged = cache / f"looks-{revision}.pickle", cache / "referee.pickle"
+    kept, judged = folder / f"looks-{revision}.pickle", folder / "referee.pickle"
     if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         known: Known = pickle.loads(judged.read_bytes()) if judged.exists() else {}
         looks = list(_read_all(shards, known))
         judged.write_bytes(pickle.dumps({(look.set_name, look.id): look.faces for look in looks}))
@@ -106,7 +107,7 @@ def open_picture(path: Path) -> Image.Image:
 
 def _read_all(shards: Path, known: Known) -> Iterator[Look]:
     """known: what the referee found before."""
-    referee = Referee()
+    referee = cache(Referee)
     subjects = zipfile.ZipFile(shards / "labels-u2net-0.zip")
     with_subjects = set(subjects.namelist())
     for shard in ("crop-FCDB-train-0.zip", "attention-large-0.zip"):
@@ -131,7 +132,7 @@ def _read_all(shards: Path, known: Known) -> Iterator[Look]:
                 attention,
                 objectness,
                 own_faces,
-                referee.faces(picture) if faces is None else faces,
+                referee().faces(picture) if faces is None else faces,
                 _map(subjects.read(label)) if label in with_subjects else None,
                 _fixations(set_name, entry["observers"]) if entry else None,
                 _box(crop["crops"][0][:4]) if crop else None,
