@@ -58,7 +58,7 @@ def eyefirst(
 
     \b
     Examples:
-      eyefirst crop photo.jpg --aspect 16:9 -o wide.jpg
+      eyefirst crop photo.jpg --ratio 16:9 -o wide.jpg
       eyefirst objects photo.jpg
       eyefirst doctor
     """

@@ -20,7 +20,7 @@ def report_pictures(
     pictures: Pictures,
     *,
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE.html", help="The page to write.")],
-    aspect: Annotated[
+    ratios: Annotated[
         list[str] | None,
         typer.Option(
             "--ratio",
@@ -56,7 +56,7 @@ def report_pictures(
         nonlocal count
         count += 1
         try:
-            row = report_row(picture.source(), picture.name, aspect or DEFAULT_RATIOS, revision=revision or None)
+            row = report_row(picture.source(), picture.name, ratios or DEFAULT_RATIOS, revision=revision or None)
         except Exception as error:
             writer.add(ReportRow(picture.name, error=as_known(error)))
             raise

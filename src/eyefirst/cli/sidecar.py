@@ -21,7 +21,7 @@ def write_sidecars(
         list[str], typer.Argument(metavar="PICTURES", help="Files, folders, quoted globs such as 'a/**/*.jpg'.")
     ],
     *,
-    aspect: Annotated[
+    ratios: Annotated[
         list[str] | None,
         typer.Option(
             "--ratio",
@@ -53,7 +53,7 @@ def write_sidecars(
     from eyefirst.integrations.xmp_sidecar import DEFAULT_RATIOS, write_sidecar
     from eyefirst.network import check_revision
 
-    ratios = [AspectRatio.parse(a) for a in aspect or DEFAULT_RATIOS]
+    wanted = [AspectRatio.parse(r) for r in ratios or DEFAULT_RATIOS]
     check_revision(revision or None)
     if STDIN in pictures:
         raise InvalidValueError("standard input has no place for a sidecar", remedy="name files or folders")
@@ -68,7 +68,7 @@ def write_sidecars(
             first = taken.setdefault(os.path.abspath(path).casefold(), os.path.abspath(source))
         if first != os.path.abspath(source):
             raise OutputError(f"is the sidecar of {first} already", remedy="leave out --short-name", source=path)
-        made = write_sidecar(source, ratios, short_name=short_name, revision=revision or None)
+        made = write_sidecar(source, wanted, short_name=short_name, revision=revision or None)
         if made.warning:
             say(f"{source}: {made.warning}")
         return [as_line(made.to_dict()) if as_json else str(made.path)]
