@@ -51,7 +51,7 @@ def fixation_loss(logits: Tensor, shares: Tensor) -> Tensor:
 def face_loss(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Loss of where faces are, and of their edges, each one number for the batch.
 
-    logits: (n, 5, h, w); target: (n, 6, h, w), the labels of `training.datasets.batches.face_target`. The first is
+    logits: (n, 5, h, w); target: (n, 6, h, w), the labels of `training.datasets.targets.face_targets`. The first is
     the focal loss of CenterNet (Zhou et al., "Objects as points", 2019), by number of faces; the second
     1 - generalised intersection over union (Rezatofighi et al., CVPR 2019), a mean over cells near faces' centres.
     """
@@ -62,14 +62,12 @@ def face_loss(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     found = torch.where(centre, (1 - p) ** 2 * log_p, (1 - heat) ** 4 * p**2 * log_not) * counts
     where = -found.sum() / (centre * counts).sum().clamp(min=1)
     near = (edges.sum(1) > 0) & (counts > 0)
-    if not near.any():
-        return where, logits.sum() * 0
-    said, true = (maps.movedim(1, -1)[near] for maps in (logits[:, 1:].sigmoid(), edges))
-    return where, (1 - _generalised_overlap(said, true)).mean()
+    missed = 1 - _generalised_overlap(logits[:, 1:].sigmoid(), edges)
+    return where, torch.where(near, missed, 0).sum() / near.sum().clamp(min=1)
 
 
 def _generalised_overlap(a: Tensor, b: Tensor) -> Tensor:
-    """Of boxes given as (n, 4) distances of left, top, right and bottom edge from one point: (n,)."""
+    """Of boxes given as (n, 4, ...) distances of left, top, right and bottom edge from one point: (n, ...)."""
 
     def area(edges: Tensor) -> Tensor:
         return (edges[:, 0] + edges[:, 2]).clamp(min=1e-6) * (edges[:, 1] + edges[:, 3]).clamp(min=1e-6)

@@ -12,22 +12,26 @@ import argparse
 import copy
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 import tomllib
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from training.datasets.batches import SMALLEST_WINDOW, Batch, BatchConfig, Batches
-from training.datasets.store import open_store
+from training.datasets.on_device import DeviceBatches
+from training.datasets.store import Store, open_store
 from training.evaluate import evaluate
 from training.losses import attention_loss, face_loss, objectness_loss
 from training.networks.saliency_net import NetConfig, SaliencyNet, with_attention_decoder
@@ -36,6 +40,7 @@ from training.weights import load_weights, save_weights
 
 TRUNK = ("stages.1.", "stages.2.", "stages.3.")
 LOSSES = ("objectness", "attention", "centres", "edges")
+LATEST = "latest.safetensors"
 FACE_CENTRES = 0.3
 """Weight of the loss of faces' centres beside that of their edges, as in CenterNet the other way round."""
 
@@ -90,7 +95,9 @@ class Run:
         for name, p in self.net.named_parameters():
             p.requires_grad_(name.startswith(config.taught))
         self.average = copy.deepcopy(self.net).requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(_groups(self.net, config), lr=config.learning_rate)
+        self.optimiser = torch.optim.AdamW(
+            _groups(self.net, config), lr=config.learning_rate, fused=device.type == "cuda"
+        )
         self._pool = ThreadPoolExecutor(config.parts)
         self.bfloat16 = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
         self.minutes = 0.0
@@ -105,8 +112,11 @@ class Run:
         """The sides of the pictures, and of the smallest windows."""
         return [(side, window) for share, side, window in self.config.sides if share <= self.progress][-1]
 
-    def step(self, batch: Batch) -> list[float]:
-        """One update; returns the losses of objectness, attention, and faces' centres and edges."""
+    def step(self, batch: Batch) -> Tensor:
+        """One update; returns the losses of objectness, attention, and faces' centres and edges.
+
+        They stay on the device: reading them would wait for it.
+        """
         rate = self.config.learning_rate * min(1.0, (self.steps + 1) / self.config.warm_up_steps)
         rate *= cosine(self.progress, floor=0.01)
         for group in self.optimiser.param_groups:
@@ -127,15 +137,13 @@ class Run:
         self.optimiser.step()
         self.steps += 1
         decay = min(self.config.average_decay, self.steps / (self.steps + 10))
+        pairs = list(zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True))
         with torch.no_grad():
-            for kept, new in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
-                if kept.is_floating_point():
-                    kept.lerp_(new, 1 - decay)
-                else:
-                    kept.copy_(new)
-        return list(np.mean([losses for losses, _ in done], axis=0))
+            for floating, update in ((True, partial(torch._foreach_lerp_, weight=1 - decay)), (False, _copy)):
+                update(*zip(*(pair for pair in pairs if pair[0].is_floating_point() == floating), strict=True))
+        return torch.stack([losses for losses, _ in done]).mean(0)
 
-    def _gradients(self, batch: Batch) -> tuple[list[float], tuple[Tensor, ...]]:
+    def _gradients(self, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The losses of a batch, and the gradients of their weighted sum."""
         pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
@@ -150,7 +158,7 @@ class Run:
             loss = loss + self.config.face_weight * (FACE_CENTRES * where + edges)
             parts += [where, edges]
         gradients = torch.autograd.grad(loss, [p for p in self.net.parameters() if p.requires_grad])
-        return [float(part.detach()) for part in parts], gradients
+        return torch.stack(parts).detach(), gradients
 
     def start_from(self, net: SaliencyNet) -> None:
         """Takes over the weights; where a layer is wider or narrower here, as far as it fits, which is told."""
@@ -209,6 +217,11 @@ def _groups(net: SaliencyNet, config: TrainConfig) -> list[dict[str, Any]]:
     return groups
 
 
+def _copy(kept: Sequence[Tensor], new: Sequence[Tensor]) -> None:
+    for one, other in zip(kept, new, strict=True):
+        one.copy_(other)
+
+
 def _mean(losses: Tensor, weights: Tensor) -> Tensor:
     return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
 
@@ -234,7 +247,7 @@ def main() -> None:
         print(f"going on from {checkpoint} at minute {run.minutes:.1f}, step {run.steps}", flush=True)
     elif arguments.warm:
         run.start_from(load_weights(arguments.warm))
-    batches = Batches(store, batch_config, net_config.prior_sets, config.seed)
+    batches = batches_for(device, store, batch_config, net_config.prior_sets, config.seed)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         train(run, batches, checkpoint, arguments.run / "log.jsonl", store)
@@ -242,10 +255,22 @@ def main() -> None:
         run.save(checkpoint)
 
 
-def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -> None:
-    """Steps until the budget is spent, saving and measuring on the way."""
+def batches_for(
+    device: torch.device, store: Store, config: BatchConfig, prior_sets: tuple[str, ...], seed: int
+) -> Batches:
+    """Batches cut where the network is: by threads for a processor, on the device itself elsewhere."""
+    if device.type == "cpu":
+        return Batches(store, config, prior_sets, seed)
+    return DeviceBatches(store, config, prior_sets, seed, device)
+
+
+def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Store, most_per_set: int = 150) -> None:
+    """Steps until the budget is spent, saving and measuring on the way.
+
+    The averaged weights of the last check-point lie beside the log as `latest.safetensors`.
+    """
     saved = measured = run.minutes
-    losses: list[list[float]] = []
+    losses: deque[Tensor] = deque(maxlen=200)
     while run.progress < 1:
         stage = run.stage
         with closing(batches.stream(run.steps, *stage)) as stream:
@@ -256,7 +281,8 @@ def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -
                 if run.minutes - saved >= run.config.checkpoint_minutes:
                     saved = run.minutes
                     run.save(checkpoint)
-                    recent = zip(LOSSES, np.mean(losses[-200:], axis=0), strict=False)
+                    save_weights(run.average, log.with_name(LATEST))
+                    recent = zip(LOSSES, torch.stack(list(losses)).mean(0).tolist(), strict=False)
                     print(
                         f"minute {run.minutes:6.1f}  step {run.steps:6d}  side {stage[0]}  ",
                         "  ".join(f"{name} {value:.4f}" for name, value in recent),
@@ -266,10 +292,16 @@ def train(run: Run, batches: Batches, checkpoint: Path, log: Path, store: Any) -
                     measured = run.minutes
                     snapshot = checkpoint.with_name(f"minute_{run.minutes:03.0f}.safetensors")
                     save_weights(run.average, snapshot)
-                    row = {"minute": run.minutes, "step": run.steps, **evaluate(run.average, store)}
-                    with log.open("a") as out:
-                        out.write(json.dumps(row) + "\n")
-                    print("  ".join(f"{k} {v:.3f}" for k, v in row.items()), flush=True)
+                    shutil.copy(snapshot, log.with_name(LATEST))
+                    measure(run, log, store, most_per_set)
+
+
+def measure(run: Run, log: Path, store: Store, most_per_set: int) -> None:
+    """Adds a line with figures to the log."""
+    row = {"minute": run.minutes, "step": run.steps, **evaluate(run.average, store, most_per_set)}
+    with log.open("a") as out:
+        out.write(json.dumps(row) + "\n")
+    print("  ".join(f"{k} {v:.3f}" for k, v in row.items()), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+"""What the map of faces is taught, made from boxes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SURE_FACE = 0.5
+"""Confidence from which the detector's faces are taught as faces."""
+SMALLEST_FACE = 0.03
+"""Smaller side of the smallest faces that are taught, as a share of what the network sees."""
+
+
+def face_targets(faces: Tensor, windows: Tensor, side: int) -> Tensor:
+    """(n, 6, side, side): heat, whether the cell counts, and distances to a face's left, top, right and bottom edge.
+
+    `faces` (n, k, 5), larger ones first, are edges in 0..1 of the whole picture and confidence, all 0 where there is
+    no face; the first number of a picture is NaN where nobody knows its faces, and then nothing counts. `windows`
+    (n, 4) is what the network sees, left beyond right where it is mirrored. Heat is 1 at a face's centre and falls off
+    as a Gaussian. Distances are shares of the window's sides, and 0 everywhere but near a centre. The area of a face
+    that is doubtful or too small does not count.
+    """
+    known = ~faces[:, 0, 0].isnan()
+    faces = faces.nan_to_num()
+    left, top, right, bottom = windows.T[:, :, None, None]
+    x = ((faces[..., [0, 2]] - left) / (right - left)).sort(-1).values
+    y = (faces[..., [1, 3]] - top) / (bottom - top)
+    size_x, size_y = x[..., 1] - x[..., 0], y[..., 1] - y[..., 0]
+    there = (faces[..., 4] > 0) & known[:, None]
+    sure = there & (faces[..., 4] >= SURE_FACE) & (torch.minimum(size_x, size_y) >= SMALLEST_FACE)
+    for edges in (x, y):
+        sure &= (edges.mean(-1) >= 0) & (edges.mean(-1) < 1)
+    middles = (torch.arange(side, device=faces.device) + 0.5) / side
+    inside, heat, near = [], [], []
+    for edges, size in ((x, size_x), (y, size_y)):  # each (n, k, side)
+        inside.append((middles > edges[..., :1]) & (middles < edges[..., 1:]))
+        centre = middles[(edges.mean(-1) * side).long().clamp(0, side - 1)]
+        away = (middles - centre[..., None]).abs()
+        heat.append(torch.exp(-((away / (0.12 * size).clamp(min=0.6 / side)[..., None]) ** 2) / 2))
+        near.append(away <= (0.15 * size).clamp(min=0.5 / side)[..., None])
+
+    def on_grid(along: list[Tensor], which: Tensor) -> Tensor:
+        """(n, k, side, side), 0 for the other faces."""
+        return along[0][:, :, None] * along[1][..., None] * which[..., None, None]
+
+    result = faces.new_zeros((len(faces), 6, side, side))
+    result[:, 0] = on_grid(heat, sure).amax(1)
+    hidden = on_grid(inside, there & ~sure).any(1)
+    result[:, 1] = (known[:, None, None] & ~hidden) | (result[:, 0] >= 1)
+    number = torch.arange(1, faces.shape[1] + 1, device=faces.device)[:, None, None]
+    owner = (on_grid(near, sure) * number).amax(1)  # the smallest face near here, counted from 1
+    own = torch.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], 1)  # (n, 4, k)
+    own = own.gather(2, (owner.flatten(1) - 1).clamp(min=0)[:, None].expand(-1, 4, -1)).view(-1, 4, side, side)
+    here = torch.stack([middles.expand(side, -1), middles[:, None].expand(-1, side)])
+    distances = torch.cat([here - own[:, :2], own[:, 2:] - here], 1)
+    result[:, 2:] = distances.clamp(min=1e-3) * (owner > 0)[:, None]
+    return result
