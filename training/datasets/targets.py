@@ -45,10 +45,10 @@ def face_targets(faces: Tensor, windows: Tensor, side: int) -> Tensor:
 
     result = faces.new_zeros((len(faces), 6, side, side))
     result[:, 0] = on_grid(heat, sure).amax(1)
-    hidden = on_grid(inside, there & ~sure).any(1)
+    hidden = (inside[1] & (there & ~sure)[..., None]).float().mT @ inside[0].float() > 0
     result[:, 1] = (known[:, None, None] & ~hidden) | (result[:, 0] >= 1)
-    number = torch.arange(1, faces.shape[1] + 1, device=faces.device)[:, None, None]
-    owner = (on_grid(near, sure) * number).amax(1)  # the smallest face near here, counted from 1
+    number = torch.arange(1, faces.shape[1] + 1, device=faces.device, dtype=torch.uint8)[:, None]  # at most 64
+    owner = on_grid([near[0] * number, near[1]], sure).amax(1).long()  # the smallest face near here, counted from 1
     own = torch.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], 1)  # (n, 4, k)
     own = own.gather(2, (owner.flatten(1) - 1).clamp(min=0)[:, None].expand(-1, 4, -1)).view(-1, 4, side, side)
     here = torch.stack([middles.expand(side, -1), middles[:, None].expand(-1, side)])
