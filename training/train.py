@@ -132,7 +132,7 @@ class Run:
         else:
             done = list(self._pool.map(self._gradients, [batch.part(k, count) for k in range(count)]))
         for p, *gradients in zip(learning, *(g for _, g in done), strict=True):
-            p.grad = sum(gradients) / count
+            p.grad = gradients[0] if count == 1 else sum(gradients) / count
         torch.nn.utils.clip_grad_norm_(learning, 2.0)
         self.optimiser.step()
         self.steps += 1
