@@ -21,6 +21,7 @@ PAGES = [
             "text",
             "camera",
             "enhance",
+            "cutout",
             "pan",
             "video",
             "http",

@@ -62,8 +62,8 @@ ROOMS = {
     ],
     "framing": ["options", "content", "score", "judge", "search", "portrait", "framer"],
     "files": ["formats", "encode", "whole", "names", "ledger", "outputs"],
-    "tools": ["planning", "crop", "camera_guidance", "enhance"],
-    "albums": ["walk", "journal", "matte", "product", "thumbnails", "manifest", "plans", "prune", "watch", "report"],
+    "tools": ["planning", "crop", "matte", "product", "soft_mask", "cutout", "camera_guidance", "enhance"],
+    "albums": ["walk", "journal", "catalogue", "thumbnails", "manifest", "plans", "prune", "watch", "report"],
     "films": [
         "planes",
         "tone_mapping",

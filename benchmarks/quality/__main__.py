@@ -12,6 +12,7 @@ from rich.console import Console
 from benchmarks.quality.attention import attention_table
 from benchmarks.quality.calibration import attention_calibration, objectness_calibration
 from benchmarks.quality.crops import gap_table, human_crop_table
+from benchmarks.quality.cutouts import cutout_table
 from benchmarks.quality.held_back import HeldBack, open_held_back
 from benchmarks.quality.methods import Method, all_methods
 from benchmarks.quality.objects import box_table, mask_table, nothing_table
@@ -25,7 +26,12 @@ ALL_SETS = (*EYE_SETS, *OBJECT_SETS, "FCDB")
 
 
 def measure(
-    data: HeldBack, ours: Loaded, methods: Sequence[Method], set_names: Sequence[str], most: int | None
+    data: HeldBack,
+    ours: Loaded,
+    methods: Sequence[Method],
+    set_names: Sequence[str],
+    most: int | None,
+    u2net: Path | None = None,
 ) -> Iterator[Table]:
     """Every table that the named sets allow, as soon as it is done."""
     eye_sets = [name for name in EYE_SETS if name in set_names]
@@ -38,6 +44,8 @@ def measure(
         if name in set_names:
             yield mask_table(data, name, ours, most)
             yield box_table(data, name, ours, most)
+            if not ours.missing:
+                yield cutout_table(data, name, most, u2net)
     if "nothing" in set_names:
         yield nothing_table(data, ours, most)
     if "FCDB" in set_names:
@@ -72,7 +80,7 @@ def main(arguments: Sequence[str] | None = None, ours: Loaded | None = None) -> 
     found = (
         calibrate(data, ours, options.sets, options.most)
         if options.calibration
-        else measure(data, ours, chosen, options.sets, options.most)
+        else measure(data, ours, chosen, options.sets, options.most, options.u2net)
     )
     for table in found:
         show(table, console)
@@ -95,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--methods", type=_names, help="such as ours,plan,prior,residual,smartcrop (default: all)")
     parser.add_argument("--calibration", action="store_true", help="only whether the maps mean what they say")
     parser.add_argument("--most", type=int, help="at most so many pictures of every set")
+    parser.add_argument("--u2net", type=Path, help="file of the published U2-Net, to compare cut-outs with")
     parser.add_argument("--json", type=Path, help="also write the tables to this file")
     return parser
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TextRecognitionRequest,
     )
     from eyefirst.tools.crop import attention, crop, crop_to, faces, objects, render_animation, render_plan, thumbnail
+    from eyefirst.tools.cutout import cutout
     from eyefirst.tools.planning import plan_crops
 
 __version__ = "0.1.0"
@@ -78,6 +79,7 @@ _HOME = {
     "attention": "tools.crop",
     "crop": "tools.crop",
     "crop_to": "tools.crop",
+    "cutout": "tools.cutout",
     "faces": "tools.crop",
     "known_detectors": "detectors",
     "known_revisions": "network",
@@ -134,6 +136,7 @@ __all__ = [
     "attention",
     "crop",
     "crop_to",
+    "cutout",
     "faces",
     "known_detectors",
     "known_revisions",

@@ -7,7 +7,8 @@
     │   ├── TruncatedPictureError     truncated_picture
     │   ├── PictureTooLargeError      picture_too_large
     │   │   └── NotEnoughMemoryError  not_enough_memory      also a MemoryError
-    │   └── UnsupportedPictureError   unsupported_picture
+    │   ├── UnsupportedPictureError   unsupported_picture
+    │   └── NoSubjectError            no_subject             nothing stands out in it
     ├── InvalidValueError             invalid_value          also a ValueError
     │   ├── InvalidBoxError           invalid_box
     │   ├── InvalidAspectRatioError   invalid_aspect_ratio
@@ -116,6 +117,12 @@ class UnsupportedPictureError(PictureError):
     """A real picture, of a kind that is not read: an array of another shape or dtype, an odd mode."""
 
     code = "unsupported_picture"
+
+
+class NoSubjectError(PictureError):
+    """Nothing stands out in the picture, so there is nothing to cut out."""
+
+    code = "no_subject"
 
 
 class InvalidValueError(EyefirstError, ValueError):

@@ -37,6 +37,7 @@ COMMANDS = (
     "text",
     "camera",
     "enhance",
+    "cutout",
     "pan",
     "serve",
     "sign",

@@ -7,12 +7,13 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFilter
 
-from eyefirst.albums.product import ProductSettings, find_product, lay_out
+from eyefirst.albums.catalogue import ProductSettings, lay_out
 from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails
 from eyefirst.albums.walk import find_pictures
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Size
 from eyefirst.tools.crop import objects
+from eyefirst.tools.product import find_product
 
 PLACE = (300, 120, 420, 400)
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
+from eyefirst.albums.catalogue import ProductSettings, enlargement, lay_out
 from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
-from eyefirst.albums.product import ProductSettings, enlargement, find_product, lay_out
 from eyefirst.albums.walk import Task
 from eyefirst.cut import check_pixels, cut_frame, pixels_expected, scaled_by
 from eyefirst.errors import InvalidValueError
@@ -32,7 +32,9 @@ from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import Animation, Keep, Need, Source, open_source, read_metadata
 from eyefirst.network import check_revision, load_network
 from eyefirst.plan import CropPlan
+from eyefirst.tools.cutout import cutout_all
 from eyefirst.tools.planning import plan_from
+from eyefirst.tools.product import find_product
 
 JOURNAL = LEDGER
 ENLARGED = 1.05
@@ -197,8 +199,9 @@ def cut_one(
     if settings.product:
         found = find_product(handler.picture().picture, handler.look().objects)
         whole: Any = handler.animation() if animated else handler.picture().picture
-        if settings.product.backdrop != "keep" and found.witness in ("objectness", "nothing"):
-            say("the backdrop is not even, so it is kept")
+        if settings.product.backdrop != "keep" and found.witness == "objectness":
+            say("the backdrop is not even, so the edge of the cut-out is an estimate")
+            whole = cutout_all(handler, animated=animated)
         if found.witness == "nothing":
             say("no product was found, so the whole picture is shown")
         for size in settings.sizes:

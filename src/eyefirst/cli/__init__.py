@@ -13,6 +13,7 @@ import typer
 from eyefirst import __version__
 from eyefirst.cli.camera import guide_camera
 from eyefirst.cli.crop import crop_pictures
+from eyefirst.cli.cutout import cut_out_subjects
 from eyefirst.cli.doctor import examine
 from eyefirst.cli.enhance import enhance_pictures
 from eyefirst.cli.faces import find_faces
@@ -74,6 +75,7 @@ for _name, _command in (
     ("text", read_text),
     ("camera", guide_camera),
     ("enhance", enhance_pictures),
+    ("cutout", cut_out_subjects),
     ("pan", pan_album),
     ("reframe", reframe_film),
     ("shots", rank_shots_of),

@@ -66,6 +66,9 @@ def thumbnail_pictures(
         str,
         typer.Option(metavar="COLOUR", help="With --product: keep the picture's own, transparent, or a CSS colour."),
     ] = "",
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="With --backdrop: keep a soft shadow of the product.")
+    ] = False,
     name: Name = "",
     metadata: MetadataOption = MetadataChoice.COPYRIGHT,
     overwrite: Overwrite = False,
@@ -91,8 +94,8 @@ def thumbnail_pictures(
       eyefirst thumbnails album -o shop --size 800x800 --product --margin 0.1
       find /photos -name '*.jpg' | eyefirst thumbnails - -o thumbs -s 320x320 --jsonl
     """
+    from eyefirst.albums.catalogue import ProductSettings
     from eyefirst.albums.manifest import write_manifest
-    from eyefirst.albums.product import ProductSettings
     from eyefirst.albums.prune import prune_results
     from eyefirst.albums.thumbnails import DEFAULT_NAME, ThumbnailSettings, make_thumbnails, sizes_of
     from eyefirst.albums.watch import watched
@@ -112,7 +115,12 @@ def thumbnail_pictures(
         if backdrop == "transparent" and format.lower().lstrip(".") in ("jpg", "jpeg", "jpe", "bmp"):
             raise InvalidValueError(f"{format} holds no transparency", remedy="add --format png or --format webp")
     else:
-        refuse("without --product a frame is cut", {"--margin": margin is not None, "--backdrop": backdrop})
+        refuse(
+            "without --product a frame is cut",
+            {"--margin": margin is not None, "--backdrop": backdrop, "--shadow": shadow},
+        )
+    if not backdrop or backdrop == "keep":
+        refuse("a shadow stays with its backdrop", {"--shadow": shadow})
     if csv:
         refuse("one kind of rows is printed", {"--jsonl": jsonl})
     if watch:
@@ -129,7 +137,7 @@ def thumbnail_pictures(
             portrait=portrait.value if portrait else None,
             fit=fit.value,
         ),
-        product=ProductSettings(margin=0.08 if margin is None else margin, backdrop=backdrop or "keep")
+        product=ProductSettings(margin=0.08 if margin is None else margin, backdrop=backdrop or "keep", shadow=shadow)
         if product
         else None,
         metadata=metadata.value,

@@ -1,27 +1,18 @@
-"""Catalogue pictures: one product, centred on a canvas, with the same margins across a whole set.
-
-Where the product ends is read from the best witness at hand: transparency, then an even backdrop (white,
-dark or any colour), then the objectness map.
-"""
+"""Where a product ends: by its transparency, else by an even backdrop of any colour, else by the objectness map."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageFilter
 
-from eyefirst.albums.matte import cut_out, matte_of
 from eyefirst.boxes import label_groups
-from eyefirst.colours import parse_colour
-from eyefirst.cut import Picture
-from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Box, Size
-from eyefirst.image import Animation
 from eyefirst.observations import SaliencyObservation
+from eyefirst.tools.matte import SHADOW_COLOUR, largest, largest_near, light_and_tint, matte_of
 
 Witness = Literal["alpha", "backdrop", "objectness", "nothing"]
 
@@ -37,8 +28,6 @@ BACKDROP_TOLERANCE = 26
 """Pixels that differ from an even backdrop by more may belong to the product."""
 DARKEST_SHADOW = 0.5
 """A shadow leaves at least this share of the backdrop's light: an opacity of 40 % and its contact with the product."""
-SHADOW_COLOUR = 16
-"""A shadow has the backdrop's colour, only darker, within so many levels."""
 SHARP = 14
 """Levels from one pixel to the next, in the small copy, that no soft shadow has."""
 MODEL_DEGREES = (2, 2, 3, 4, 4)
@@ -46,34 +35,9 @@ MODEL_DEGREES = (2, 2, 3, 4, 4)
 MODEL_GRID = 64
 MODEL_TOLERANCE = 6
 """Pixels within so many levels of the model belong to the backdrop in the next fit."""
-SOFTNESS = 0.03
-"""Radius of the blur of a backdrop that goes on beyond the picture, as a share of the canvas's longer side."""
-EDGE = 0.002
-"""A product that is nearer to the picture's edge, as a share of its side, is cut off there."""
 GRID = 64
 SPECK = 0.004
 """Groups with less of the product's area than this are dust unless the objectness map knows them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProductSettings:
-    """How products are laid out.
-
-    margin: free space on the tighter axis, as a share of the canvas's shorter side, 0..0.45. backdrop:
-    what lies behind: "keep" (the picture's own), "transparent", or a CSS colour. An even backdrop is replaced;
-    any other is kept, and goes on only where the picture ends.
-    """
-
-    margin: float = 0.08
-    backdrop: str = "keep"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.margin <= 0.45:
-            raise InvalidValueError(
-                f"expected a margin in 0..0.45, got {self.margin!r}", remedy="0.08 leaves 8 % on the tighter axis"
-            )
-        if self.backdrop not in ("keep", "transparent"):
-            parse_colour(self.backdrop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +82,11 @@ def find_product(picture: PillowImage.Image, objects: SaliencyObservation) -> Pr
 
 def _beside(colours: NDArray[np.float32], backdrop: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Pixels that neither the backdrop nor a soft shadow on it explains: (height, width)."""
-    other = np.abs(colours - backdrop).max(axis=2) > BACKDROP_TOLERANCE
-    light = (colours * backdrop).sum(2) / np.maximum((backdrop * backdrop).sum(2), 1)
-    tint = np.abs(colours - light[..., None] * backdrop).max(axis=2)
+    other = largest(np.abs(colours - backdrop)) > BACKDROP_TOLERANCE
+    light, tint = light_and_tint(colours, backdrop)
     shadow = (light >= DARKEST_SHADOW) & (light <= 1) & (tint <= SHADOW_COLOUR)
     core = other & ~shadow
-    near = np.asarray(PillowImage.fromarray(core).convert("L").filter(ImageFilter.MaxFilter(7))) > 0
+    near = largest_near(core, 7)
     return core | (other & ~near & (_steepness(colours) >= SHARP))  # beside the core, the step is the product's own
 
 
@@ -131,7 +94,7 @@ def _steepness(values: NDArray[np.generic]) -> NDArray[np.float32]:
     """The largest step to a neighbour, of any channel: (height, width)."""
     levels = values.astype(np.float32)
     steep = np.zeros(levels.shape[:2], np.float32)
-    down, right = np.abs(np.diff(levels, axis=0)).max(2), np.abs(np.diff(levels, axis=1)).max(2)
+    down, right = (largest(np.abs(np.diff(levels, axis=axis))) for axis in (0, 1))
     for part, step in ((steep[:-1], down), (steep[1:], down), (steep[:, :-1], right), (steep[:, 1:], right)):
         np.maximum(part, step, out=part)
     return steep
@@ -173,75 +136,6 @@ def _terms(x: NDArray[np.float64], y: NDArray[np.float64], degree: int) -> NDArr
     return np.stack([x**i * y**j for i in range(degree + 1) for j in range(degree + 1 - i)], axis=1)
 
 
-def lay_out(picture: Picture, product: Product, size: Size, settings: ProductSettings | None = None) -> Picture:
-    """Return the product in the middle of a canvas of exactly `size`, as large as the margin allows.
-
-    Every frame of an animation is laid out alike.
-    """
-    settings = settings or ProductSettings()
-    if isinstance(picture, Animation):
-        return replace(picture, frames=tuple(_lay_out(f, product, size, settings) for f in picture.frames))
-    return _lay_out(picture, product, size, settings)
-
-
-def enlargement(picture: Size, product: Product, size: Size, settings: ProductSettings) -> float:
-    """Return how many times larger than in the picture the product is laid out."""
-    return _placed(picture, product, size, settings)[0]
-
-
-def _placed(
-    picture: Size, product: Product, size: Size, settings: ProductSettings
-) -> tuple[float, tuple[float, float]]:
-    """The scale, and the place in the picture of the canvas's upper left corner.
-
-    A product that the picture's edge cuts off stays at that edge of the canvas.
-    """
-    edge = settings.margin * min(size.width, size.height)
-    ends = (product.box.left, product.box.right), (product.box.top, product.box.bottom)
-    can_be_cut = product.witness == "backdrop"
-    cut = [(can_be_cut and a <= EDGE, can_be_cut and b >= 1 - EDGE) for a, b in ends]
-    room = [n - edge * (not c[0]) - edge * (not c[1]) for n, c in zip(size.as_tuple, cut, strict=True)]
-    pixels = [(a * n, b * n) for (a, b), n in zip(ends, picture.as_tuple, strict=True)]
-    scale = min(r / (b - a) for r, (a, b) in zip(room, pixels, strict=True))
-    corner = []
-    for (a, b), (at_start, at_end), n in zip(pixels, cut, size.as_tuple, strict=True):
-        shown = n / scale
-        corner.append(a if at_start > at_end else b - shown if at_end > at_start else (a + b - shown) / 2)
-    return scale, (corner[0], corner[1])
-
-
-def _lay_out(picture: PillowImage.Image, product: Product, size: Size, settings: ProductSettings) -> PillowImage.Image:
-    scale, (x, y) = _placed(Size(*picture.size), product, size, settings)
-    x_end, y_end = min(x + size.width / scale, picture.width), min(y + size.height / scale, picture.height)
-    shown = (max(x, 0), max(y, 0), x_end, y_end)
-    extent = (max(round((x_end - shown[0]) * scale), 1), max(round((y_end - shown[1]) * scale), 1))
-    part = picture.convert("RGBA").resize(extent, PillowImage.Resampling.LANCZOS, shown, reducing_gap=3.0)
-    if settings.backdrop != "keep" and product.matte and product.backdrop:
-        x_share, y_share = product.matte.width / picture.width, product.matte.height / picture.height
-        place = (shown[0] * x_share, shown[1] * y_share, shown[2] * x_share, shown[3] * y_share)
-        matte = product.matte.resize(extent, PillowImage.Resampling.BICUBIC, place)
-        part = cut_out(part, matte, product.backdrop.resize(extent, PillowImage.Resampling.BILINEAR, place))
-    left_edge, top_edge = round((shown[0] - x) * scale), round((shown[1] - y) * scale)
-    clear = settings.backdrop == "transparent" or (settings.backdrop == "keep" and product.witness == "alpha")
-    if clear:
-        canvas = PillowImage.new("RGBA", (size.width, size.height), (255, 255, 255, 0))
-    elif settings.backdrop == "keep":
-        canvas = _continued(part, (left_edge, top_edge), size)
-    else:
-        canvas = PillowImage.new("RGBA", (size.width, size.height), (*parse_colour(settings.backdrop), 255))
-    canvas.alpha_composite(part, (left_edge, top_edge))
-    return canvas if clear else canvas.convert("RGB")
-
-
-def _continued(part: PillowImage.Image, place: tuple[int, int], size: Size) -> PillowImage.Image:
-    """A canvas on which the backdrop of a picture's part goes on from its edges, softly."""
-    (left, top), (width, height) = place, part.size
-    beyond = ((top, max(size.height - top - height, 0)), (left, max(size.width - left - width, 0)), (0, 0))
-    ground = PillowImage.fromarray(np.pad(np.asarray(part.convert("RGB")), beyond, mode="edge"))
-    blurred = ground.filter(ImageFilter.GaussianBlur(SOFTNESS * max(ground.size)))
-    return blurred.crop((0, 0, size.width, size.height)).convert("RGBA")
-
-
 def _ring(colours: NDArray[np.float32]) -> NDArray[np.float32]:
     """(n, 3): the pixels along the picture's edges."""
     wide = max(1, round(RING * min(colours.shape[:2])))
@@ -253,8 +147,8 @@ def _ring(colours: NDArray[np.float32]) -> NDArray[np.float32]:
 def _without_dust(mask: NDArray[np.bool_], objects: SaliencyObservation) -> NDArray[np.bool_]:
     """The mask without small groups that the objectness map does not know."""
     rows, columns = ((np.arange(n) * GRID // n) for n in mask.shape)
-    cells = np.zeros((GRID, GRID))
-    np.add.at(cells, (rows[:, None], columns[None]), mask)
+    places = (rows[:, None] * GRID + columns)[mask]
+    cells = np.bincount(places, minlength=GRID * GRID).reshape(GRID, GRID)
     groups = label_groups(cells > 0)
     known = objects.heat_map.resized(Size(GRID, GRID)) > 0.3
     keep = np.zeros(groups.max() + 1, np.bool_)
