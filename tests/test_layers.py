@@ -63,7 +63,7 @@ ROOMS = {
     "framing": ["options", "content", "score", "judge", "search", "portrait", "framer"],
     "files": ["formats", "encode", "whole", "names", "ledger", "outputs"],
     "tools": ["planning", "crop", "matte", "product", "soft_mask", "cutout", "camera_guidance", "enhance"],
-    "albums": ["walk", "journal", "catalogue", "thumbnails", "manifest", "plans", "prune", "watch", "report"],
+    "albums": ["walk", "journal", "catalogue", "thumbnails", "manifest", "plans", "prune", "watch", "best", "report"],
     "films": [
         "planes",
         "tone_mapping",

@@ -32,6 +32,7 @@ COMMANDS = (
     "heatmap",
     "objects",
     "render",
+    "best",
     "report",
     "sidecar",
     "text",

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from eyefirst import __version__
+from eyefirst.cli.best import find_best
 from eyefirst.cli.camera import guide_camera
 from eyefirst.cli.crop import crop_pictures
 from eyefirst.cli.cutout import cut_out_subjects
@@ -80,6 +81,7 @@ for _name, _command in (
     ("reframe", reframe_film),
     ("shots", rank_shots_of),
     ("render", render_plans),
+    ("best", find_best),
     ("report", report_pictures),
     ("sidecar", write_sidecars),
     ("serve", serve_pictures),

@@ -1,0 +1,90 @@
+"""`eyefirst best`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from eyefirst.cli.guard import FAILED, as_line, guarded, readable, refuse, say
+from eyefirst.cli.options import AsJson, Revision
+
+COLUMNS = ("group", "rank", "picture", "width", "height", "sharpness", "faces", "cut_faces")
+
+
+@guarded
+def find_best(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCES", help="Folders (walked), files, quoted globs, or - for a list of paths on standard input."
+        ),
+    ],
+    *,
+    distance: Annotated[int, typer.Option(min=0, max=64, help="Bits of 128 by which near-duplicates may differ.")] = 24,
+    workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
+    revision: Revision = "",
+    as_json: AsJson = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print a row for each picture as comma-separated values.")] = False,
+) -> None:
+    """List groups of nearly alike pictures, such as bursts, the best of each group first. No file is changed.
+
+    The best has no face cut off at its edge and the sharpest subject. Pictures that are like no other are not listed.
+
+    \b
+    Examples:
+      eyefirst best album
+      eyefirst best album --csv > groups.csv
+    """
+    import csv as tables
+
+    from rich.progress import track
+
+    from eyefirst.albums.best import groups_of, look_at_each
+    from eyefirst.cli.batch import album_tasks
+    from eyefirst.cli.guard import words
+
+    if csv:
+        refuse("one kind of rows is printed", {"--json": as_json})
+    tasks = album_tasks(sources)
+    rows = look_at_each(tasks, workers=workers or None, revision=revision or None)
+    shown = track(
+        rows,
+        "pictures",
+        len(tasks),
+        console=words(),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+        auto_refresh=False,
+    )
+    looked = list(shown)
+    for one in looked:
+        if one.error:
+            one.error.source = one.picture
+            say(str(one.error))
+    groups = groups_of(looked, distance=distance)
+    table = tables.writer(sys.stdout) if csv else None
+    if table:
+        table.writerow(COLUMNS)
+    for number, group in enumerate(groups, 1):
+        if as_json:
+            print(as_line({"group": number, **group.to_dict()}))
+            continue
+        if not table:
+            print(f"group {number}: {len(group.shots)} pictures")
+        for rank, shot in enumerate(group.shots, 1):
+            values = shot.to_dict()
+            if table:
+                cells = (*shot.size, values["sharpness"], shot.faces, shot.cut_faces)
+                table.writerow((number, rank, shot.picture, *cells))
+                continue
+            cut = f" ({shot.cut_faces} cut off)" if shot.cut_faces else ""
+            faces = f", faces {shot.faces}{cut}" if shot.faces else ""
+            print(
+                f"  {'best' if rank == 1 else '    '} {readable(shot.picture)}: sharpness {shot.sharpness:.0f}{faces}"
+            )
+    alone = sum(1 for one in looked if one.shot) - sum(len(g.shots) for g in groups)
+    say(f"{len(groups)} groups; {alone} pictures are like no other")
+    if not tasks or any(one.error for one in looked):
+        raise typer.Exit(FAILED)
