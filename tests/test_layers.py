@@ -55,6 +55,7 @@ ROOMS = {
         "colour_spaces",
         "colour",
         "jpeg",
+        "codecs",
         "decoding",
         "borders",
         "animation",

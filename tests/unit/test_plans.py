@@ -4,16 +4,23 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from typer.testing import CliRunner
 
+import eyefirst
 from eyefirst.albums.journal import AlbumRow
 from eyefirst.albums.plans import PlanSettings, doubtful_crops, plan_album
 from eyefirst.albums.walk import Task, find_pictures
 from eyefirst.albums.watch import watched
+from eyefirst.cli import app
+from eyefirst.detectors import Detection, register_detector
 from eyefirst.errors import InvalidValueError, OutputError
-from eyefirst.geometry import AspectRatio
+from eyefirst.geometry import AspectRatio, Box
 from eyefirst.image import load_picture
 from eyefirst.plan import CropPlan
 from eyefirst.tools.crop import render_plan
@@ -54,6 +61,35 @@ def test_a_second_run_plans_only_what_changed(album: Path, tmp_path: Path) -> No
     after = out.read_text().splitlines()
     assert after[0] == before[0]
     assert after[1] != before[1]
+
+
+def test_all_commands_keep_what_detectors_find(
+    album: Path, monkeypatch: pytest.MonkeyPatch, own_registries: None
+) -> None:
+    """A detector's finds, named in the options, frame alike in `crop`, `plan` and `thumbnails`."""
+    monkeypatch.chdir(album)
+    corner = Detection(Box(0.9, 0.05, 0.98, 0.2), "corner", 1.0)
+
+    class Corner:
+        def detect(self, pixels: NDArray[np.uint8], region: Box) -> list[Detection]:
+            return [corner]
+
+    register_detector("corner", Corner)
+    options = ("-a", "9:16", "--must-keep", "corner", "--must-keep", "faces", "--avoid", "0,0.9,1,1")
+
+    def run(*words: str) -> list[dict[str, Any]]:
+        ran = CliRunner().invoke(app, [*words, *options], prog_name="eyefirst")
+        assert ran.exit_code == 0, ran.stderr
+        return [json.loads(line) for line in ran.stdout.splitlines()]
+
+    (plain,) = run("crop", "a.jpg", "--json")
+    (planned,) = run("plan", "a.jpg", "-o", "plans.jsonl", "--jsonl")
+    (made,) = run("thumbnails", "a.jpg", "-o", "out", "-w", "90", "--jsonl")
+    assert plain["options"]["must_keep"][0] == corner.box.to_dict()
+    assert plain["frames"] == planned["plan"]["frames"] == made["plan"]["frames"]
+    assert plain["options"] == planned["plan"]["options"] == made["plan"]["options"]
+    frame = eyefirst.CropPlan.from_dict(plain).frames["9:16"][0]
+    assert frame.box.normalized(eyefirst.load_image("a.jpg").size).contains(corner.box)
 
 
 def test_stopping_leaves_the_former_file_and_no_other(album: Path, tmp_path: Path) -> None:

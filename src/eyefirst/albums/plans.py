@@ -15,6 +15,7 @@ from pathlib import Path
 
 from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
 from eyefirst.albums.walk import Task
+from eyefirst.detectors import load_detector
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio
@@ -29,11 +30,12 @@ PLAN_LIMIT_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSettings:
-    """What is planned of every picture; see `plan_crops`."""
+    """What is planned of every picture; see `plan_crops`. detectors: names of those whose finds are kept whole."""
 
     ratios: tuple[AspectRatio, ...]
     alternatives: int = 1
     options: FramingOptions = field(default_factory=FramingOptions)
+    detectors: tuple[str, ...] = ()
     revision: str | None = None
 
     def __post_init__(self) -> None:
@@ -83,6 +85,8 @@ def plan_album(
     """
     path = Path(out)
     check_plan_file(path, overwrite=overwrite)
+    for name in settings.detectors:
+        load_detector(name)  # an extra that is missing is said once, before anything is made
     journal = Journal(path.parent, settings_hash(settings), of=path.name)
     return _planned(tasks, path, journal, settings, workers)
 
@@ -128,5 +132,10 @@ def plan_one(source: str, settings: PlanSettings) -> CropPlan:
     """The plan of one picture."""
     handler = ImageRequestHandler(source)
     return plan_from(
-        handler, settings.ratios, settings.alternatives, options=settings.options, revision=settings.revision
+        handler,
+        settings.ratios,
+        settings.alternatives,
+        options=settings.options,
+        detectors=settings.detectors,
+        revision=settings.revision,
     )

@@ -20,6 +20,7 @@ from eyefirst.albums.catalogue import ProductSettings, enlargement, lay_out
 from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
 from eyefirst.albums.walk import Task
 from eyefirst.cut import check_pixels, cut_frame, pixels_expected, scaled_by
+from eyefirst.detectors import load_detector
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import format_named
@@ -47,7 +48,8 @@ class ThumbnailSettings:
     """What is made of every picture.
 
     sizes: each thumbnail has exactly one of these. format: an extension such as "webp". quality: of
-    JPEG, WebP and AVIF, 1..100. options: how frames are chosen. product: lay the subject out on a canvas
+    JPEG, WebP and AVIF, 1..100. options: how frames are chosen. detectors: names of those whose finds are
+    kept whole, such as "faces". product: lay the subject out on a canvas
     as catalogues do, instead of cutting a frame. metadata: how much of the picture's goes along.
     revision: of the network. ratios: the exact ratios of sizes whose height is rounded, so that all widths of one
     ratio show the same frame. name: a template for the names, see NameTemplate.
@@ -57,6 +59,7 @@ class ThumbnailSettings:
     format: str = "jpg"
     quality: int = 85
     options: FramingOptions = field(default_factory=FramingOptions)
+    detectors: tuple[str, ...] = ()
     product: ProductSettings | None = None
     metadata: Keep = "copyright"
     revision: str | None = None
@@ -128,6 +131,8 @@ def make_thumbnails(
     A picture keeps the names of its thumbnails from run to run. overwrite: replace files that eyefirst did not write.
     """
     folder = Path(out)
+    for name in settings.detectors:
+        load_detector(name)  # an extra that is missing is said once, before anything is made
     journal = Journal(folder, settings_hash(settings))
 
     def work(task: Task) -> Made:
@@ -193,7 +198,7 @@ def cut_one(
     ratios = settings.ratio_of_each()
     expects = None if settings.product else pixels_expected(ratios, settings.sizes)
     handler = ImageRequestHandler(source, network=network, expects=expects or all_pixels)
-    plan = plan_from(handler, list(dict.fromkeys(ratios)), options=settings.options)
+    plan = plan_from(handler, list(dict.fromkeys(ratios)), options=settings.options, detectors=settings.detectors)
     animated = handler.is_animated and format_named(settings.format).has_frames
     check_pixels(settings.sizes, handler.pixel_limit, handler.image.frame_count if animated else 1)
     if settings.product:

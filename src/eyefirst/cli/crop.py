@@ -12,6 +12,7 @@ from eyefirst.cli.batch import Picture, expand, for_each
 from eyefirst.cli.guard import as_line, guarded, refuse, say
 from eyefirst.cli.options import (
     AsJson,
+    Avoid,
     Background,
     FitChoice,
     FitOption,
@@ -19,6 +20,7 @@ from eyefirst.cli.options import (
     Format,
     MetadataChoice,
     MetadataOption,
+    MustKeep,
     Name,
     NoEnlarge,
     Out,
@@ -43,9 +45,6 @@ class Target(StrEnum):
     UNION = "union"
 
 
-BOX = "L,T,R,B"
-
-
 @guarded
 def crop_pictures(
     pictures: Pictures,
@@ -58,13 +57,8 @@ def crop_pictures(
     margin: Annotated[
         float | None, typer.Option(min=0, max=1, help="Free space round what is kept, as a share of its size. [0.05]")
     ] = None,
-    must_keep: Annotated[
-        list[str] | None,
-        typer.Option(metavar=BOX, help="Box in shares of the picture that must be inside; or: faces, text."),
-    ] = None,
-    avoid: Annotated[
-        list[str] | None, typer.Option(metavar=BOX, help="Box in shares of the picture to stay clear of.")
-    ] = None,
+    must_keep: MustKeep = None,
+    avoid: Avoid = None,
     pad: Pad = "",
     prefer: PreferOption = None,
     portrait: PortraitOption = None,

@@ -98,6 +98,15 @@ FitOption = Annotated[
 Tightness = Annotated[
     float, typer.Option(min=0, max=1, help="Zoom: 0 is the largest frame, 1 the tightest round what is salient.")
 ]
+BOX = "L,T,R,B"
+MustKeep = Annotated[
+    list[str] | None,
+    typer.Option("--must-keep", metavar=BOX, help="Box in shares of the picture that must be inside; or: faces, text."),
+]
+Avoid = Annotated[
+    list[str] | None,
+    typer.Option("--avoid", metavar=BOX, help="Box in shares of the picture to stay clear of."),
+]
 Pad = Annotated[
     str, typer.Option(metavar="STYLE", help="Padding where subjects do not fit: blur, extend or a CSS colour.")
 ]

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyefirst.cli.guard import FAILED, guarded, refuse
-from eyefirst.cli.options import FitChoice, FitOption, Pad, PortraitOption, PreferOption, Ratios, Revision, Tightness
+from eyefirst.cli.options import (
+    Avoid,
+    FitChoice,
+    FitOption,
+    MustKeep,
+    Pad,
+    PortraitOption,
+    PreferOption,
+    Ratios,
+    Revision,
+    Tightness,
+)
 from eyefirst.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -36,12 +47,8 @@ def plan_pictures(
     margin: Annotated[
         float | None, typer.Option(min=0, max=1, help="Free space round what is kept, as a share of its size. [0.05]")
     ] = None,
-    must_keep: Annotated[
-        list[str] | None, typer.Option(metavar="L,T,R,B", help="Box in shares of the picture that must be inside.")
-    ] = None,
-    avoid: Annotated[
-        list[str] | None, typer.Option(metavar="L,T,R,B", help="Box in shares of the picture to stay clear of.")
-    ] = None,
+    must_keep: MustKeep = None,
+    avoid: Avoid = None,
     pad: Pad = "",
     prefer: PreferOption = None,
     portrait: PortraitOption = None,
@@ -70,6 +77,7 @@ def plan_pictures(
     from eyefirst.framing import FramingOptions
     from eyefirst.framing.options import DEFAULT_MARGIN
     from eyefirst.geometry import AspectRatio, Box
+    from eyefirst.tools.planning import parse_kept
 
     if not ratios:
         raise InvalidValueError("no ratio was asked for", remedy="add --ratio 16:9")
@@ -77,19 +85,21 @@ def plan_pictures(
         refuse("one kind of rows is printed", {"--jsonl": jsonl})
     if triage:
         refuse("--triage prints its own list", {"--jsonl": jsonl, "--csv": csv})
+    boxes, detectors = parse_kept(must_keep or ())
     settings = PlanSettings(
         ratios=tuple(AspectRatio.parse(r) for r in ratios),
         alternatives=alternatives,
         options=FramingOptions(
             tightness=tightness,
             margin=DEFAULT_MARGIN if margin is None else margin,
-            must_keep=tuple(Box.parse(b) for b in must_keep or ()),
+            must_keep=boxes,
             avoid=tuple(Box.parse(b) for b in avoid or ()),
             pad=pad or None,
             prefer=prefer.value if prefer else None,
             portrait=portrait.value if portrait else None,
             fit=fit.value,
         ),
+        detectors=detectors,
         revision=revision or None,
     )
     check_plan_file(Path(out), overwrite=overwrite)

@@ -8,10 +8,12 @@ import typer
 
 from eyefirst.cli.guard import FAILED, guarded, refuse, say
 from eyefirst.cli.options import (
+    Avoid,
     FitChoice,
     FitOption,
     MetadataChoice,
     MetadataOption,
+    MustKeep,
     Name,
     Overwrite,
     Pad,
@@ -47,10 +49,8 @@ def thumbnail_pictures(
     quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100.")] = 85,
     workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
     tightness: Tightness = 0.0,
-    must_keep: Annotated[
-        list[str] | None,
-        typer.Option(metavar="L,T,R,B", help="Box in shares of the picture that must be inside. Repeat for more."),
-    ] = None,
+    must_keep: MustKeep = None,
+    avoid: Avoid = None,
     pad: Pad = "",
     prefer: PreferOption = None,
     portrait: PortraitOption = None,
@@ -102,6 +102,7 @@ def thumbnail_pictures(
     from eyefirst.cli.batch import album_tasks, show_rows
     from eyefirst.framing import FramingOptions
     from eyefirst.geometry import AspectRatio, Box
+    from eyefirst.tools.planning import parse_kept
 
     if product:
         framing: dict[str, object] = {
@@ -110,7 +111,7 @@ def thumbnail_pictures(
             "--prefer": prefer,
             "--portrait": portrait,
         }
-        framing |= {"--must-keep": must_keep, "--fit": fit is not FitChoice.BREATHE}
+        framing |= {"--must-keep": must_keep, "--avoid": avoid, "--fit": fit is not FitChoice.BREATHE}
         refuse("--product lays out the whole product", framing)
         if backdrop == "transparent" and format.lower().lstrip(".") in ("jpg", "jpeg", "jpe", "bmp"):
             raise InvalidValueError(f"{format} holds no transparency", remedy="add --format png or --format webp")
@@ -125,6 +126,7 @@ def thumbnail_pictures(
         refuse("one kind of rows is printed", {"--jsonl": jsonl})
     if watch:
         refuse("--watch does not end", {"--manifest": manifest, "--prune": prune})
+    boxes, detectors = parse_kept(must_keep or ())
     settings = ThumbnailSettings(
         sizes=sizes_of(size or (), ratios or (), width or ()),
         format=format,
@@ -132,11 +134,13 @@ def thumbnail_pictures(
         options=FramingOptions(
             tightness=tightness,
             pad=pad or None,
-            must_keep=tuple(Box.parse(b) for b in must_keep or ()),
+            must_keep=boxes,
+            avoid=tuple(Box.parse(b) for b in avoid or ()),
             prefer=prefer.value if prefer else None,
             portrait=portrait.value if portrait else None,
             fit=fit.value,
         ),
+        detectors=detectors,
         product=ProductSettings(margin=0.08 if margin is None else margin, backdrop=backdrop or "keep", shadow=shadow)
         if product
         else None,

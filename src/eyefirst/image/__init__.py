@@ -13,6 +13,7 @@ The files, in the order in which a picture passes through them; each imports onl
     colour_spaces.py  what a file says of its colours by numbers
     colour.py         any mode and profile to sRGB with 8 bits a channel; alpha
     jpeg.py           a JPEG without its end marker
+    codecs.py         faster decoders, where the extra is installed
     decoding.py       `decode`: one decode for analysis and cutting
     borders.py        the part of a picture inside its bars or frame
     animation.py      all frames, their times, how often they play

@@ -15,6 +15,7 @@ from PIL.ImageFile import ImageFile
 
 from eyefirst.errors import EyefirstError, InvalidValueError, TruncatedPictureError
 from eyefirst.geometry import Size
+from eyefirst.image.codecs import decoded_faster
 from eyefirst.image.colour import ground_for, on_paper, to_plain_mode, to_srgb
 from eyefirst.image.colour_spaces import stated_space
 from eyefirst.image.containers import png_chunks
@@ -196,7 +197,7 @@ def decode_frame(
         turns = [INVERSE.get(own, own), orientation] if orientation else []
     else:
         # A PNG may carry its orientation behind its pixels, an icon its true size inside.
-        _decode_pixels(picture, kind, name)
+        picture = _decode_pixels(picture, kind, name, data=data)
         size = checked_size(*picture.size, name, pixel_limit)
         turns = [orientation or _own_orientation(picture, kind)]
     for turn in turns:
@@ -267,12 +268,20 @@ def _stored(size: Size, turns: list[int]) -> Size:
     return size
 
 
-def _decode_pixels(picture: PIL.Image.Image, kind: str, name: str, needed: Size | None = None) -> None:
-    """Decode a frame: the one place that does, so that a test can count. needed: of a JPEG, as it is stored."""
+def _decode_pixels(
+    picture: PIL.Image.Image, kind: str, name: str, needed: Size | None = None, *, data: bytes = b""
+) -> PIL.Image.Image:
+    """Decode a frame: the one place that does, so that a test can count. needed: of a JPEG, as it is stored.
+
+    Returns the picture itself, or one of the same pixels and metadata that a faster decoder made from its file.
+    """
     with pillow_border(name, kind):
         if needed:
             picture.draft(None, (needed.width, needed.height))
+        elif found := decoded_faster(picture, kind, data):
+            return found
         picture.load()
+        return picture
 
 
 def stored_orientation(source: Source) -> int:

@@ -72,12 +72,16 @@ def plan_from(
     alternatives: int = 1,
     *,
     options: FramingOptions | None = None,
+    detectors: Sequence[str] = (),
     revision: str | None = None,
 ) -> CropPlan:
-    """Return `plan_crops` for options that are checked already."""
+    """Return `plan_crops` for options that are checked already; what the named detectors find is kept whole too."""
     wanted = parse_ratios(ratios)
     if not isinstance(alternatives, int) or alternatives < 1:
         raise InvalidValueError(f"expected at least 1 alternative, got {alternatives!r}", remedy="leave it out for 1")
+    if found := tuple(box for name in detectors for box in boxes_to_keep(handler, name)):
+        options = options or FramingOptions()
+        options = replace(options, must_keep=options.must_keep + found)
     seen = handler.look(revision)
     framer = framer_of(handler, seen, options)
     image = handler.image
@@ -182,7 +186,7 @@ class CropOrder:
         """
         if not ratios and not size:
             raise InvalidValueError("no ratio was asked for", remedy="give a ratio such as 16:9, or a size")
-        detectors = tuple(name for name in must_keep if name in known_detectors())
+        boxes, detectors = parse_kept(must_keep)
         given = {name: value for name, value in framing.items() if value is not None and value != ""}
         return cls(
             ratios=tuple(dict.fromkeys(AspectRatio.parse(r) for r in ratios or [size])),
@@ -190,7 +194,7 @@ class CropOrder:
             enlarge=enlarge,
             alternatives=alternatives,
             options=FramingOptions(
-                must_keep=tuple(Box.parse(b) for b in must_keep if b not in detectors),
+                must_keep=boxes,
                 avoid=tuple(Box.parse(b) for b in avoid),
                 **given,
             ),
@@ -205,9 +209,20 @@ class CropOrder:
 
     def plan(self, handler: ImageRequestHandler) -> CropPlan:
         """Return the plan for the picture that a handler holds; raises as `plan_crops` does."""
-        found = tuple(box for name in self.detectors for box in boxes_to_keep(handler, name))
-        options = replace(self.options, must_keep=self.options.must_keep + found)
-        return plan_from(handler, self.ratios, self.alternatives, options=options, revision=self.revision)
+        return plan_from(
+            handler,
+            self.ratios,
+            self.alternatives,
+            options=self.options,
+            detectors=self.detectors,
+            revision=self.revision,
+        )
+
+
+def parse_kept(texts: Sequence[str]) -> tuple[tuple[Box, ...], tuple[str, ...]]:
+    """Read boxes such as "0.1,0.2,0.5,0.9", and names of detectors such as "faces". Raises InvalidValueError."""
+    names = tuple(dict.fromkeys(text for text in texts if text in known_detectors()))
+    return tuple(_box(text) for text in texts if text not in names), names
 
 
 def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
