@@ -12,6 +12,8 @@ from typing import Any, SupportsIndex, TypeGuard
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite real number: int, float, Fraction or numpy's, but no bool."""
+    if type(value) is float or type(value) is int:  # nearly all are, and abstract types are slow to ask
+        return math.isfinite(value)
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
