@@ -23,6 +23,9 @@ from eyefirst.requests import (
     kind_of,
 )
 
+SURE = 0.8
+"""Confidence from which a line of text is read right. Thai and symbols, read as Latin or Chinese, lie at 0.5 to 0.8."""
+
 
 @dataclass(frozen=True)
 class SaliencyObservation:
@@ -128,6 +131,11 @@ class RecognizedText:
     corners: tuple[Point, ...]
     box: Box
     saliency: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the reader knew the letters; a script that it cannot read, or a symbol, comes out as unsure ones."""
+        return self.confidence >= SURE
 
     def to_dict(self) -> dict[str, Any]:
         """Return the line's fields by name, for JSON."""

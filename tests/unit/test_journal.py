@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -14,6 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -409,6 +412,37 @@ def test_kills_at_any_moment_lose_nothing(album: Path, tmp_path: Path) -> None:
     assert "failed" not in statuses(run(album, out))
     now = {name: data for name, data in contents(out).items() if not name.endswith(".part")}
     assert now == whole
+
+
+def test_a_disk_that_fills_up_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every third write finds no room, half of its bytes written; later there is room again."""
+    for number in range(6):
+        photo(tmp_path / "a" / f"p{number}.jpg", RED, number)
+    run(tmp_path / "a", tmp_path / "whole")
+    real, count = Path.open, iter(range(10_000))
+
+    def full(path: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
+        file = real(path, mode, *rest, **more)
+        if mode != "xb" or next(count) % 3:
+            return file
+
+        def write(data: bytes) -> int:
+            type(file).write(file, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        spoilt = mock.MagicMock(wraps=file)
+        spoilt.__enter__.return_value, spoilt.__exit__.side_effect = spoilt, lambda *_: file.close()
+        spoilt.write.side_effect = write
+        return spoilt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        rows = run(tmp_path / "a", tmp_path / "t")
+    assert {"made", "failed"} == set(statuses(rows))
+    assert all("No space left" in str(row.error) for row in rows if row.status == "failed")
+    assert not list((tmp_path / "t").rglob("*.part"))
+    assert "failed" not in statuses(run(tmp_path / "a", tmp_path / "t"))
+    assert contents(tmp_path / "t") == contents(tmp_path / "whole")
 
 
 # --- watching

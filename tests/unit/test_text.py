@@ -9,9 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
+from typer.testing import CliRunner
 
 import eyefirst
 from eyefirst import Box, Detection, HeatMap, ImageRequestHandler, TextRecognitionRequest
+from eyefirst.cli import app
 from eyefirst.detectors import known_detectors, load_detector, register_detector
 from eyefirst.errors import InvalidValueError, MissingExtraError
 from eyefirst.geometry import Size
@@ -129,3 +131,29 @@ def test_nothing_is_written_on_a_wall(sign: PillowImage.Image) -> None:
     seen = ImageRequestHandler(wall).perform([TextRecognitionRequest(rest=True)])[0]
     assert seen.texts == ()
     assert seen.to_dict()["texts"] == []
+
+
+def test_lines_that_are_not_sure_are_said(tmp_path: Path, own_registries: None) -> None:
+    class Reader:
+        def detect(self, pixels: NDArray[np.uint8], region: Box) -> list[Detection]:
+            return [
+                Detection(Box(0.1, 0.1, 0.5, 0.2), "text", 0.95, "EXIT"),
+                Detection(Box(0.1, 0.5, 0.5, 0.6), "text", 0.6, "gieRM1"),
+            ]
+
+    register_detector("text", Reader)
+    PillowImage.new("RGB", (90, 60), "grey").save(tmp_path / "sign.png")
+
+    def run(*words: str) -> tuple[str, str]:
+        ran = CliRunner().invoke(app, ["text", str(tmp_path / "sign.png"), *words], prog_name="eyefirst")
+        assert ran.exit_code == 0
+        return ran.stdout, ran.stderr
+
+    out, said = run()
+    assert "0.95  EXIT" in out
+    assert "0.60? gieRM1" in out
+    assert "1 lines are unsure" in said
+    out, said = run("--confidence", "0.8")
+    assert "EXIT" in out
+    assert "gieRM1" not in out
+    assert not said

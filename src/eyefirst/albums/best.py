@@ -18,7 +18,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.albums.walk import Task
 from eyefirst.cut import scaled_by
-from eyefirst.errors import EyefirstError, InvalidValueError
+from eyefirst.errors import EyefirstError, InvalidValueError, unexpected
 from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.observations import SaliencyObservation
@@ -101,8 +101,9 @@ def look_at_each(
     def look(task: Task) -> Looked:
         try:
             return _look(task.source, revision)
-        except EyefirstError as error:
-            return Looked(task.source, error=error)
+        except Exception as error:  # a picture that finds a bug of ours must not stop the others
+            known = error if isinstance(error, EyefirstError) else unexpected(error)
+            return Looked(task.source, error=known)
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1, "eyefirst") as pool:
         try:
