@@ -18,7 +18,7 @@ from eyefirst.tools.soft_mask import box_mean, close_map, soft_mask
 
 @pytest.fixture(scope="module")
 def coffee() -> PillowImage.Image:
-    return PillowImage.fromarray(data.coffee())
+    return PillowImage.fromarray(data.coffee()).resize((300, 200))
 
 
 def disc(shadow: float = 0.0) -> PillowImage.Image:

@@ -223,7 +223,7 @@ def cut_one(
 def _cut_each(picture: Any, plan: CropPlan, settings: ThumbnailSettings) -> list[PillowImage.Image | Animation]:
     """Cut every size, the largest of each ratio first: much smaller ones of its frame are made from it."""
     each = list(zip(settings.sizes, settings.ratio_of_each(), strict=True))
-    made: dict[Size, PillowImage.Image | Animation] = {}
+    made: dict[Size, Any] = {}
     largest: dict[AspectRatio, Size] = {}
     for size, ratio in sorted(each, key=lambda pair: -pair[0].width):
         frame, from_ = plan.frames[ratio][0], largest.setdefault(ratio, size)
