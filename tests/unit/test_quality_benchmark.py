@@ -14,6 +14,7 @@ import pytest
 from benchmarks.quality.__main__ import main
 from benchmarks.quality.attention import attention_table, other_points
 from benchmarks.quality.crops import gap_table, human_crop_table, kept_fixations
+from benchmarks.quality.cutouts import cutout_table
 from benchmarks.quality.held_back import HeldBack, Sample, density, open_held_back, resized
 from benchmarks.quality.methods import Method, all_methods, centre_crop, halves
 from benchmarks.quality.objects import box_of, box_table, is_single_subject, mask_table, nothing_table
@@ -234,7 +235,9 @@ def test_the_command(
     printed = capsys.readouterr().out
     assert "Gap closed" in printed
     tables = json.loads(out.read_text())["tables"]
-    assert len(tables) == 11  # four eye sets, gaps, masks and boxes twice, nothing, human crops; some are empty
+    assert (
+        len(tables) == 13
+    )  # four eye sets, gaps, masks, boxes and cut-outs twice, nothing, human crops; some are empty
     assert {m["method"] for m in tables[0]["methods"]} == {"fake", "even spread"}
     with pytest.raises(SystemExit):
         main([*given, "--sets", "osie,nowhere"], OURS)
@@ -279,3 +282,10 @@ def test_single_subjects() -> None:
 def test_a_figure_that_is_no_number_is_null_in_json() -> None:
     table = Table("t", ("a", "b"), (Line("m", (math.nan, 1.0)),))
     assert table.to_dict()["methods"] == [{"method": "m", "note": "", "figures": {"a": None, "b": 1.0}}]
+
+
+def test_a_cut_out_of_one_bright_subject_is_near_its_mask(data: HeldBack) -> None:
+    table = cutout_table(data, "DUTS-TR", 2)
+    assert [line.method for line in table.lines] == ["map, bicubic", "cut-out, whole look alone", "cut-out"]
+    assert _figure(table, "cut-out", "IoU at 0.5") > _figure(table, "map, bicubic", "IoU at 0.5") - 0.05
+    assert _figure(table, "cut-out", "boundary") < 0.5
