@@ -229,7 +229,7 @@ class Framer:
         A stricter search makes cuts dearer, and may look at slightly smaller frames.
         """
         best = max([first, *(self._candidate(search, stricter(self.weights, f)) for f in STRICTER)], key=_worth)
-        if self.options.fit == "breathe" and best.severity >= PASSES:
+        if self.options.fit == "breathe" and best.severity >= SECOND_LOOK:
             for scale in BREATHING_SCALES:
                 smaller = of_width(search.size.width * scale, ratio, search.size)
                 if smaller != search.size and min(smaller.width, smaller.height) >= 2:

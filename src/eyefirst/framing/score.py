@@ -65,7 +65,7 @@ class Weights:
     word_cut: float = 0.04
     preferred_whole: float = 1.0
     end_kept: float = 0.06
-    top_edge: float = 0.003
+    top_edge: float = 0.006
     objectness_cut: float = 0.02
     balance: float = 0.75
     upper: float = 0.43
