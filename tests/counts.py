@@ -65,8 +65,8 @@ COMMANDS = {
     "report": Command(("report", "photo.jpg", "-o", "out/report.html")),
     "sidecar": Command(("sidecar", "photo.jpg")),
     "pan --json": Command(("pan", "photo.jpg", "--json", "--seconds", "1")),
-    "POST /v1/crop": Command(("/v1/crop?aspect=1:1&size=320x320",)),
-    "POST /v1/plan": Command(("/v1/plan?aspect=1:1",)),
+    "POST /v1/crop": Command(("/v1/crop?ratio=1:1&size=320x320",)),
+    "POST /v1/plan": Command(("/v1/plan?ratio=1:1",)),
     "POST /v1/saliency": Command(("/v1/saliency",)),
 }
 

@@ -162,7 +162,7 @@ def bare(photo: bytes, seconds: float) -> float:
 
 def request_of(photo: bytes) -> bytes:
     """A plan of four ratios, as it goes over the line."""
-    query = "&".join(f"aspect={ratio}" for ratio in RATIOS)
+    query = "&".join(f"ratio={ratio}" for ratio in RATIOS)
     head = f"POST /v1/plan?{query} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(photo)}\r\n\r\n"
     return head.encode() + photo
 

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from eyefirst.image import load_animation, load_image
-from tests.server.test_page import chromium
+from tests.server.conftest import chromium
 from tests.unit.image.colour_files import AVIF_FILES, PNG_FILES, chart
 from tests.unit.image.pictures import case, encoded
 

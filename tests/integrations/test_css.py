@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as PillowImage
 
 import eyefirst
-from tests.server.test_page import chromium
+from tests.server.conftest import chromium
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
 

@@ -57,11 +57,11 @@ def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", PHOTOS)
 def test_one_plan_through_python_the_command_and_http(name: str, client: httpx.Client) -> None:
     data = png(name)
-    raw = client.post("/v1/plan", params={"aspect": RATIOS}, content=data).json()
-    form = client.post("/v1/plan", params={"aspect": RATIOS}, files={"picture": ("a name.png", data)}).json()
+    raw = client.post("/v1/plan", params={"ratio": RATIOS}, content=data).json()
+    form = client.post("/v1/plan", params={"ratio": RATIOS}, files={"picture": ("a name.png", data)}).json()
     assert raw == form == plan_crops(data, RATIOS).to_dict()
-    aspects = [word for ratio in RATIOS for word in ("--aspect", ratio)]
-    assert raw == by_command(data, "crop", "-", *aspects, "--json")
+    words = [word for ratio in RATIOS for word in ("--ratio", ratio)]
+    assert raw == by_command(data, "crop", "-", *words, "--json")
     assert_same_plan(CropPlan.from_dict(raw), golden(name))
 
 
@@ -96,16 +96,14 @@ def test_a_strip_holds_no_text(client: httpx.Client, size: tuple[int, int]) -> N
     PillowImage.effect_noise(size, 80).save(out, "PNG")
     answer = client.post("/v1/text?rest=true", content=out.getvalue())
     assert (answer.status_code, answer.json()["texts"]) == (200, [])
-    assert client.post("/v1/plan?aspect=1:1&must_keep=text", content=out.getvalue()).status_code == 200
+    assert client.post("/v1/plan?ratio=1:1&must_keep=text", content=out.getvalue()).status_code == 200
 
 
 def test_every_option_of_a_plan_arrives(client: httpx.Client) -> None:
     data = png("coffee")
     options: dict[str, Any] = {"tightness": 0.4, "margin": 0.1, "pad": "blur"}
     boxes: dict[str, Any] = {"must_keep": ["0.1,0.1,0.3,0.3"], "avoid": ["0.8,0.8,1,1"]}
-    found = client.post(
-        "/v1/plan", params={"aspect": "4:5", "alternatives": 2, **options, **boxes}, content=data
-    ).json()
+    found = client.post("/v1/plan", params={"ratio": "4:5", "alternatives": 2, **options, **boxes}, content=data).json()
     keep, avoid = eyefirst.Box(0.1, 0.1, 0.3, 0.3), eyefirst.Box(0.8, 0.8, 1, 1)
     expected = plan_crops(data, "4:5", 2, must_keep=[keep], avoid=[avoid], tightness=0.4, margin=0.1, pad="blur")
     assert found == expected.to_dict()
@@ -113,7 +111,7 @@ def test_every_option_of_a_plan_arrives(client: httpx.Client) -> None:
 
 def test_a_crop_is_what_python_cuts(client: httpx.Client) -> None:
     data = png("chelsea")
-    answer = client.post("/v1/crop", params={"aspect": "1:1", "format": "png"}, content=data)
+    answer = client.post("/v1/crop", params={"ratio": "1:1", "format": "png"}, content=data)
     assert answer.headers["content-type"] == "image/png"
     with PillowImage.open(io.BytesIO(answer.content)) as found:
         expected = render_plan(plan_crops(data, "1:1"), data)["1:1"][0]
@@ -122,7 +120,7 @@ def test_a_crop_is_what_python_cuts(client: httpx.Client) -> None:
 
 def test_several_crops_come_as_a_zip_with_the_plan(client: httpx.Client) -> None:
     data = png("chelsea")
-    answer = client.post("/v1/crop", params={"aspect": ["1:1", "3:1"], "size": "200x200"}, content=data)
+    answer = client.post("/v1/crop", params={"ratio": ["1:1", "3:1"], "size": "200x200"}, content=data)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.namelist() == ["1x1.jpg", "3x1.jpg", "plan.json"]
         assert json.loads(archive.read("plan.json")) == plan_crops(data, ["1:1", "3:1"]).to_dict()
@@ -133,7 +131,7 @@ def test_several_crops_come_as_a_zip_with_the_plan(client: httpx.Client) -> None
 def test_transparency_is_not_lost_to_jpeg(client: httpx.Client) -> None:
     out = io.BytesIO()
     PillowImage.new("RGBA", (80, 60), (255, 0, 0, 100)).save(out, "PNG")
-    answer = client.post("/v1/crop", params={"aspect": "1:1"}, content=out.getvalue())
+    answer = client.post("/v1/crop", params={"ratio": "1:1"}, content=out.getvalue())
     assert answer.headers["content-type"] == "image/png"
 
 
@@ -141,7 +139,7 @@ def test_an_animation_keeps_moving(client: httpx.Client) -> None:
     out = io.BytesIO()
     frames = [PillowImage.new("RGB", (80, 60), c) for c in ("red", "green", "blue")]
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
-    answer = client.post("/v1/crop", params={"aspect": "1:1", "format": "webp"}, content=out.getvalue())
+    answer = client.post("/v1/crop", params={"ratio": "1:1", "format": "webp"}, content=out.getvalue())
     with PillowImage.open(io.BytesIO(answer.content)) as found:
         assert getattr(found, "n_frames", 1) == 3
 
@@ -169,7 +167,7 @@ def test_browsers_choose(accept: str, kind: str) -> None:
 
 
 def test_an_image_address_in_the_formats_that_a_browser_takes(client: httpx.Client) -> None:
-    address = "/v1/image/unsigned/aspect=16:9,size=320x180/album/photo.jpg"
+    address = "/v1/image/unsigned/ratio=16:9,size=320x180/album/photo.jpg"
     tags = set()
     for accept, media_type in {
         "image/avif,*/*": "image/avif",
@@ -192,7 +190,7 @@ def test_an_image_address_in_the_formats_that_a_browser_takes(client: httpx.Clie
 
 
 def test_a_changed_file_has_another_tag(client: httpx.Client, root: Path) -> None:
-    address = "/v1/image/unsigned/aspect=1:1,format=jpg/album/photo.jpg"
+    address = "/v1/image/unsigned/ratio=1:1,format=jpg/album/photo.jpg"
     before = client.get(address)
     assert "vary" not in before.headers
     PillowImage.open(root / "album" / "photo.jpg").rotate(90).save(root / "album" / "photo.jpg")
@@ -202,19 +200,19 @@ def test_a_changed_file_has_another_tag(client: httpx.Client, root: Path) -> Non
 @pytest.mark.parametrize(
     ("path", "content", "status", "code"),
     [
-        ("/v1/plan?aspect=1:1", b"", 415, "not_a_picture"),
-        ("/v1/plan?aspect=1:1", b"hello, this is a text", 415, "not_a_picture"),
-        ("/v1/plan?aspect=1:1", b"\xff\xd8\xff\xe0 and no more", 422, "truncated_picture"),
-        ("/v1/plan?aspect=1:1", b"%PDF-1.7", 415, "unsupported_picture"),
+        ("/v1/plan?ratio=1:1", b"", 415, "not_a_picture"),
+        ("/v1/plan?ratio=1:1", b"hello, this is a text", 415, "not_a_picture"),
+        ("/v1/plan?ratio=1:1", b"\xff\xd8\xff\xe0 and no more", 422, "truncated_picture"),
+        ("/v1/plan?ratio=1:1", b"%PDF-1.7", 415, "unsupported_picture"),
         ("/v1/plan", b"x", 422, "invalid_value"),
-        ("/v1/plan?aspect=1", b"GIF89a", 422, "truncated_picture"),
-        ("/v1/plan?aspect=0:1", b"x", 422, "invalid_aspect_ratio"),
-        ("/v1/plan?aspect=1:1&must_keep=1,2,3", b"x", 422, "invalid_box"),
-        ("/v1/plan?aspect=1:1&tightness=2", b"x", 422, "invalid_value"),
-        ("/v1/plan?aspects=1:1", b"x", 422, "invalid_value"),
-        ("/v1/plan?aspect=1:1&revision=saliency_v0", b"x", 422, "unknown_revision"),
-        ("/v1/plan?" + "&".join(["aspect=1:1"] * 101), b"x", 422, "invalid_value"),
-        ("/v1/crop?aspect=1:1&format=exe", b"x", 422, "invalid_value"),
+        ("/v1/plan?ratio=1", b"GIF89a", 422, "truncated_picture"),
+        ("/v1/plan?ratio=0:1", b"x", 422, "invalid_aspect_ratio"),
+        ("/v1/plan?ratio=1:1&must_keep=1,2,3", b"x", 422, "invalid_box"),
+        ("/v1/plan?ratio=1:1&tightness=2", b"x", 422, "invalid_value"),
+        ("/v1/plan?aspect=1:1", b"x", 422, "invalid_value"),
+        ("/v1/plan?ratio=1:1&revision=saliency_v0", b"x", 422, "unknown_revision"),
+        ("/v1/plan?" + "&".join(["ratio=1:1"] * 101), b"x", 422, "invalid_value"),
+        ("/v1/crop?ratio=1:1&format=exe", b"x", 422, "invalid_value"),
         ("/v1/saliency?kind=taste", b"x", 422, "invalid_value"),
         ("/v1/saliency?region=0,0,2,2", b"x", 422, "invalid_box"),
         ("/v1/nothing", b"x", 404, "http_404"),
@@ -228,19 +226,18 @@ def test_bad_requests_are_told_what_to_do(
 
 def test_a_form_may_hold_the_options(client: httpx.Client) -> None:
     data = png("chelsea")
-    expected = client.post("/v1/plan?aspect=1:1&aspect=2:1&tightness=0.5", content=data).json()
+    expected = client.post("/v1/plan?ratio=1:1&ratio=2:1&tightness=0.5", content=data).json()
     for name in ("picture", "file", "image"):
-        for ratio in ("aspect", "ratio"):
-            fields: dict[str, Any] = {ratio: ["1:1", "2:1"], "tightness": "0.5"}
-            assert client.post("/v1/plan", data=fields, files={name: data}).json() == expected
+        fields: dict[str, Any] = {"ratio": ["1:1", "2:1"], "tightness": "0.5"}
+        assert client.post("/v1/plan", data=fields, files={name: data}).json() == expected
     mixed = client.post("/v1/plan?ratio=1:1&ratio=2:1", data={"tightness": "0.5"}, files={"file": data}).json()
     assert mixed == expected
-    for wrong in ({}, {"aspect": "banana"}, {"aspect": "1:1", "colour": "red"}, {"aspect": "1:1", "margin": "x"}):
+    for wrong in ({}, {"ratio": "banana"}, {"ratio": "1:1", "colour": "red"}, {"ratio": "1:1", "margin": "x"}):
         problem(client.post("/v1/plan", data=wrong, files={"file": data}), 422, ANY)
 
 
 def test_bad_forms_are_told_what_to_do(client: httpx.Client) -> None:
-    path = "/v1/plan?aspect=1:1"
+    path = "/v1/plan?ratio=1:1"
     problem(client.post(path, files={"other": b"x"}), 422, "invalid_value")
     problem(client.post(path, files=[("picture", b"x"), ("picture", b"y")]), 422, "invalid_value")
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -253,19 +250,19 @@ def test_bad_forms_are_told_what_to_do(client: httpx.Client) -> None:
 def test_results_are_bounded_too(photo_path: Path, serving: Serving) -> None:
     with connected(serving, Settings(pixels=300_000)) as client:
         data = photo_path.read_bytes()  # 512 x 512
-        assert client.post("/v1/crop?aspect=1:1", content=data).status_code == 200
-        for query in ("aspect=1:1&size=9000x9000", "aspect=1:1&aspect=4:5", "aspect=1000:1&pad=blur"):
+        assert client.post("/v1/crop?ratio=1:1", content=data).status_code == 200
+        for query in ("ratio=1:1&size=9000x9000", "ratio=1:1&ratio=4:5", "ratio=1000:1&pad=blur"):
             problem(client.post(f"/v1/crop?{query}", content=data), 422, "invalid_value")
         out = io.BytesIO()
         PillowImage.new("RGB", (800, 800)).save(out, "PNG")
-        problem(client.post("/v1/plan?aspect=1:1", content=out.getvalue()), 413, "picture_too_large")
+        problem(client.post("/v1/plan?ratio=1:1", content=out.getvalue()), 413, "picture_too_large")
 
 
 def test_health_metrics_and_page(client: httpx.Client, photo_path: Path) -> None:
     assert client.get("/healthz").json()["status"] == "alive"
     assert client.get("/readyz").json()["ready"] is True
-    client.post("/v1/plan?aspect=1:1", content=photo_path.read_bytes())
-    client.get("/v1/image/unsigned/aspect=1:1/" + "x" * 50)
+    client.post("/v1/plan?ratio=1:1", content=photo_path.read_bytes())
+    client.get("/v1/image/unsigned/ratio=1:1/" + "x" * 50)
     text = client.get("/metrics").text
     assert 'eyefirst_requests_total{route="/v1/plan",status="200"} 1.0' in text
     assert "xxx" not in text
@@ -312,7 +309,7 @@ def test_faults_of_ours_are_not_told_in_detail(client: httpx.Client, monkeypatch
         raise RuntimeError("the secret of the house")
 
     monkeypatch.setattr("eyefirst.server.app.to_json", fail)
-    answer = client.post("/v1/plan?aspect=1:1", content=png("coffee"))
+    answer = client.post("/v1/plan?ratio=1:1", content=png("coffee"))
     problem(answer, 500, "error")
     assert "secret" not in answer.text
     assert "nosniff" in answer.headers["x-content-type-options"]

@@ -19,7 +19,7 @@ from eyefirst.server.settings import Settings
 from tests.server.conftest import Serving, connected
 
 API_KEY = "an-api-key-for-the-tests"
-PLAN = b"POST /v1/plan?aspect=1:1 HTTP/1.1\r\nHost: localhost\r\n"
+PLAN = b"POST /v1/plan?ratio=1:1 HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def everything(line: socket.socket) -> bytes:
@@ -48,7 +48,7 @@ def test_an_answer_before_the_end_of_a_body_closes_the_connection(serving: Servi
 def test_an_answer_before_the_end_of_a_body_can_be_read_by_who_still_sends(serving: Serving) -> None:
     with connected(serving, Settings(api_keys=(API_KEY,))) as client:
         for _ in range(5):
-            assert client.post("/v1/plan?aspect=1:1", content=bytes(3_000_000)).status_code == 401
+            assert client.post("/v1/plan?ratio=1:1", content=bytes(3_000_000)).status_code == 401
 
 
 def test_senders_of_tiny_chunks_after_an_answer_do_not_slow_others(serving: Serving) -> None:
@@ -134,13 +134,13 @@ def test_options_of_the_work(client: httpx.Client) -> None:
 def test_packed_bodies_are_unpacked_within_the_limit(serving: Serving, photo_path: Path) -> None:
     data = photo_path.read_bytes()
     with connected(serving, Settings(body_bytes=2_000_000)) as client:
-        plain = client.post("/v1/plan?aspect=1:1", content=data).json()
+        plain = client.post("/v1/plan?ratio=1:1", content=data).json()
         for coding, packed in (
             ("gzip", gzip.compress(data)),
             ("x-gzip", gzip.compress(data)),
             ("deflate", zlib.compress(data)),
         ):
-            answer = client.post("/v1/plan?aspect=1:1", content=packed, headers={"Content-Encoding": coding})
+            answer = client.post("/v1/plan?ratio=1:1", content=packed, headers={"Content-Encoding": coding})
             assert answer.json() == plain
         for coding, packed, status in (
             ("gzip", gzip.compress(bytes(50_000_000)), 413),
@@ -148,7 +148,7 @@ def test_packed_bodies_are_unpacked_within_the_limit(serving: Serving, photo_pat
             ("gzip", gzip.compress(data)[:-20], 422),
             ("br", data, 422),
         ):
-            answer = client.post("/v1/plan?aspect=1:1", content=packed, headers={"Content-Encoding": coding})
+            answer = client.post("/v1/plan?ratio=1:1", content=packed, headers={"Content-Encoding": coding})
             assert answer.status_code == status
 
 
@@ -160,7 +160,7 @@ def test_slow_bodies_go_first(serving: Serving, photo_path: Path, monkeypatch: p
         for line in lines:
             line.sendall(PLAN + b"Content-Length: 100000\r\n\r\nab")
         time.sleep(0.5)
-        assert client.post("/v1/plan?aspect=1:1", content=photo_path.read_bytes()).status_code == 200
+        assert client.post("/v1/plan?ratio=1:1", content=photo_path.read_bytes()).status_code == 200
         ended = 0
         for line in lines:
             line.settimeout(0.3)
@@ -177,7 +177,7 @@ def test_uploads_that_arrive_are_bounded(serving: Serving, photo_path: Path) -> 
         for line in lines:
             line.sendall(PLAN + b"Content-Length: 100000\r\n\r\nab")
         time.sleep(0.2)
-        answer = client.post("/v1/plan?aspect=1:1", content=photo_path.read_bytes())
+        answer = client.post("/v1/plan?ratio=1:1", content=photo_path.read_bytes())
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         for line in lines:
             line.close()

@@ -45,7 +45,7 @@ def counted(call: Callable[..., Any], calls: list[int]) -> Callable[..., Any]:
 
 def test_a_gallery_is_answered_whole(serving: Serving, root: Path) -> None:
     with connected(serving, Settings(root=root, workers=2, queue=2)) as client, ThreadPoolExecutor(40) as browsers:
-        asked = [at(f"aspect=1:1,w={60 + i}") for i in range(40)]
+        asked = [at(f"ratio=1:1,w={60 + i}") for i in range(40)]
         answers = list(browsers.map(lambda a: client.get(a, headers=BROWSER).status_code, asked))
     assert answers == [200] * 40
 
@@ -57,11 +57,11 @@ def test_beside_a_gallery_there_is_room_for_other_work(
     cut_all = cuts.cut_all
     monkeypatch.setattr(images, "cut_all", lambda *a, **k: release.wait(20) and cut_all(*a, **k))
     with connected(serving, Settings(root=root, workers=1, queue=5)) as client, ThreadPoolExecutor(12) as browsers:
-        asked = [browsers.submit(client.get, at(f"w={60 + i},aspect=1:1")) for i in range(12)]
+        asked = [browsers.submit(client.get, at(f"w={60 + i},ratio=1:1")) for i in range(12)]
         time.sleep(0.5)
         assert client.get("/readyz").json() == {"ready": True, "free": 3}
         release.set()
-        assert client.post("/v1/plan?aspect=1:1", content=photo_path.read_bytes()).status_code == 200
+        assert client.post("/v1/plan?ratio=1:1", content=photo_path.read_bytes()).status_code == 200
         assert {a.result().status_code for a in asked} == {200}
 
 
@@ -71,7 +71,7 @@ def test_an_address_waits_no_longer_than_it_may(serving: Serving, root: Path, mo
     settings = Settings(root=root, workers=1, queue=0, work_seconds=0.6)
     with connected(serving, settings) as client, ThreadPoolExecutor(6) as browsers:
         begun = time.monotonic()
-        answers = list(browsers.map(lambda i: client.get(at(f"aspect=1:1,w={i}")), range(60, 66)))
+        answers = list(browsers.map(lambda i: client.get(at(f"ratio=1:1,w={i}")), range(60, 66)))
         release.set()
     assert [a.status_code for a in answers] == [503] * 6
     assert all("retry-after" in a.headers for a in answers)
@@ -93,7 +93,7 @@ def test_work_stops_when_the_client_leaves(serving: Serving, root: Path, monkeyp
     with connected(serving, Settings(root=root, workers=1)) as client:
         place = (client.base_url.host, client.base_url.port or 0)
         with socket.create_connection(place, timeout=10) as line:
-            line.sendall(f"GET {at('aspect=1:1')} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            line.sendall(f"GET {at('ratio=1:1')} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert planned.wait(5)
         time.sleep(1.2)
         assert client.get("/readyz").json()["free"] == 17
@@ -113,7 +113,7 @@ def test_work_stops_between_two_frames(
         return encode(*words)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Encoding, "encode", slow)
-    data, ratios = photo_path.read_bytes(), "&".join(f"aspect={i}:1" for i in range(1, 9))
+    data, ratios = photo_path.read_bytes(), "&".join(f"ratio={i}:1" for i in range(1, 9))
     seconds = 20 if reason == "the client leaves" else 1.2
     with connected(serving, Settings(work_seconds=seconds, workers=1)) as client:
         place = (client.base_url.host, client.base_url.port or 0)
@@ -133,7 +133,7 @@ def test_a_thin_picture_with_padding_cannot_halt_the_service(serving: Serving) -
     """12 ratios of a picture of 3 x 12000 pixels once took two minutes and 1.5 GB."""
     out = io.BytesIO()
     PillowImage.effect_noise((3, 12000), 80).convert("RGB").save(out, "PNG")
-    ratios = "&".join(f"aspect={i}:9" for i in range(5, 17))
+    ratios = "&".join(f"ratio={i}:9" for i in range(5, 17))
     with connected(serving, Settings(workers=2)) as client:
         for more in ("pad=blur", "pad=extend", "pad=white", "pad=blur&size=400x400", "pad=extend&size=4000x4000"):
             begun = time.monotonic()
@@ -148,34 +148,34 @@ def test_avif_takes_no_more_than_three_times_as_long_as_jpeg(serving: Serving, r
     with connected(serving, Settings(root=root, workers=1)) as client:
         seconds = {}
         for kind in ("jpg", "avif"):
-            client.get(at(f"aspect=4:3,w=800,format={kind}", "large.jpg"))
+            client.get(at(f"ratio=4:3,w=800,format={kind}", "large.jpg"))
             times = []
             for i in range(5):
                 begun = time.perf_counter()
-                assert client.get(at(f"aspect=4:3,w={801 + i},format={kind}", "large.jpg")).status_code == 200
+                assert client.get(at(f"ratio=4:3,w={801 + i},format={kind}", "large.jpg")).status_code == 200
                 times.append(time.perf_counter() - begun)
             seconds[kind] = min(times)
     assert seconds["avif"] < 3 * seconds["jpg"] + 0.05, seconds
 
 
 def test_quality_by_format(client: httpx.Client) -> None:
-    plain = {kind: len(client.get(at(f"aspect=1:1,format={kind}")).content) for kind in ("jpg", "webp", "avif")}
+    plain = {kind: len(client.get(at(f"ratio=1:1,format={kind}")).content) for kind in ("jpg", "webp", "avif")}
     for kind, size in plain.items():
-        less = client.get(at(f"aspect=1:1,format={kind},quality=jpg:30_webp:30_avif:30"))
+        less = client.get(at(f"ratio=1:1,format={kind},quality=jpg:30_webp:30_avif:30"))
         assert len(less.content) < 0.8 * size
-        same = client.get(at(f"aspect=1:1,format={kind},quality={cuts.QUALITY[opened(less).format or '']}"))
+        same = client.get(at(f"ratio=1:1,format={kind},quality={cuts.QUALITY[opened(less).format or '']}"))
         assert len(same.content) == size
-    assert len(client.get(at(f"aspect=1:1,format=jpg,max_bytes={plain['jpg'] // 2}")).content) <= plain["jpg"] // 2
-    assert client.get(at("aspect=1:1,format=jpg,max_bytes=10")).status_code == 200  # as small as it can be
+    assert len(client.get(at(f"ratio=1:1,format=jpg,max_bytes={plain['jpg'] // 2}")).content) <= plain["jpg"] // 2
+    assert client.get(at("ratio=1:1,format=jpg,max_bytes=10")).status_code == 200  # as small as it can be
 
 
 def test_an_address_without_a_size_is_capped(serving: Serving, root: Path) -> None:
     with connected(serving, Settings(root=root, longest=200)) as client:
-        assert opened(client.get(at("aspect=2:1"))).size == (200, 100)
+        assert opened(client.get(at("ratio=2:1"))).size == (200, 100)
         assert opened(client.get(at("mode=contain"))).size == (200, 200)
-        assert opened(client.get(at("aspect=2:1,size=400x200"))).size == (400, 200)
+        assert opened(client.get(at("ratio=2:1,size=400x200"))).size == (400, 200)
     with connected(serving, Settings(root=root)) as client:
-        assert opened(client.get(at("aspect=2:1"))).size == (512, 256)
+        assert opened(client.get(at("ratio=2:1"))).size == (512, 256)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_an_address_without_a_size_is_capped(serving: Serving, root: Path) -> No
         ("w=100", (100, 100)),
         ("h=50", (50, 50)),
         ("ratio=2:1,w=100", (100, 50)),
-        ("aspect=2:1,h=50", (100, 50)),
-        ("width=100,height=50,dpr=2", (200, 100)),
+        ("ratio=2:1,h=50", (100, 50)),
+        ("w=100,h=50,dpr=2", (200, 100)),
         ("w=100,dpr=1.5", (150, 150)),
         ("w=1024,h=512", (1024, 512)),
         ("w=1024,h=512,enlarge=0", (512, 256)),
@@ -199,7 +199,7 @@ def test_an_address_without_a_size_is_capped(serving: Serving, root: Path) -> No
         ("w=100,h=50,focus=subjects", (100, 50)),
         ("w=100,h=50,focus=0.9_0.9", (100, 50)),
         ("w=50,h=100,portrait=upper-body", (50, 100)),
-        ("aspect=1:1,w=64,tightness=0.5,margin=0.1,prefer=attention,fit=largest", (64, 64)),
+        ("ratio=1:1,w=64,tightness=0.5,margin=0.1,prefer=attention,fit=largest", (64, 64)),
     ],
 )
 def test_sizes_as_sites_say_them(client: httpx.Client, options: str, size: tuple[int, int]) -> None:
@@ -211,7 +211,7 @@ def test_focus_at_a_point_is_a_cut_round_it(client: httpx.Client, root: Path) ->
     picture.paste("blue", (200, 0, 300, 100))
     picture.save(root / "two.png")
     for focus, colour in (("0.95_0.5", (0, 0, 255)), ("0.05_0.5", (255, 0, 0))):
-        found = opened(client.get(at(f"aspect=1:1,format=png,focus={focus}", "two.png")))
+        found = opened(client.get(at(f"ratio=1:1,format=png,focus={focus}", "two.png")))
         assert found.size == (100, 100) and {found.getpixel((1, 1)), found.getpixel((98, 98))} == {colour}
 
 
@@ -234,20 +234,20 @@ def test_padding_shows_the_whole_picture(client: httpx.Client, root: Path) -> No
         "dpr=nan,w=10",
         "mode=stretch,w=10,h=10",
         "mode=pad,w=10",
-        "focus=nose,aspect=1:1",
-        "focus=2_0.5,aspect=1:1",
-        "portrait=none,aspect=1:1",
-        "enlarge=maybe,aspect=1:1",
-        "quality=jpg:0,aspect=1:1",
-        "quality=exe:5,aspect=1:1",
-        "max_bytes=0,aspect=1:1",
+        "focus=nose,ratio=1:1",
+        "focus=2_0.5,ratio=1:1",
+        "portrait=none,ratio=1:1",
+        "enlarge=maybe,ratio=1:1",
+        "quality=jpg:0,ratio=1:1",
+        "quality=exe:5,ratio=1:1",
+        "max_bytes=0,ratio=1:1",
         "size=10x10,w=5",
         "w=10,tightness=1",
         "mode=contain,must_keep=0_0_1_1",
         "preset=none",
-        "tightness=nan,aspect=1:1",
-        "expires=-1,aspect=1:1",
-        "format=exe,aspect=1:1",
+        "tightness=nan,ratio=1:1",
+        "expires=-1,ratio=1:1",
+        "format=exe,ratio=1:1",
         "w=100000,h=100000",
         "w=9,mode=contain,background=nocolour",
         "w=9,h=9,mode=pad,pad=nocolour",
@@ -259,7 +259,7 @@ def test_options_that_mean_nothing_are_refused(client: httpx.Client, options: st
 
 
 def test_one_picture_has_one_address(signing: httpx.Client) -> None:
-    good = signed_address("album/photo.jpg", key=KEY, aspect="1:1", size="50x50")
+    good = signed_address("album/photo.jpg", key=KEY, ratio="1:1", size="50x50")
     assert signing.get(good).status_code == 200
     for other in (f"{good}?bust=1", f"{good}?", good.replace("photo", "%70hoto"), good.replace("1:1", "%31:1")):
         with contextlib.suppress(httpx.HTTPError):
@@ -273,7 +273,7 @@ def test_a_plan_is_made_once(client: httpx.Client, monkeypatch: pytest.MonkeyPat
     plan = CropOrder.plan
     made: list[int] = []
     monkeypatch.setattr(CropOrder, "plan", counted(plan, made))
-    bodies = [client.get(at(f"aspect=3:2,w={w},format=png")).content for w in (90, 120, 90)]
+    bodies = [client.get(at(f"ratio=3:2,w={w},format=png")).content for w in (90, 120, 90)]
     assert len(made) == 1
     assert bodies[0] == bodies[2]
 

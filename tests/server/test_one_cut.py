@@ -107,12 +107,12 @@ def test_every_way_in_cuts_the_same_pixels(
     given = ["render", str(tmp_path / "plan.json"), "-o", str(tmp_path / "rendered.png")]
     assert runner.invoke(app, [*given, *(["--size", size] if size else [])]).exit_code == 0
     ways["render"] = pixels_of(tmp_path / "rendered.png")
-    query = {"aspect": RATIO, "format": "png", "size": size, "pad": pad}
+    query = {"ratio": RATIO, "format": "png", "size": size, "pad": pad}
     query |= {"must_keep": "0.1,0,0.9,1"} if pad else {}
     answer = client.post("/v1/crop", params=query, content=source.read_bytes())
     assert answer.status_code == 200, answer.text
     ways["POST"] = pixels_of(answer.content)
-    options = f"aspect={RATIO},format=png" + (f",size={size}" if size else "")
+    options = f"ratio={RATIO},format=png" + (f",size={size}" if size else "")
     options += f",pad={pad.replace('#', '%23')},must_keep=0.1_0_0.9_1" if pad else ""
     answer = client.get(f"/v1/image/unsigned/{options}/{name}")
     assert answer.status_code == 200, answer.text
@@ -141,10 +141,10 @@ def test_a_plan_made_from_a_picture_in_memory_serves_its_file(folder: Path) -> N
 
 def test_the_command_writes_jpeg_on_the_stated_colour(folder: Path, client: httpx.Client) -> None:
     """P6: the same over HTTP."""
-    query = {"aspect": "1:1", "size": "90x90", "format": "jpg", "background": "#ff0000"}
+    query = {"ratio": "1:1", "size": "90x90", "format": "jpg", "background": "#ff0000"}
     answer = client.post("/v1/crop", params=query, content=(folder / "alpha.png").read_bytes())
     assert answer.headers["content-type"] == "image/jpeg"
     red, green, blue = PillowImage.open(io.BytesIO(answer.content)).getpixel((45, 2))  # type: ignore[misc]
     assert red > 240 and green < 20 and blue < 20
-    unnamed = client.post("/v1/crop", params={"aspect": "1:1"}, content=(folder / "alpha.png").read_bytes())
+    unnamed = client.post("/v1/crop", params={"ratio": "1:1"}, content=(folder / "alpha.png").read_bytes())
     assert unnamed.headers["content-type"] == "image/png"

@@ -55,7 +55,7 @@ def wait_until_ready(address: str) -> None:
 def test_it_starts_says_where_and_stops_without_a_traceback(photo_path: Path) -> None:
     with started("--workers", "1") as (process, address):
         wait_until_ready(address)
-        assert httpx.post(f"{address}v1/plan?aspect=1:1", content=photo_path.read_bytes()).status_code == 200
+        assert httpx.post(f"{address}v1/plan?ratio=1:1", content=photo_path.read_bytes()).status_code == 200
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
         assert "Traceback" not in err
@@ -113,7 +113,7 @@ def test_a_process_that_dies_is_replaced_and_numbers_go_on(photo_path: Path) -> 
         wait_until_ready(address)
         with httpx.Client(base_url=address) as client:
             for _ in range(3):
-                assert client.post("/v1/plan?aspect=1:1", content=data).status_code == 200
+                assert client.post("/v1/plan?ratio=1:1", content=data).status_code == 200
         before = children(process.pid)
         assert len(before) == 2
         victim = before.pop()
@@ -122,7 +122,7 @@ def test_a_process_that_dies_is_replaced_and_numbers_go_on(photo_path: Path) -> 
         while len(children(process.pid) - {victim}) < 2 and time.monotonic() < until:
             time.sleep(0.05)
         wait_until_ready(address)
-        assert httpx.post(f"{address}v1/plan?aspect=1:1", content=data).status_code == 200
+        assert httpx.post(f"{address}v1/plan?ratio=1:1", content=data).status_code == 200
         text = httpx.get(f"{address}metrics").text
         assert 'eyefirst_requests_total{route="/v1/plan",status="200"} 4.0' in text
         process.send_signal(signal.SIGINT)

@@ -35,7 +35,7 @@ def test_another_site_learns_nothing_of_a_local_service(client: httpx.Client, pa
 def test_signed_pictures_are_for_all_sites(signing: httpx.Client) -> None:
     answer = signing.get(signed_address("album/photo.jpg", key=KEY, w=20), headers=FROM_SITE)
     assert (answer.status_code, answer.headers["cross-origin-resource-policy"]) == (200, "cross-origin")
-    assert signing.post("/v1/plan?aspect=1:1", content=b"x", headers=FROM_SITE).status_code == 421
+    assert signing.post("/v1/plan?ratio=1:1", content=b"x", headers=FROM_SITE).status_code == 421
 
 
 def test_sites_that_the_operator_names_are_let_in(serving: Serving, root: Path, photo_path: Path) -> None:
@@ -48,13 +48,13 @@ def test_sites_that_the_operator_names_are_let_in(serving: Serving, root: Path, 
         for headers in ({}, {"Origin": "https://evil.example"}, {"Referer": f"https://evil.example/{SITE}"}):
             assert client.get(IMAGE, headers=FROM_SITE | headers).status_code == 421
         ask = {"Origin": SITE, "Access-Control-Request-Method": "POST", "Sec-Fetch-Site": "cross-site"}
-        before = client.options("/v1/plan?aspect=1:1", headers=ask)
+        before = client.options("/v1/plan?ratio=1:1", headers=ask)
         assert before.status_code == 204
         assert before.headers["access-control-allow-origin"] == SITE
         assert "POST" in before.headers["access-control-allow-methods"]
         assert "Authorization" in before.headers["access-control-allow-headers"]
         answer = client.post(
-            "/v1/plan?aspect=1:1", content=photo_path.read_bytes(), headers=FROM_SITE | {"Origin": SITE}
+            "/v1/plan?ratio=1:1", content=photo_path.read_bytes(), headers=FROM_SITE | {"Origin": SITE}
         )
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, SITE)
     with connected(serving, Settings(root=root, cors=("*",))) as client:

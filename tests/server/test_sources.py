@@ -271,11 +271,11 @@ def test_an_origin_is_scheme_and_host(text: str) -> None:
 def test_the_service_cuts_from_an_origin(origin: str, serving: Serving) -> None:
     place = quote(f"{origin}/a.jpg", safe="")
     with connected(serving, allowing(origin)) as client:
-        answer = client.get(f"/v1/image/unsigned/aspect=1:1/{place}")
+        answer = client.get(f"/v1/image/unsigned/ratio=1:1/{place}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
-        again = client.get(f"/v1/image/unsigned/aspect=1:1/{place}", headers={"If-None-Match": answer.headers["etag"]})
+        again = client.get(f"/v1/image/unsigned/ratio=1:1/{place}", headers={"If-None-Match": answer.headers["etag"]})
         assert again.status_code == 304
-        elsewhere = client.get(f"/v1/image/unsigned/aspect=1:1/{quote('https://example.com/a.jpg', safe='')}")
+        elsewhere = client.get(f"/v1/image/unsigned/ratio=1:1/{quote('https://example.com/a.jpg', safe='')}")
         assert (elsewhere.status_code, elsewhere.json()["code"]) == (403, "address_refused")
     with connected(serving, Settings()) as client:
-        assert client.get(f"/v1/image/unsigned/aspect=1:1/{place}").status_code == 403
+        assert client.get(f"/v1/image/unsigned/ratio=1:1/{place}").status_code == 403

@@ -17,13 +17,13 @@ KEY = "a-signing-key-for-the-tests"
 
 
 def test_a_signature_never_changes() -> None:
-    # also: printf 'aspect=16:9/a.jpg' | openssl dgst -sha256 -hmac KEY -binary | basenc --base64url
-    assert signature(KEY, "aspect=16:9", "a.jpg") == "eOyD9ETvXLxALMAK7JfAKknnvgAh0hF5uuJAEaWJW6o"
+    # also: printf 'ratio=16:9/a.jpg' | openssl dgst -sha256 -hmac KEY -binary | basenc --base64url
+    assert signature(KEY, "ratio=16:9", "a.jpg") == "z5MIVGC4gf2p8bX7wkbGEmi2O4sawyUZCEfEV1DyYao"
 
 
 def test_an_address_says_what_was_asked() -> None:
     address = signed_address(
-        "holiday photos/näh #1.jpg", key=KEY, aspect="4:5", must_keep=["0,0,0.5,0.5", "text"], pad="#fff", quality=70
+        "holiday photos/näh #1.jpg", key=KEY, ratio="4:5", must_keep=["0,0,0.5,0.5", "text"], pad="#fff", quality=70
     )
     _, version, route, signed, options, path = unquote(address).split("/", 5)
     assert (version, route, path) == ("v1", "image", "holiday photos/näh #1.jpg")
@@ -42,24 +42,24 @@ def test_an_address_elsewhere_is_one_segment() -> None:
 
 @pytest.mark.parametrize("keys", [[KEY], ["an-older-key-of-the-tests", KEY]])
 def test_only_the_right_signature_is_good(keys: list[str]) -> None:
-    good = signature(KEY, "aspect=1:1", "a.jpg")
-    check_signature(keys, good, "aspect=1:1", "a.jpg")
+    good = signature(KEY, "ratio=1:1", "a.jpg")
+    check_signature(keys, good, "ratio=1:1", "a.jpg")
     for wrong in (
-        (good, "aspect=1:2", "a.jpg"),
-        (good, "aspect=1:1", "b.jpg"),
-        (good[:-1], "aspect=1:1", "a.jpg"),
-        ("", "aspect=1:1", "a.jpg"),
-        ("unsigned", "aspect=1:1", "a.jpg"),
-        ("é", "aspect=1:1", "a.jpg"),
+        (good, "ratio=1:2", "a.jpg"),
+        (good, "ratio=1:1", "b.jpg"),
+        (good[:-1], "ratio=1:1", "a.jpg"),
+        ("", "ratio=1:1", "a.jpg"),
+        ("unsigned", "ratio=1:1", "a.jpg"),
+        ("é", "ratio=1:1", "a.jpg"),
     ):
         with pytest.raises(SignatureError):
             check_signature(keys, *wrong)
 
 
 def test_without_keys_only_the_word_is_good() -> None:
-    check_signature([], "unsigned", "aspect=1:1", "a.jpg")
+    check_signature([], "unsigned", "ratio=1:1", "a.jpg")
     with pytest.raises(SignatureError):
-        check_signature([], signature(KEY, "aspect=1:1", "a.jpg"), "aspect=1:1", "a.jpg")
+        check_signature([], signature(KEY, "ratio=1:1", "a.jpg"), "ratio=1:1", "a.jpg")
 
 
 def test_an_expiry_is_a_moment() -> None:
@@ -72,13 +72,13 @@ def test_an_expiry_is_a_moment() -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"aspect": "4/5"}, "aspect=4:5"),
-        ({"aspect": "1.5"}, "aspect=3:2"),
+        ({"ratio": "4/5"}, "ratio=4:5"),
+        ({"ratio": "1.5"}, "ratio=3:2"),
         ({"size": " 1200x630 "}, "size=1200x630"),
-        ({"aspect": "1:1", "pad": "rgb(1,2,3)"}, "aspect=1:1,pad=#010203"),
-        ({"aspect": "1:1", "background": "hsl(120, 100%, 50%)"}, "aspect=1:1,background=#00ff00"),
-        ({"aspect": "1:1", "pad": "blur"}, "aspect=1:1,pad=blur"),
-        ({"aspect": "1:1", "must_keep": ["0, 0, 0.5, 0.5"]}, "aspect=1:1,must_keep=0_0_0.5_0.5"),
+        ({"ratio": "1:1", "pad": "rgb(1,2,3)"}, "ratio=1:1,pad=#010203"),
+        ({"ratio": "1:1", "background": "hsl(120, 100%, 50%)"}, "ratio=1:1,background=#00ff00"),
+        ({"ratio": "1:1", "pad": "blur"}, "ratio=1:1,pad=blur"),
+        ({"ratio": "1:1", "must_keep": ["0, 0, 0.5, 0.5"]}, "ratio=1:1,must_keep=0_0_0.5_0.5"),
         ({"w": 640, "dpr": 2}, "w=640,dpr=2"),
         ({"w": 640, "h": 360, "enlarge": False, "focus": "0.5,0.3"}, "w=640,h=360,enlarge=0,focus=0.5_0.3"),
         ({"preset": "card"}, "preset=card"),
@@ -92,28 +92,28 @@ def test_options_are_written_in_one_way(options: dict[str, Any], expected: str) 
 @pytest.mark.parametrize(
     ("path", "options"),
     [
-        ("a.jpg", {"aspect": "banana"}),
+        ("a.jpg", {"ratio": "banana"}),
         ("a.jpg", {}),
-        ("a.jpg", {"aspect": "1:1", "format": "jxl"}),
-        ("a.jpg", {"aspect": "1:1", "pad": "nocolour"}),
-        ("a.jpg", {"aspect": "1:1", "quality": 101}),
-        ("a.jpg", {"aspect": "1:1", "must_keep": ["0,0,2,2"]}),
-        ("a.jpg", {"aspect": "1:1", "must_keep": ["noses"]}),
-        ("a.jpg", {"aspect": "1:1", "revision": "saliency_v0"}),
-        ("a.jpg", {"aspect": "1:1", "colour": "red"}),
-        ("a.jpg", {"aspect": "1:1", "preset": "a,b"}),
+        ("a.jpg", {"ratio": "1:1", "format": "jxl"}),
+        ("a.jpg", {"ratio": "1:1", "pad": "nocolour"}),
+        ("a.jpg", {"ratio": "1:1", "quality": 101}),
+        ("a.jpg", {"ratio": "1:1", "must_keep": ["0,0,2,2"]}),
+        ("a.jpg", {"ratio": "1:1", "must_keep": ["noses"]}),
+        ("a.jpg", {"ratio": "1:1", "revision": "saliency_v0"}),
+        ("a.jpg", {"ratio": "1:1", "colour": "red"}),
+        ("a.jpg", {"ratio": "1:1", "preset": "a,b"}),
         ("a.jpg", {"size": "70000x70000"}),
         ("a.jpg", {"w": 40_000, "dpr": 2, "h": 40_000}),
-        ("", {"aspect": "1:1"}),
-        ("/a.jpg", {"aspect": "1:1"}),
-        ("../a.jpg", {"aspect": "1:1"}),
-        ("b/../a.jpg", {"aspect": "1:1"}),
-        (".hidden/a.jpg", {"aspect": "1:1"}),
-        ("b//a.jpg", {"aspect": "1:1"}),
-        ("b/", {"aspect": "1:1"}),
-        ("C:\\a.jpg", {"aspect": "1:1"}),
-        ("file:///etc/passwd", {"aspect": "1:1"}),
-        ("https://", {"aspect": "1:1"}),
+        ("", {"ratio": "1:1"}),
+        ("/a.jpg", {"ratio": "1:1"}),
+        ("../a.jpg", {"ratio": "1:1"}),
+        ("b/../a.jpg", {"ratio": "1:1"}),
+        (".hidden/a.jpg", {"ratio": "1:1"}),
+        ("b//a.jpg", {"ratio": "1:1"}),
+        ("b/", {"ratio": "1:1"}),
+        ("C:\\a.jpg", {"ratio": "1:1"}),
+        ("file:///etc/passwd", {"ratio": "1:1"}),
+        ("https://", {"ratio": "1:1"}),
     ],
 )
 def test_what_cannot_be_served_is_not_signed(path: str, options: dict[str, Any]) -> None:
@@ -124,10 +124,10 @@ def test_what_cannot_be_served_is_not_signed(path: str, options: dict[str, Any])
 @pytest.mark.parametrize(
     "words",
     [
-        ["--aspect", "banana"],
-        ["--aspect", "1:1", "--expires", "0s"],
-        ["--aspect", "1:1", "--option", "w"],
-        ["--aspect", "1:1", "--option", "colour=red"],
+        ["--ratio", "banana"],
+        ["--ratio", "1:1", "--expires", "0s"],
+        ["--ratio", "1:1", "--option", "w"],
+        ["--ratio", "1:1", "--option", "colour=red"],
         [],
     ],
 )
@@ -150,14 +150,14 @@ def test_an_expiry_stays_the_same_for_a_while(seconds: int, step: int) -> None:
 def test_the_command_takes_other_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EYEFIRST_SIGNING_KEY", KEY)
     ran = CliRunner().invoke(
-        app, ["sign", "a.jpg", "--aspect", "1:1", "--option", "w=640", "--option", "focus=faces", "--expires", "30d"]
+        app, ["sign", "a.jpg", "--ratio", "1:1", "--option", "w=640", "--option", "focus=faces", "--expires", "30d"]
     )
     assert ran.exit_code == 0, ran.stderr
-    assert ran.stdout.split("/")[4].startswith("aspect=1:1,w=640,focus=faces,expires=")
+    assert ran.stdout.split("/")[4].startswith("ratio=1:1,w=640,focus=faces,expires=")
 
 
 @pytest.mark.parametrize(
-    "text", ["", "aspect", "aspect=1:1,aspect=2:1", "shape=1:1", "quality=0", "quality=x", "expires=" + "9" * 5000, ","]
+    "text", ["", "ratio", "ratio=1:1,ratio=2:1", "shape=1:1", "quality=0", "quality=x", "expires=" + "9" * 5000, ","]
 )
 def test_options_that_cannot_be_read_are_refused(text: str) -> None:
     with pytest.raises(InvalidValueError):
@@ -166,8 +166,8 @@ def test_options_that_cannot_be_read_are_refused(text: str) -> None:
 
 def test_the_command_signs_as_python_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EYEFIRST_SIGNING_KEY", KEY)
-    ran = CliRunner().invoke(app, ["sign", "a.jpg", "b.jpg", "--aspect", "16:9", "--base", "https://img.example.com/"])
-    expected = [f"https://img.example.com{signed_address(p, key=KEY, aspect='16:9')}" for p in ("a.jpg", "b.jpg")]
+    ran = CliRunner().invoke(app, ["sign", "a.jpg", "b.jpg", "--ratio", "16:9", "--base", "https://img.example.com/"])
+    expected = [f"https://img.example.com{signed_address(p, key=KEY, ratio='16:9')}" for p in ("a.jpg", "b.jpg")]
     assert ran.stdout.split() == expected
     monkeypatch.delenv("EYEFIRST_SIGNING_KEY")
-    assert CliRunner().invoke(app, ["sign", "a.jpg", "--aspect", "16:9"]).exit_code == 2
+    assert CliRunner().invoke(app, ["sign", "a.jpg", "--ratio", "16:9"]).exit_code == 2

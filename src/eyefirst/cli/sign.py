@@ -23,7 +23,9 @@ def sign_addresses(
         list[str], typer.Argument(metavar="PATHS", help="Below the service's root; or addresses of an allowed origin.")
     ],
     *,
-    aspect: Annotated[str, typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="16:9, 1.5 ...")] = "",
+    ratio: Annotated[
+        str, typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="Ratio such as 16:9, 4/5 or 1.5.")
+    ] = "",
     size: FitSize = "",
     must_keep: Annotated[list[str] | None, typer.Option(metavar="L,T,R,B", help="As in `eyefirst crop`.")] = None,
     avoid: Annotated[list[str] | None, typer.Option(metavar="L,T,R,B", help="As in `eyefirst crop`.")] = None,
@@ -50,7 +52,7 @@ def sign_addresses(
 
     \b
     Examples:
-      eyefirst sign album/cat.jpg --aspect 16:9 --size 1200x675 --signing-key-file key
+      eyefirst sign album/cat.jpg --ratio 16:9 --size 1200x675 --signing-key-file key
       eyefirst sign album/cat.jpg --size 320x320 --expires 30d --base https://img.example.com
     """
     from eyefirst.server.signing import signed_address
@@ -62,7 +64,7 @@ def sign_addresses(
         address = signed_address(
             path,
             key=keys[0],
-            aspect=aspect,
+            ratio=ratio,
             size=size,
             must_keep=must_keep or (),
             avoid=avoid or (),
@@ -95,7 +97,7 @@ def _options(pairs: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals or name in ("aspect", "size", "format", "quality", "preset", "expires", *found):
+        if not equals or name in ("ratio", "size", "format", "quality", "preset", "expires", *found):
             raise InvalidValueError(
                 f"expected NAME=VALUE, each once and none that has a flag of its own; got {pair!r}", remedy="e.g. w=640"
             )

@@ -1,4 +1,4 @@
-"""What the address of a picture asks for: "aspect=16:9,size=1200x675" and the options beside these."""
+"""What the address of a picture asks for: "ratio=16:9,size=1200x675" and the options beside these."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ FOCUS = {"auto": None, "faces": "faces", "subjects": "subjects", "text": "text"}
 """Names of what a crop holds, and the `prefer` that each stands for."""
 FRAMING = ("pad", "prefer", "portrait", "fit", "tightness", "margin")
 REPEATABLE = ("must_keep", "avoid")
-ALIASES = {"ratio": "aspect", "width": "w", "height": "h"}
 INTEGERS = {
     "w": (1, 100_000),
     "h": (1, 100_000),
@@ -35,7 +34,7 @@ INTEGERS = {
 }
 NUMBERS = {"tightness": (0.0, 1.0), "margin": (0.0, 1.0), "dpr": (0.1, 8.0)}
 KNOWN = (
-    *("preset", "aspect", "size", "w", "h", "dpr", "mode", "enlarge", "focus", "portrait", "prefer", "fit"),
+    *("preset", "ratio", "size", "w", "h", "dpr", "mode", "enlarge", "focus", "portrait", "prefer", "fit"),
     *("tightness", "margin", "must_keep", "avoid", "pad", "background", "revision"),
     *("format", "quality", "max_bytes", "metadata", "max_age", "expires"),
 )
@@ -66,7 +65,7 @@ class ImageOptions:
 
     @classmethod
     def parse(cls, text: str, presets: Mapping[str, str] | None = None, *, only_presets: bool = False) -> ImageOptions:
-        """Read "aspect=16:9,size=1200x675". Raises InvalidValueError.
+        """Read "ratio=16:9,size=1200x675". Raises InvalidValueError.
 
         presets: names and the options that each stands for. only_presets: whether nothing else may be asked for.
         """
@@ -89,7 +88,7 @@ class ImageOptions:
         for name in NUMBERS:
             found.pop(name, None)
         mode = _choice("mode", found.pop("mode", "crop"), get_args(Mode))
-        ratio = AspectRatio.parse(found.pop("aspect")) if "aspect" in found else None
+        ratio = AspectRatio.parse(found.pop("ratio")) if "ratio" in found else None
         room = _room(found, numbers, ratio)
         focus = found.pop("focus", "auto")
         point = _point(focus)
@@ -140,10 +139,9 @@ def read_options(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for part in text.split(","):
         name, equals, value = part.partition("=")
-        name = ALIASES.get(name, name)
         if not equals or name not in KNOWN or (name in found and name not in REPEATABLE):
             raise InvalidValueError(
-                f"expected options such as aspect=16:9,size=1200x675, each once; got {part[:80]!r}",
+                f"expected options such as ratio=16:9,size=1200x675, each once; got {part[:80]!r}",
                 remedy=f"known are {', '.join(KNOWN)}",
             )
         if name in REPEATABLE:
@@ -161,7 +159,7 @@ def preset_text(text: str) -> str:
 def canonical(name: str, value: object) -> str:
     """Return the value of an option as addresses carry it: without commas and slashes. Raises InvalidValueError."""
     text = str(value).strip()
-    if name == "aspect":
+    if name == "ratio":
         text = str(AspectRatio.parse(text))
     elif name == "size":
         text = str(Size.parse(text))
@@ -195,13 +193,13 @@ def _check_whole(mode: Mode, room: tuple[int, int], found: Mapping[str, Any], fr
     if mode == "pad" and not all(room):
         raise InvalidValueError("expected a width and a height to pad to", remedy="give w and h, or size")
     if mode == "crop" and not any(room):
-        raise InvalidValueError("no ratio was asked for", remedy="give an aspect such as 16:9, or w and h")
+        raise InvalidValueError("no ratio was asked for", remedy="give a ratio such as 16:9, or w and h")
     if "pad" in framing and framing["pad"] not in ("blur", "extend"):
         parse_colour(framing["pad"])
     useless = [n for n in (*found, *framing) if n not in {"pad", "revision"}]
     if useless:
         raise InvalidValueError(
-            f"{useless[0]} has no effect where the whole picture is shown", remedy="leave it out, or give an aspect"
+            f"{useless[0]} has no effect where the whole picture is shown", remedy="leave it out, or give a ratio"
         )
 
 

@@ -33,11 +33,10 @@ class TextQuery(_Query):
 class PlanQuery(_Query):
     """Options of /v1/plan; those of `eyefirst crop`."""
 
-    aspect: list[str] = Field(
+    ratio: list[str] = Field(
         [], description="Such as 16:9, 4/5 or 1.5; repeatable.", max_length=100, examples=[["1:1"]]
     )
-    ratio: list[str] = Field([], description="Another name of aspect.", max_length=100)
-    size: str = Field("", description="WIDTHxHEIGHT: gives the aspect too where there is none.", max_length=40)
+    size: str = Field("", description="WIDTHxHEIGHT: gives the ratio too where there is none.", max_length=40)
     alternatives: int = Field(1, description="Frames a ratio, at most.", ge=1, le=10)
     tightness: float = Field(0.0, description="0: the largest frame; 1: just round what is salient.", ge=0, le=1)
     margin: float = Field(0.05, description="Free space round what is kept, as a share of it.", ge=0, le=1)
@@ -57,7 +56,7 @@ class PlanQuery(_Query):
     def order(self) -> CropOrder:
         """Checked. Raises InvalidValueError."""
         options = self.model_dump(include={*PlanQuery.model_fields, "enlarge"})
-        return CropOrder.parse(ratios=[*options.pop("aspect"), *options.pop("ratio")], **options)
+        return CropOrder.parse(ratios=options.pop("ratio"), **options)
 
 
 class CropQuery(PlanQuery):

@@ -1,7 +1,7 @@
 """Signed addresses of pictures: /v1/image/{signature}/{options}/{path}.
 
 The signature is HMAC-SHA256 over "options/path" as they read when decoded, in base64 for addresses without
-its padding. Options are written "aspect=16:9,size=1200x675"; boxes with underscores: "must_keep=0.1_0.2_0.5_0.9".
+its padding. Options are written "ratio=16:9,size=1200x675"; boxes with underscores: "must_keep=0.1_0.2_0.5_0.9".
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def signed_address(
     """Return the address, from /v1/image on, at which a service cuts a picture.
 
     path: below the service's root, or a whole https address of an allowed origin. key: one of the service's
-    signing keys; None for a service without. options: those of the page docs/http.md, such as aspect="16:9",
+    signing keys; None for a service without. options: those of the page docs/http.md, such as ratio="16:9",
     size="1200x675", w=640, dpr=2, focus="faces", quality=70, preset="card", expires=1767225600 in seconds since
     1970. An option that is None or empty is left out. Raises InvalidValueError for what no service would answer.
     """
@@ -61,7 +61,7 @@ def signed_address(
     text = ",".join(f"{name}={value}" for name, value in pairs)
     preset = str(given.get("preset", ""))
     try:
-        wanted = ImageOptions.parse(text, {preset: "aspect:1:1"} if preset else None)
+        wanted = ImageOptions.parse(text, {preset: "ratio:1:1"} if preset else None)
     except UnknownRevisionError as error:
         raise InvalidValueError(error.reason, remedy=error.remedy) from None
     if wanted.room[0] * wanted.room[1] > DEFAULT_PIXEL_LIMIT:

@@ -16,7 +16,7 @@ export const CODE = {
     return `import eyefirst\n\neyefirst.crop(${JSON.stringify(now.picture.name)}, "${now.shape}"${more}).save(${JSON.stringify(now.target)})`;
   },
   curl(now) {
-    const query = [["aspect", now.shape], ...now.wishes].map(([n, v]) => `${n}=${v}`).join("&");
+    const query = [["ratio", now.shape], ...now.wishes].map(([n, v]) => `${n}=${v}`).join("&");
     const key = sessionStorage.getItem("eyefirst-key") ? ` \\\n  -H "Authorization: Bearer $EYEFIRST_API_KEY"` : "";
     return `curl --data-binary ${quoted(`@${now.picture.name}`)}${key} \\\n  '${location.origin}/v1/crop?${query}' \\\n  -o ${quoted(now.target)}`;
   },

@@ -42,7 +42,7 @@ async function look(picture) {
     const { width, height } = plan.picture, preview = await early;
     if (!preview || Math.abs(preview.width / preview.height / (width / height) - 1) > .02) {
       const most = Math.min(PREVIEW, Math.max(width, height));
-      const pairs = [["aspect", `${width}:${height}`], ["size", `${most}x${most}`], ["format", "jpg"]];
+      const pairs = [["ratio", `${width}:${height}`], ["size", `${most}x${most}`], ["format", "jpg"]];
       picture.preview = await decode(await (await post("/v1/crop", pairs, picture.file, { accept: "image/jpeg" })).blob());
     }
     say(`${picture.name}: ${plan.objects.length} subjects found`);
@@ -57,7 +57,7 @@ async function look(picture) {
   refresh(picture);
 }
 const planned = (picture, signal) =>
-  post("/v1/plan", [...new Set([...SHAPES, ...picture.shapes])].map(s => ["aspect", s]).concat(wishesOf(picture)), picture.file, { signal }).then(a => a.json());
+  post("/v1/plan", [...new Set([...SHAPES, ...picture.shapes])].map(s => ["ratio", s]).concat(wishesOf(picture)), picture.file, { signal }).then(a => a.json());
 
 function replan() {
   const picture = current;
@@ -299,11 +299,11 @@ async function fetched(button, pairs, accept, name) {
   }
 }
 const downloadAll = () => fetched(
-  $("download"), [...[...new Set([...USUAL, shape])].map(r => ["aspect", r]), ["size", ZIP_SIZE], ["enlarge", "false"]], "application/zip",
+  $("download"), [...[...new Set([...USUAL, shape])].map(r => ["ratio", r]), ["size", ZIP_SIZE], ["enlarge", "false"]], "application/zip",
   `${current.name.replace(/\.[^.]*$/, "")}_crops.zip`);
 function downloadOne() {
   const size = typedSize();
-  fetched($("download-one"), [["aspect", shape], ...(size ? [["size", size.join("x")]] : [])], "image/jpeg", target());
+  fetched($("download-one"), [["ratio", shape], ...(size ? [["size", size.join("x")]] : [])], "image/jpeg", target());
 }
 /** The size that was typed, where both sides of it are there. */
 function typedSize() {

@@ -1,0 +1,109 @@
+"""What everybody needs of the page: names, contrast, targets, focus, keys, small screens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+
+from tests.server.conftest import READY, Open
+
+CONTRAST = """() => {
+  const light = c => { const v = c.map(x => (x /= 255) <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
+    return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
+  const numbers = s => s.match(/[\\d.]+/g).map(Number);
+  const ground = e => { for (; e; e = e.parentElement) { const c = numbers(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3] > .9) return c.slice(0, 3); } return [255, 255, 255]; };
+  return [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('#boxes')
+    && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())).map(e => {
+      const a = light(numbers(getComputedStyle(e).color).slice(0, 3)), b = light(ground(e));
+      return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.textContent.slice(0, 30)];
+    }).filter(([ratio]) => ratio < 4.5);
+}"""
+TARGETS = """() => [...document.querySelectorAll('button, label:has(input)')].filter(e => e.checkVisibility())
+  .map(e => [e.getBoundingClientRect(), e.id || e.textContent.trim()])
+  .filter(([r]) => r.width && Math.min(r.width, r.height) < 44).map(([r, name]) => [name, r.width, r.height])"""
+
+
+def test_a_picture_of_twelve_megapixels_on_a_narrow_screen_in_the_dark(visit: Open, tmp_path: Path) -> None:
+    from skimage import data
+
+    PillowImage.fromarray(data.rocket()).resize((4000, 3000)).save(tmp_path / "large.jpg")
+    page = visit(390, 844, color_scheme="dark", has_touch=True, is_mobile=True)
+    page.set_input_files("#file", tmp_path / "large.jpg")
+    page.wait_for_selector(READY)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate("document.querySelector('#photo').width") == 1600
+    assert "4000 \u00d7 2250" in page.locator("#kept").text_content()
+    red, *_ = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert red < 60
+    page.check("[value=keep]")
+    page.get_by_role("button", name="Add a box").tap()
+    assert page.locator(".wish.keep").count() == 1
+
+
+def test_every_control_has_a_name_and_shows_its_focus(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('button, input:not([hidden]), canvas[role], [tabindex="0"]')]
+            .filter(e => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length
+                || e.closest('[aria-hidden=true]'))).map(e => e.outerHTML)"""
+    )
+    assert nameless == []
+    seen = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+    assert {"choose", "opacity", "ratio", "copy", "compare", "download", "tightness"} <= seen
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1300])
+def test_words_are_legible_and_targets_large(visit: Open, photo_path: Path, scheme: str, width: int) -> None:
+    page = visit(width, 844, color_scheme=scheme)
+    assert page.evaluate(CONTRAST) == []
+    page.set_input_files("#file", [photo_path, photo_path])
+    page.wait_for_selector(READY)
+    page.wait_for_timeout(500)
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
+    if width < 520:
+        assert page.evaluate(TARGETS) == []
+        picture = page.locator("#stage").bounding_box()
+        assert all(picture["y"] < box["y"] for box in (t.bounding_box() for t in page.locator(".toolbar").all()))
+    else:
+        assert page.locator("#shelf figure").first.bounding_box()["y"] < 844 - 60
+
+
+def test_focus_stays_where_it_was(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    page.locator("#shelf button[value='4:5']").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#ratio-name").text_content() == "4:5"
+    assert page.evaluate("document.activeElement.value") == "4:5"
+
+
+def test_the_album_is_used_by_keyboard(visit: Open, photo_path: Path, tmp_path: Path) -> None:
+    names = ["a.jpg", "b.jpg", "c.jpg"]
+    for name in names:
+        (tmp_path / name).write_bytes(photo_path.read_bytes())
+    page = visit()
+    page.set_input_files("#file", [tmp_path / name for name in names])
+    page.wait_for_selector("body:not(.working) #album button:nth-child(3)")
+    selected = page.locator("#album [aria-selected=true]")
+    selected.focus()
+    for key, name in (("ArrowRight", "b.jpg"), ("End", "c.jpg"), ("ArrowRight", "c.jpg"), ("Home", "a.jpg")):
+        page.keyboard.press(key)
+        assert selected.get_attribute("title") == name
+        assert page.evaluate("document.activeElement.title") == name
+    page.keyboard.press("Delete")
+    assert selected.get_attribute("title") == "b.jpg"
+    page.locator("#remove").click()
+    page.locator("#remove").click()
+    assert page.locator("#choose-first").is_visible()
+    assert page.evaluate("document.activeElement.id") == "choose-first"
