@@ -25,6 +25,7 @@ PAGES = [
             "pan",
             "video",
             "http",
+            "addresses",
             "css",
             "sidecars",
             "framing",

@@ -42,6 +42,7 @@ COMMANDS = (
     "pan",
     "serve",
     "sign",
+    "srcset",
     "models",
     "doctor",
 )

@@ -31,6 +31,7 @@ from eyefirst.cli.serve import serve_pictures
 from eyefirst.cli.shots import rank_shots_of
 from eyefirst.cli.sidecar import write_sidecars
 from eyefirst.cli.sign import sign_addresses
+from eyefirst.cli.srcset import print_responsive_image
 from eyefirst.cli.text import read_text
 from eyefirst.cli.thumbnails import thumbnail_pictures
 
@@ -86,6 +87,7 @@ for _name, _command in (
     ("sidecar", write_sidecars),
     ("serve", serve_pictures),
     ("sign", sign_addresses),
+    ("srcset", print_responsive_image),
     ("models", list_models),
     ("doctor", examine),
 ):

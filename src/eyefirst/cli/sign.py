@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,17 @@ from eyefirst.cli.options import FitSize, Format
 from eyefirst.cli.serve import SIGNING_KEY, keys_of
 from eyefirst.errors import InvalidValueError
 
+FLAGS = ("ratio", "size", "must_keep", "avoid", "format", "quality", "preset", "expires")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+Option = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="Any other option of addresses, as w=640. Repeat for more."),
+]
+Expires = Annotated[
+    str, typer.Option(metavar="TIME", help="Time that the address is good: 90s, 15m, 12h or 30d, rounded up.")
+]
+Base = Annotated[str, typer.Option(metavar="URL", help="What to put before, such as https://img.example.com.")]
+KeyFile = Annotated[Path | None, typer.Option(metavar="FILE", help=f"Its first line signs; or set {SIGNING_KEY}.")]
 
 
 @guarded
@@ -33,20 +43,11 @@ def sign_addresses(
     quality: Annotated[
         str, typer.Option(help="Quality 1 to 100 of JPEG, WebP and AVIF, or by format: jpg:80_avif:55.")
     ] = "",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option", metavar="NAME=VALUE", help="Any other option of addresses, as w=640. Repeat for more."
-        ),
-    ] = None,
+    option: Option = None,
     preset: Annotated[str, typer.Option(metavar="NAME", help="Preset of the service, as its --preset names it.")] = "",
-    expires: Annotated[
-        str, typer.Option(metavar="TIME", help="Time that the address is good: 90s, 15m, 12h or 30d, rounded up.")
-    ] = "",
-    base: Annotated[str, typer.Option(metavar="URL", help="What to put before, such as https://img.example.com.")] = "",
-    signing_key_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help=f"Its first line signs; or set {SIGNING_KEY}.")
-    ] = None,
+    expires: Expires = "",
+    base: Base = "",
+    signing_key_file: KeyFile = None,
 ) -> None:
     """Sign addresses at which `eyefirst serve` cuts pictures.
 
@@ -57,13 +58,12 @@ def sign_addresses(
     """
     from eyefirst.server.signing import signed_address
 
-    keys = keys_of(signing_key_file, SIGNING_KEY)
-    if not keys:
-        raise InvalidValueError("there is no signing key", remedy=f"set {SIGNING_KEY}, or add --signing-key-file")
+    key, moment = signing_key(signing_key_file), moment_after(expires)
+    further = options_in(option or (), reserved=FLAGS)
     for path in paths:
         address = signed_address(
             path,
-            key=keys[0],
+            key=key,
             ratio=ratio,
             size=size,
             must_keep=must_keep or (),
@@ -71,13 +71,22 @@ def sign_addresses(
             format=format,
             quality=quality,
             preset=preset,
-            expires=_moment(expires),
-            **_options(option or ()),
+            expires=moment,
+            **further,
         )
         print(base.rstrip("/") + address, flush=True)
 
 
-def _moment(text: str) -> int | None:
+def signing_key(file: Path | None) -> str:
+    """Return the key that signs: a file's first, or the environment's. Raises InvalidValueError."""
+    keys = keys_of(file, SIGNING_KEY)
+    if not keys:
+        raise InvalidValueError("there is no signing key", remedy=f"set {SIGNING_KEY}, or add --signing-key-file")
+    return keys[0]
+
+
+def moment_after(text: str) -> int | None:
+    """Return the end of "30d" from now, in seconds since 1970; None for an empty text. Raises InvalidValueError."""
     from eyefirst.server.signing import expiry_after
 
     if not text:
@@ -93,13 +102,14 @@ def _moment(text: str) -> int | None:
     return expiry_after(seconds)
 
 
-def _options(pairs: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def options_in(pairs: Sequence[str], *, reserved: Sequence[str]) -> dict[str, Any]:
+    """Return names and values of "NAME=VALUE". reserved: names that have a flag. Raises InvalidValueError."""
+    found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals or name in ("ratio", "size", "format", "quality", "preset", "expires", *found):
+        if not equals or name in (*reserved, *found):
             raise InvalidValueError(
                 f"expected NAME=VALUE, each once and none that has a flag of its own; got {pair!r}", remedy="e.g. w=640"
             )
-        found[name] = value
+        found[name] = [value] if name in ("must_keep", "avoid") else value
     return found
