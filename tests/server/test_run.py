@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -52,10 +53,47 @@ def wait_until_ready(address: str) -> None:
     raise AssertionError("the service is not ready")
 
 
-def test_it_starts_says_where_and_stops_without_a_traceback(photo_path: Path) -> None:
+@linux
+def test_it_restarts_and_stops_without_a_lost_request(photo_path: Path, tmp_path: Path) -> None:
+    data, keys = photo_path.read_bytes(), tmp_path / "keys"
+    keys.write_text("an-old-key-of-the-tests\n")
+    answers: list[int | str] = []
+    with started("--workers", "1", "--api-key-file", str(keys)) as (process, address):
+        wait_until_ready(address)
+
+        def ask(keeps: bool) -> None:
+            """Ask until the service takes no connection any more."""
+            headers = {"Authorization": "Bearer an-old-key-of-the-tests"}
+            with suppress(httpx.ConnectError):
+                while True:
+                    with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
+                        for _ in range(1000 if keeps else 1):
+                            answers.append(client.post("v1/plan?ratio=1:1", content=data).status_code)
+
+        with ThreadPoolExecutor(3) as clients:
+            asking = [clients.submit(ask, keeps) for keeps in (True, False, True)]
+            (before,) = children(process.pid)
+            keys.write_text("an-old-key-of-the-tests\na-new-key-of-the-tests\n")
+            process.send_signal(signal.SIGHUP)
+            until = time.monotonic() + 60
+            while before in children(process.pid) and time.monotonic() < until:
+                time.sleep(0.02)
+            new = {"Authorization": "Bearer a-new-key-of-the-tests"}
+            assert httpx.post(f"{address}v1/plan?ratio=1:1", content=data, headers=new).status_code == 200
+            assert before not in children(process.pid)
+            asked = len(answers)
+            process.send_signal(signal.SIGTERM)
+            for one in asking:
+                one.result(60)
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (0, "")
+    assert set(answers) == {200}
+    assert len(answers) >= asked > 3
+
+
+def test_it_starts_says_where_and_stops_without_a_traceback() -> None:
     with started("--workers", "1") as (process, address):
         wait_until_ready(address)
-        assert httpx.post(f"{address}v1/plan?ratio=1:1", content=photo_path.read_bytes()).status_code == 200
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
         assert "Traceback" not in err

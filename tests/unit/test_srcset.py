@@ -26,7 +26,7 @@ VECTORS = re.findall(r"^\| `(.+?)` \| `(.+?)` \| `(/v1/image/.+?)` \|$", PAGE, r
 def tags_in(text: str) -> list[tuple[str, dict[str, str]]]:
     found = []
     parser = HTMLParser()
-    parser.handle_starttag = lambda tag, attributes: found.append((tag, dict(attributes)))  # type: ignore[method-assign]
+    parser.handle_starttag = lambda tag, attributes: found.append((tag, dict(attributes)))  # type: ignore[method-assign, assignment]
     parser.feed(text)
     return found  # type: ignore[return-value]
 

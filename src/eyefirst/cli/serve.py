@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -82,13 +84,12 @@ def serve_pictures(
       eyefirst serve --root pictures --port 9000
       EYEFIRST_API_KEY=... eyefirst serve --host 0.0.0.0
     """
-    try:
-        from eyefirst.server.run import listen, serve
-        from eyefirst.server.settings import Settings, share_of_processors
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("eyefirst"):
-            raise
-        raise MissingExtraError.for_extra("server", "eyefirst serve") from error
+    if any(
+        find_spec(name) is None for name in ("fastapi", "httptools", "prometheus_client", "python_multipart", "uvicorn")
+    ):
+        raise MissingExtraError.for_extra("server", "eyefirst serve")
+    from eyefirst.server.run import listen, serve
+    from eyefirst.server.settings import Settings, share_of_processors
 
     settings = Settings(
         host=host,
@@ -117,10 +118,15 @@ def serve_pictures(
         cors=tuple(cors or ()),
         access_log=access_log,
     )
+
+    def renewed() -> Settings:
+        api, signing = keys_of(api_key_file, API_KEY), keys_of(signing_key_file, SIGNING_KEY)
+        return replace(settings, api_keys=api, signing_keys=signing)
+
     with listen(settings) as bound:
         name = f"[{host}]" if ":" in host else host
         say(f"serves at http://{name}:{bound.getsockname()[1]}/ until Ctrl-C")
-        serve(settings, bound)
+        serve(settings, bound, renewed)
 
 
 def _presets(texts: Sequence[str]) -> dict[str, str]:

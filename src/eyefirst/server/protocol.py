@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 HEAD_SECONDS = 10.0
 """Time for a request's head to arrive, and for a client to take up its answer."""
@@ -18,6 +19,15 @@ FREE_CHUNKS = 64
 """Chunks of a body that may be of any size."""
 CHUNK_BYTES = 256
 """Least mean size of the chunks beyond these, in bytes. Smaller ones cost more to read than they carry."""
+
+
+DRAIN_SECONDS = 1.0
+"""Time for a client without a request to ask once more, before a service that ends closes its connection."""
+
+
+def drain(state: ServerState) -> None:
+    """Say that the service ends: every answer from now on closes its connection."""
+    state.drains = True  # type: ignore[attr-defined]
 
 
 class ChunksTooSmallError(Exception):
@@ -68,6 +78,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin the body."""
         self._in_head = False
         super().on_headers_complete()
+        if getattr(self.server_state, "drains", False):
+            self.cycle.keep_alive = False
 
     def on_chunk_header(self) -> None:
         """Count a chunk. Raises ChunksTooSmallError, which ends the connection."""
@@ -94,6 +106,21 @@ class GuardedProtocol(HttpToolsProtocol):
         """Forget the client."""
         self._disarm()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Begin the end of the service; a connection without a request is closed a little later."""
+        if not getattr(self.server_state, "drains", False) or self._is_busy:
+            super().shutdown()
+        else:
+            self.loop.call_later(DRAIN_SECONDS, self._close_idle)
+
+    def _close_idle(self) -> None:
+        if not self._is_busy:
+            self.transport.close()
+
+    @property
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     @property
     def is_in_body(self) -> bool:
