@@ -82,6 +82,7 @@ def test_the_dashboard_draws_numbers_that_there_are() -> None:
     metrics = Metrics(lambda: 0)
     metrics.requests.labels("/v1/plan", "200").inc()
     metrics.seconds.labels("/v1/plan").observe(1)
+    metrics.found.labels("plan").inc()
     text = metrics.exposition().decode()
     known = set(re.findall(r"^(\w+)[{ ]", text, re.M))
     labels = set(re.findall(r"(\w+)=\"", text))

@@ -68,6 +68,12 @@ def serve_pictures(
     access_log: Annotated[
         bool, typer.Option("--access-log", help="Write every request to stderr as a line of JSON.")
     ] = False,
+    result_cache: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where results and plans are kept, for this service alone.")
+    ] = None,
+    result_cache_mb: Annotated[
+        float, typer.Option(min=1, help="Largest size of that folder, in MiB. What was used least lately goes.")
+    ] = 1024,
     api_key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help=f"API keys, one a line; or set {API_KEY}.")
     ] = None,
@@ -117,6 +123,8 @@ def serve_pictures(
         fallback=fallback,
         cors=tuple(cors or ()),
         access_log=access_log,
+        result_cache=result_cache,
+        result_cache_bytes=int(result_cache_mb * (1 << 20)),
     )
 
     def renewed() -> Settings:

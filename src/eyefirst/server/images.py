@@ -143,12 +143,18 @@ def _answer(
     tag = f'"{digest[:32]}"'
     if is_known(tag, known):
         return Response(status_code=304, headers={"ETag": tag})
+    kept = service.results.get(digest) if service.results else None
+    if kept is not None:
+        service.metrics.found.labels("result").inc()
+        return Response(kept[1], media_type=kept[0], headers={"ETag": tag})
     service.metrics.pictures.inc()
     try:
         cut = _cut(service, wanted, named, accept, data, work)
     except EyefirstError as error:
         error.source = path
         raise
+    if service.results:
+        service.results.put(digest, cut.media_type, cut.data)
     return Response(cut.data, media_type=cut.media_type, headers={"ETag": tag})
 
 

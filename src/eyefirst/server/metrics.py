@@ -37,6 +37,9 @@ class Metrics:
             "eyefirst_jobs", "Jobs that run or wait.", registry=self._registry, multiprocess_mode="livesum"
         )
         self.pictures = Counter("eyefirst_pictures", "Pictures looked at.", registry=self._registry)
+        self.found = Counter(
+            "eyefirst_found", "Plans and results that had been made before.", ["what"], registry=self._registry
+        )
         self._held = held
 
     def exposition(self) -> bytes:

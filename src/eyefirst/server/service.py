@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -20,8 +18,8 @@ from starlette.responses import Response
 from eyefirst.errors import UnauthorizedError
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import load_network
-from eyefirst.plan import CropPlan
 from eyefirst.server.bodies import is_form, picture_in
+from eyefirst.server.caches import DiskCache, Plans
 from eyefirst.server.metrics import Metrics
 from eyefirst.server.pool import Pool, Work
 from eyefirst.server.settings import Settings
@@ -45,7 +43,8 @@ class Service:
         self.fetching = Pool(FETCHERS, settings.queue, settings.work_seconds, "eyefirst-fetch")
         self.fetched = asyncio.Semaphore(FETCHED)
         self.metrics = Metrics(lambda: self.pool.held + self.pool.waiting)
-        self.plans = Plans(settings.plans)
+        self.results = DiskCache(settings.result_cache, settings.result_cache_bytes) if settings.result_cache else None
+        self.plans = Plans(settings.plans, self.results, self.metrics.found.labels("plan").inc)
         self.is_ready = False
 
     @asynccontextmanager
@@ -82,41 +81,6 @@ class Service:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not self.settings.knows(key.strip()):
             raise UnauthorizedError("expected an API key", remedy="send the header 'Authorization: Bearer KEY'")
-
-
-class Plans:
-    """Plans that were made before, by the picture's bytes and what was asked; the newest `most` of them."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._plans: OrderedDict[object, CropPlan] = OrderedDict()
-        self._lock = threading.Lock()
-        self.found = 0
-
-    def of(self, order: CropOrder, handler: ImageRequestHandler) -> CropPlan:
-        """Return the plan for the picture that a handler holds, made anew only where it is not at hand."""
-        key = (
-            handler.opened.sha256,
-            handler.pixel_limit,
-            order.ratios,
-            order.alternatives,
-            order.options,
-            order.detectors,
-            order.revision,
-        )
-        with self._lock:
-            known = self._plans.get(key)
-            if known is not None:
-                self._plans.move_to_end(key)
-                self.found += 1
-                return known
-        made = order.plan(handler)
-        if self._most:
-            with self._lock:
-                self._plans[key] = made
-                while len(self._plans) > self._most:
-                    self._plans.popitem(last=False)
-        return made
 
 
 def _merged(query: Q, options: dict[str, list[str]]) -> Q:

@@ -41,7 +41,8 @@ class Settings:
     pages that may use the service, or "*" for all. presets: names of options of addresses, as in
     {"card": "ratio:16:9,w:640"}; only_presets: whether addresses may ask for nothing else. fallback: the picture
     that an address answers with, still with its error's status, where its own cannot be had. access_log: whether
-    every request is written to stderr, as a line of JSON.
+    every request is written to stderr, as a line of JSON. result_cache: a folder for results and plans, of at most
+    result_cache_bytes.
 
     Raises InvalidValueError, also where the service would be open beyond this machine.
     """
@@ -72,6 +73,8 @@ class Settings:
     only_presets: bool = False
     fallback: Path | None = None
     access_log: bool = False
+    result_cache: Path | None = None
+    result_cache_bytes: int = 1 << 30
 
     def __post_init__(self) -> None:
         least = {"workers": 1, "queue": 0, "processes": 1, "uploads": 1, "body_bytes": 1, "pixels": 1, "longest": 1}
@@ -94,6 +97,10 @@ class Settings:
             raise InvalidValueError("there is no preset", remedy="name one, such as card=ratio:16:9,w:640")
         if self.root is not None and not Path(self.root).is_dir():
             raise InvalidValueError("the root is not a folder", remedy="name a folder", source=str(self.root))
+        if self.root and self.result_cache and Path(self.result_cache).resolve().is_relative_to(self.root.resolve()):
+            raise InvalidValueError(
+                "results would lie among the pictures", remedy="name another folder", source=str(self.result_cache)
+            )
         if self.is_public and not (self.api_keys or self.signing_keys):
             raise InvalidValueError(
                 f"{', '.join((self.host, *self.hostnames))} can be reached by others, and there is no key",
