@@ -74,6 +74,9 @@ def serve_pictures(
     result_cache_mb: Annotated[
         float, typer.Option(min=1, help="Largest size of that folder, in MiB. What was used least lately goes.")
     ] = 1024,
+    also: Annotated[
+        str, typer.Option(metavar="NAMES", help="Answer addresses of other services too: thumbor,imgproxy.")
+    ] = "",
     api_key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help=f"API keys, one a line; or set {API_KEY}.")
     ] = None,
@@ -124,6 +127,9 @@ def serve_pictures(
         cors=tuple(cors or ()),
         access_log=access_log,
         result_cache=result_cache,
+        also=tuple(name.strip() for name in also.split(",") if name.strip()),
+        thumbor_keys=keys_of(None, "THUMBOR_SECURITY_KEY"),
+        imgproxy_keys=_imgproxy_keys(),
         result_cache_bytes=int(result_cache_mb * (1 << 20)),
     )
 
@@ -151,6 +157,17 @@ def _presets(texts: Sequence[str]) -> dict[str, str]:
         ImageOptions.parse(preset_text(options))
         found[name] = options
     return found
+
+
+def _imgproxy_keys() -> tuple[tuple[bytes, bytes], ...]:
+    """Key and salt from the environment, where imgproxy reads them, each in hexadecimal digits."""
+    key, salt = (os.environ.get(name, "").strip() for name in ("IMGPROXY_KEY", "IMGPROXY_SALT"))
+    try:
+        return ((bytes.fromhex(key), bytes.fromhex(salt)),) if key and salt else ()
+    except ValueError:
+        raise InvalidValueError(
+            "IMGPROXY_KEY or IMGPROXY_SALT is not in hexadecimal digits", remedy="take over those of imgproxy"
+        ) from None
 
 
 def keys_of(file: Path | None, variable: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from eyefirst.handler import ImageRequestHandler
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
 from eyefirst.server import openapi
 from eyefirst.server.cuts import Cut, Encoding, cut_all, negotiated, with_alpha, zipped
+from eyefirst.server.foreign import Foreign
 from eyefirst.server.guard import Guard
 from eyefirst.server.images import add_image
 from eyefirst.server.pool import Work
@@ -38,6 +39,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = service
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
     app.add_middleware(Guard, settings=service.settings, metrics=service.metrics, pool=service.pool)
+    if service.settings.also:
+        app.add_middleware(Foreign, settings=service.settings)
     app.add_exception_handler(EyefirstError, _known)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)

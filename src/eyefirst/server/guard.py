@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eyefirst.errors import EyefirstError, InvalidValueError, MalformedRequestError, OtherSiteError, WrongHostError
 from eyefirst.server.bodies import Body, Budget, too_large
+from eyefirst.server.foreign import ERROR
 from eyefirst.server.metrics import Metrics, route_of
 from eyefirst.server.pool import Pool
 from eyefirst.server.problems import UNEXPECTED, problem
@@ -152,6 +153,8 @@ class Guard:
         if not route.startswith("/v1/"):
             return
         self._check_site(scope, headers, route)
+        if ERROR in scope:
+            raise scope[ERROR]
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
             raise InvalidValueError("expected a whole number as Content-Length", remedy="send the body's length")

@@ -16,6 +16,7 @@ from eyefirst.errors import InvalidValueError
 
 KEY_BYTES = 16
 """A shorter key could be guessed."""
+FOREIGN = ("thumbor", "imgproxy")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -42,7 +43,8 @@ class Settings:
     {"card": "ratio:16:9,w:640"}; only_presets: whether addresses may ask for nothing else. fallback: the picture
     that an address answers with, still with its error's status, where its own cannot be had. access_log: whether
     every request is written to stderr, as a line of JSON. result_cache: a folder for results and plans, of at most
-    result_cache_bytes.
+    result_cache_bytes. also: services whose addresses are answered too, of FOREIGN; thumbor_keys, imgproxy_keys: what
+    those addresses are signed with, the latter as key and salt.
 
     Raises InvalidValueError, also where the service would be open beyond this machine.
     """
@@ -75,6 +77,9 @@ class Settings:
     access_log: bool = False
     result_cache: Path | None = None
     result_cache_bytes: int = 1 << 30
+    also: tuple[str, ...] = ()
+    thumbor_keys: tuple[str, ...] = field(default=(), repr=False)
+    imgproxy_keys: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         least = {"workers": 1, "queue": 0, "processes": 1, "uploads": 1, "body_bytes": 1, "pixels": 1, "longest": 1}
@@ -101,6 +106,14 @@ class Settings:
             raise InvalidValueError(
                 "results would lie among the pictures", remedy="name another folder", source=str(self.result_cache)
             )
+        for name in self.also:
+            if name not in FOREIGN:
+                raise InvalidValueError(f"addresses of {name!r} are not known", remedy=f"known: {', '.join(FOREIGN)}")
+            if bool(self.signing_keys) != bool(self.thumbor_keys if name == "thumbor" else self.imgproxy_keys):
+                raise InvalidValueError(
+                    f"expected keys for addresses of {name} and for our own, or for neither",
+                    remedy="set EYEFIRST_SIGNING_KEY, and THUMBOR_SECURITY_KEY or IMGPROXY_KEY with IMGPROXY_SALT",
+                )
         if self.is_public and not (self.api_keys or self.signing_keys):
             raise InvalidValueError(
                 f"{', '.join((self.host, *self.hostnames))} can be reached by others, and there is no key",
