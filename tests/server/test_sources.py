@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
@@ -17,11 +18,14 @@ from eyefirst.errors import (
     AddressRefusedError,
     BodyTooLargeError,
     InvalidValueError,
+    MissingExtraError,
     OriginError,
     PictureNotFoundError,
 )
+from eyefirst.server.caches import DiskCache
 from eyefirst.server.settings import Settings, origin_of
 from eyefirst.server.sources import fetch, is_public
+from eyefirst.server.stores import Store
 from tests.server.conftest import Serving, connected
 
 
@@ -30,6 +34,7 @@ class Origin(BaseHTTPRequestHandler):
 
     photo: ClassVar[bytes] = b""
     seen: ClassVar[list[str]] = []
+    version: ClassVar[str] = "1"
 
     def do_GET(self) -> None:
         self.seen.append(f"{self.headers['Host']} {self.path}")
@@ -59,9 +64,15 @@ class Origin(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "1000")
             self.end_headers()
             self.wfile.write(b"short")
+        elif what == "kept" and self.headers.get("If-None-Match") == f'"{self.version}"':
+            self.send_response(304)
+            self.end_headers()
         else:
             self.send_response(200)
             self.send_header("Content-Length", str(len(self.photo)))
+            if what == "kept":
+                self.send_header("ETag", f'"{self.version}"')
+                self.send_header("Cache-Control", rest)
             self.end_headers()
             self.wfile.write(self.photo)
 
@@ -279,3 +290,69 @@ def test_the_service_cuts_from_an_origin(origin: str, serving: Serving) -> None:
         assert (elsewhere.status_code, elsewhere.json()["code"]) == (403, "address_refused")
     with connected(serving, Settings()) as client:
         assert client.get(f"/v1/image/unsigned/ratio=1:1/{place}").status_code == 403
+
+
+def test_a_picture_that_has_not_changed_is_not_sent_again(origin: str, tmp_path: Path) -> None:
+    settings, cache = allowing(origin), DiskCache(tmp_path, 10 << 20)
+    first = Origin.photo
+    assert fetch(f"{origin}/kept/max-age=5", settings, kept=cache) == first
+    Origin.photo = b"not sent: the origin says that it has not changed"
+    assert fetch(f"{origin}/kept/max-age=5", settings, kept=cache) == first
+    assert (
+        fetch(f"{origin}/to/{origin}/kept/max-age=5", settings, kept=cache) == Origin.photo
+    )  # kept by another address
+    Origin.version = "2"
+    assert fetch(f"{origin}/kept/max-age=5", settings, kept=cache) == Origin.photo
+    Origin.version = "1"
+    for photo in (b"one", b"two"):
+        Origin.photo = photo
+        assert fetch(f"{origin}/kept/no-store", settings, kept=cache) == photo
+
+
+@pytest.fixture
+def store(photo_path: Path) -> Iterator[Any]:
+    fsspec = pytest.importorskip("fsspec", reason="fsspec comes with the extra 'fsspec'")
+    files = fsspec.filesystem("memory")
+    files.pipe("/bucket/pictures/album/photo.jpg", photo_path.read_bytes())
+    files.pipe("/bucket/secret.jpg", photo_path.read_bytes())
+    yield files
+    files.rm("/bucket", recursive=True)
+
+
+def test_pictures_come_from_a_store(serving: Serving, store: Any, tmp_path: Path) -> None:
+    settings = Settings(store="memory://bucket/pictures", result_cache=tmp_path)
+    with connected(serving, settings) as client:
+        base = "/v1/image/unsigned/w=20"
+        first = client.get(f"{base}/album/photo.jpg")
+        assert first.status_code == 200
+        for path in ("album", "nothing.jpg", "..%2fsecret.jpg", "%2e%2e/secret.jpg", ".hidden", "a//b", "a%5cb"):
+            assert client.get(f"{base}/{path}").status_code == 404, path
+        store.pipe("/bucket/pictures/album/photo.jpg", b"no picture any more")
+        assert client.get(f"{base}/album/photo.jpg").status_code == 415
+
+
+def test_a_store_is_asked_before_it_is_read(store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Store("memory://bucket/pictures", 10 << 20, DiskCache(tmp_path, 10 << 20))
+    data = place.read("album/photo.jpg")
+    monkeypatch.setattr(type(store), "cat_file", lambda *_, **__: pytest.fail("it was read again"))
+    assert place.read("album/photo.jpg") == data
+    with pytest.raises(BodyTooLargeError):
+        Store("memory://bucket/pictures", 100).read("album/photo.jpg")
+    monkeypatch.setattr(type(store), "info", _broken)
+    with pytest.raises(OriginError):
+        place.read("album/photo.jpg")
+
+
+def _broken(*_: object, **__: object) -> None:
+    raise ConnectionError("a secret of the network")
+
+
+def test_a_store_that_cannot_be_used_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for address in ("/tmp", "file:///tmp", "nothing://x", "simplecache::memory://x", ""):
+        with pytest.raises(InvalidValueError):
+            Store(address, 100)
+    with pytest.raises(InvalidValueError, match="got both"):
+        Settings(root=tmp_path, store="memory://x")
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(MissingExtraError, match=r"eyefirst\[fsspec\]"):
+        Store("memory://x", 100)

@@ -27,6 +27,9 @@ def serve_pictures(
         list[str] | None, typer.Option(metavar="NAME", help="A name to answer to, as behind a proxy; repeatable.")
     ] = None,
     root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Pictures that /v1/image may cut.")] = None,
+    store: Annotated[
+        str, typer.Option(metavar="URL", help="The same in a store that fsspec knows: s3://bucket/pictures, gs://...")
+    ] = "",
     origin: Annotated[
         list[str] | None,
         typer.Option(metavar="URL", help="https://HOST that /v1/image may fetch from; repeatable. Default: none."),
@@ -114,6 +117,7 @@ def serve_pictures(
         api_keys=keys_of(api_key_file, API_KEY),
         signing_keys=keys_of(signing_key_file, SIGNING_KEY),
         root=root,
+        store=store,
         origins=tuple(origin or ()),
         private_origins=private_origins,
         uploads=uploads,
@@ -137,6 +141,10 @@ def serve_pictures(
         api, signing = keys_of(api_key_file, API_KEY), keys_of(signing_key_file, SIGNING_KEY)
         return replace(settings, api_keys=api, signing_keys=signing)
 
+    if store:  # so that a store that cannot be used is said here, once
+        from eyefirst.server.stores import Store
+
+        Store(store, settings.body_bytes)
     with listen(settings) as bound:
         name = f"[{host}]" if ":" in host else host
         say(f"serves at http://{name}:{bound.getsockname()[1]}/ until Ctrl-C")

@@ -76,15 +76,18 @@ async def _image(service: Service, request: Request, signature: str, options: st
     _check_plain(request, settings)
     wanted = ImageOptions.parse(options, settings.presets, only_presets=settings.only_presets)
     check_expiry(wanted.expires)
-    if settings.root is None and not is_address(path):
-        raise PictureNotFoundError("this service has no root folder", remedy="start it with --root", source=path)
-    work = service.pool.work(request.scope["eyefirst.gone"])
-    if is_address(path):
-        answer = await _fetched(service, path, work, partial(_answer, service, request, wanted, options, path, work))
-    else:
-        answer = await service.pool.run(
-            partial(_answer, service, request, wanted, options, path, work, None), work, patient=True
+    if settings.root is None and service.store is None and not is_address(path):
+        raise PictureNotFoundError(
+            "this service has no root folder", remedy="start it with --root or --store", source=path
         )
+    work = service.pool.work(request.scope["eyefirst.gone"])
+    ready = partial(_answer, service, request, wanted, options, path, work)
+    if is_address(path):
+        answer = await _fetched(service, partial(fetch, path, settings, kept=service.results), work, ready)
+    elif service.store:
+        answer = await _fetched(service, partial(service.store.read, path), work, ready)
+    else:
+        answer = await service.pool.run(partial(ready, None), work, patient=True)
     answer.headers["Cache-Control"] = _cache_control(settings, wanted)
     if not wanted.format:
         answer.headers["Vary"] = "Accept"
@@ -105,7 +108,9 @@ async def _fallback(service: Service, request: Request, options: str, error: Eye
     return Response(cut.data, status_of(error), headers, cut.media_type)
 
 
-async def _fetched(service: Service, path: str, work: Work, answer: Callable[[bytes], Response]) -> Response:
+async def _fetched(
+    service: Service, read: Callable[[], bytes], work: Work, answer: Callable[[bytes], Response]
+) -> Response:
     """Fetch a picture and answer with it; only so many are in memory at a time."""
     try:
         async with asyncio.timeout(work.left):
@@ -113,7 +118,7 @@ async def _fetched(service: Service, path: str, work: Work, answer: Callable[[by
     except TimeoutError:
         raise TimeLimitError("too many pictures are being fetched", remedy="come back later") from None
     try:
-        data = await service.fetching.run(partial(fetch, path, service.settings), work, patient=True)
+        data = await service.fetching.run(read, work, patient=True)
         return await service.pool.run(partial(answer, data), work, patient=True)
     finally:
         service.fetched.release()

@@ -35,7 +35,8 @@ class Settings:
     buffered_bytes: of all bodies together. pixels: of one picture, and of all results of one request.
     work_seconds: from the complete body to the answer, waiting included. body_seconds: for a body to arrive.
     api_keys: any of them opens the service. signing_keys: the first signs, all are accepted. root: the folder
-    that /v1/image cuts from. origins: such as "https://pictures.example.com", from which it may fetch;
+    that /v1/image cuts from; store: the same in a store of fsspec, such as "s3://bucket/pictures".
+    origins: such as "https://pictures.example.com", from which it may fetch;
     private_origins: also from private networks. max_age_seconds: how long others may keep its answers;
     stale_seconds: how long they may show an old one while they ask for the new one. longest: the longer side of a
     picture at an address without a size. plans: how many are kept for pictures that come again. cors: origins of
@@ -64,6 +65,7 @@ class Settings:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     signing_keys: tuple[str, ...] = field(default=(), repr=False)
     root: Path | None = None
+    store: str = ""
     origins: tuple[str, ...] = ()
     private_origins: bool = False
     max_age_seconds: int = 86_400
@@ -96,16 +98,29 @@ class Settings:
                 )
         object.__setattr__(self, "origins", tuple(origin_of(o) for o in self.origins))
         object.__setattr__(self, "cors", tuple(o if o == "*" else origin_of(o) for o in self.cors))
+        self._check_places()
+        self._check_foreign()
+        if self.is_public and not (self.api_keys or self.signing_keys):
+            raise InvalidValueError(
+                f"{', '.join((self.host, *self.hostnames))} can be reached by others, and there is no key",
+                remedy="set EYEFIRST_API_KEY or EYEFIRST_SIGNING_KEY, or bind 127.0.0.1",
+            )
+
+    def _check_places(self) -> None:
         if self.fallback is not None and not Path(self.fallback).is_file():
             raise InvalidValueError("the fallback is not a file", remedy="name a picture", source=str(self.fallback))
         if self.only_presets and not self.presets:
             raise InvalidValueError("there is no preset", remedy="name one, such as card=ratio:16:9,w:640")
         if self.root is not None and not Path(self.root).is_dir():
             raise InvalidValueError("the root is not a folder", remedy="name a folder", source=str(self.root))
+        if self.root and self.store:
+            raise InvalidValueError("expected a root folder or a store; got both", remedy="leave one out")
         if self.root and self.result_cache and Path(self.result_cache).resolve().is_relative_to(self.root.resolve()):
             raise InvalidValueError(
                 "results would lie among the pictures", remedy="name another folder", source=str(self.result_cache)
             )
+
+    def _check_foreign(self) -> None:
         for name in self.also:
             if name not in FOREIGN:
                 raise InvalidValueError(f"addresses of {name!r} are not known", remedy=f"known: {', '.join(FOREIGN)}")
@@ -114,11 +129,6 @@ class Settings:
                     f"expected keys for addresses of {name} and for our own, or for neither",
                     remedy="set EYEFIRST_SIGNING_KEY, and THUMBOR_SECURITY_KEY or IMGPROXY_KEY with IMGPROXY_SALT",
                 )
-        if self.is_public and not (self.api_keys or self.signing_keys):
-            raise InvalidValueError(
-                f"{', '.join((self.host, *self.hostnames))} can be reached by others, and there is no key",
-                remedy="set EYEFIRST_API_KEY or EYEFIRST_SIGNING_KEY, or bind 127.0.0.1",
-            )
 
     @property
     def is_public(self) -> bool:

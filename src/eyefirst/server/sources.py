@@ -9,19 +9,23 @@ again; redirects pass the same gate.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import ipaddress
+import json
 import os
 import socket
 import ssl
 import stat
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
 
 from eyefirst import __version__
 from eyefirst.errors import AddressRefusedError, BodyTooLargeError, InvalidValueError, OriginError, PictureNotFoundError
+from eyefirst.server.caches import DiskCache
 from eyefirst.server.settings import Settings, origin_of
 
 REDIRECTS = 3
@@ -36,21 +40,27 @@ def is_address(path: str) -> bool:
 
 def read_below(root: Path, path: str, most_bytes: int) -> bytes:
     """The bytes of a regular file below the root. Raises PictureNotFoundError alike for whatever may not be read."""
-    parts = path.split("/")
-    if any(not p or p.startswith(".") or any(c in p for c in "\\:\0") for p in parts):
-        raise _not_found(path)
+    parts = parts_below(path)
     try:
         file = _open_below(root, parts)
     except (OSError, ValueError):
-        raise _not_found(path) from None
+        raise not_found(path) from None
     status = os.fstat(file)
     if not stat.S_ISREG(status.st_mode):
         os.close(file)
-        raise _not_found(path)
+        raise not_found(path)
     with os.fdopen(file, "rb") as opened:
         if status.st_size > most_bytes:
-            raise _too_large(path, most_bytes)
+            raise too_large(path, most_bytes)
         return opened.read(most_bytes)
+
+
+def parts_below(path: str) -> list[str]:
+    """Return the parts of a path that leads nowhere but down. Raises PictureNotFoundError for any other."""
+    parts = path.split("/")
+    if any(not p or p.startswith(".") or any(c in p for c in "\\:\0") for p in parts):
+        raise not_found(path)
+    return parts
 
 
 def _open_below(root: Path, parts: Sequence[str]) -> int:
@@ -71,19 +81,39 @@ def _open_below(root: Path, parts: Sequence[str]) -> int:
     return here
 
 
-def fetch(address: str, settings: Settings, *, resolve: Resolver | None = None) -> bytes:
+def fetch(address: str, settings: Settings, *, resolve: Resolver | None = None, kept: DiskCache | None = None) -> bytes:
     """The body at an address of an allowed origin, within the service's limits of bytes and seconds.
 
+    kept: where pictures are kept with their ETag or date, so that the origin only has to say that one is still right.
     Raises AddressRefusedError, BodyTooLargeError and OriginError.
     """
-    asked = address
+    asked, digest = address, hashlib.sha256(f"origin|{address}".encode("utf-8", "surrogateescape")).hexdigest()
+    former = kept.get(digest) if kept else None
+    known: dict[str, str] = json.loads(former[0]) if former else {}
     for _ in range(REDIRECTS + 1):
         place = _Place.of(address, settings, resolve or _resolve)
-        answer = _get(place, settings, asked)
-        if isinstance(answer, bytes):
-            return answer
-        address = urljoin(address, answer)
+        asks = {k: known[v] for k, v in CONDITIONS.items() if known.get(v) and known["at"] == address}
+        answer = _get(place, settings, asked, asks)
+        if answer is None and former and asks:
+            return former[1]
+        if isinstance(answer, _Fetched):
+            if kept and answer.validators:
+                kept.put(digest, json.dumps(answer.validators | {"at": address}), answer.body)
+            return answer.body
+        address = urljoin(address, answer or "")
     raise OriginError(f"redirects more than {REDIRECTS} times", remedy="give the final address", source=asked)
+
+
+CONDITIONS = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
+"""Headers that ask whether a picture has changed, and the headers of the former answer that they repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """A body, and what its origin can be asked by whether it has changed."""
+
+    body: bytes
+    validators: dict[str, str]
 
 
 class _Place:
@@ -177,30 +207,34 @@ class _Pinned(http.client.HTTPConnection):
                 self._line.shutdown(socket.SHUT_RDWR)
 
 
-def _get(place: _Place, settings: Settings, asked: str) -> bytes | str:
-    """The body; or where to look instead."""
+def _get(place: _Place, settings: Settings, asked: str, asks: dict[str, str]) -> _Fetched | str | None:
+    """The body; or where to look instead; or None where it has not changed."""
     connection = _Pinned(place, settings.work_seconds)
     late = threading.Timer(settings.work_seconds, connection.cut_off)
     late.daemon = True
     late.start()
     try:
-        headers = {"User-Agent": f"eyefirst/{__version__}", "Accept": "image/*", "Accept-Encoding": "identity"}
+        headers = {"User-Agent": f"eyefirst/{__version__}", "Accept": "image/*", "Accept-Encoding": "identity"} | asks
         connection.request("GET", place.target, headers=headers)
         answer = connection.getresponse()
         if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
             return str(answer.headers["Location"])
+        if answer.status == 304 and asks:
+            return None
         if answer.status == 404:
-            raise _not_found(asked)
+            raise not_found(asked)
         if answer.status != 200:
             raise OriginError(f"answered {answer.status}", remedy="check the address", source=asked)
         body = bytearray()
         while chunk := answer.read(CHUNK_BYTES):
             body += chunk
             if len(body) > settings.body_bytes:
-                raise _too_large(asked, settings.body_bytes)
+                raise too_large(asked, settings.body_bytes)
         if answer.length or connection.is_late:
             raise OriginError("the connection ended early, or took too long", remedy="try again", source=asked)
-        return bytes(body)
+        secret = "no-store" in (answer.headers.get("Cache-Control") or "").lower()
+        validators = {n: str(answer.headers[n]) for n in CONDITIONS.values() if answer.headers.get(n)}
+        return _Fetched(bytes(body), {} if secret else validators)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise OriginError(
             f"cannot be fetched ({type(error).__name__})", remedy="check the address, or try again", source=asked
@@ -210,11 +244,13 @@ def _get(place: _Place, settings: Settings, asked: str) -> bytes | str:
         connection.close()
 
 
-def _not_found(path: str) -> PictureNotFoundError:
+def not_found(path: str) -> PictureNotFoundError:
+    """Return the error of a path at which nothing may be read."""
     return PictureNotFoundError("there is no such picture", remedy="check the path", source=path)
 
 
-def _too_large(path: str, most_bytes: int) -> BodyTooLargeError:
+def too_large(path: str, most_bytes: int) -> BodyTooLargeError:
+    """Return the error of a picture with too many bytes."""
     return BodyTooLargeError(f"has more than {most_bytes} bytes", remedy="make it smaller first", source=path)
 
 
