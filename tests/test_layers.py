@@ -59,6 +59,7 @@ ROOMS = {
         "decoding",
         "borders",
         "animation",
+        "thumbhash",
         "metadata",
     ],
     "framing": ["options", "content", "score", "judge", "search", "portrait", "framer"],

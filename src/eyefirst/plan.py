@@ -72,6 +72,7 @@ class CropPlan:
     revision: of the network. focal_point: the place that matters most. anchor: where CSS holds the picture best
     in containers of any shape (see `Framer.anchor`). attention_box: where people look first. objects: the
     subjects, highest confidence first. options: what the frames respect. frames: ratio to ranked frames.
+    thumbhash: the whole picture in a few bytes, in base64; empty where nobody asked for it.
     """
 
     picture: str
@@ -84,6 +85,7 @@ class CropPlan:
     objects: tuple[SalientObject, ...]
     options: FramingOptions
     frames: ByRatio[Frame]
+    thumbhash: str = ""
 
     @property
     def object_position(self) -> str:
@@ -117,7 +119,7 @@ class CropPlan:
                 ratio: [f.to_dict() | {"object_position": self.frame_position(f)} for f in frames]
                 for ratio, frames in self.frames.items()
             },
-        }
+        } | ({"thumbhash": self.thumbhash} if self.thumbhash else {})
 
     def to_json(self) -> str:
         """Return the plan as one line of JSON."""
@@ -154,6 +156,7 @@ class CropPlan:
                         for ratio, frames in plan["frames"].items()
                     }
                 ),
+                thumbhash=str(plan.get("thumbhash", "")),
             )
         except InvalidPlanError:
             raise

@@ -64,6 +64,10 @@ def serve_pictures(
     fallback: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Picture to show where the one at an address cannot be had.")
     ] = None,
+    watermark: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Picture that addresses with the option watermark draw on results."),
+    ] = None,
     cors: Annotated[
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="Site whose pages may use the service, or '*'. Repeat for more."),
@@ -130,6 +134,7 @@ def serve_pictures(
         fallback=fallback,
         cors=tuple(cors or ()),
         access_log=access_log,
+        watermark=watermark,
         result_cache=result_cache,
         also=tuple(name.strip() for name in also.split(",") if name.strip()),
         thumbor_keys=keys_of(None, "THUMBOR_SECURITY_KEY"),
@@ -141,7 +146,11 @@ def serve_pictures(
         api, signing = keys_of(api_key_file, API_KEY), keys_of(signing_key_file, SIGNING_KEY)
         return replace(settings, api_keys=api, signing_keys=signing)
 
-    if store:  # so that a store that cannot be used is said here, once
+    if watermark:  # so that a file that cannot be used is said here, once
+        from eyefirst.server.watermark import Watermark
+
+        Watermark(watermark)
+    if store:
         from eyefirst.server.stores import Store
 
         Store(store, settings.body_bytes)

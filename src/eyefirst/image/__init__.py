@@ -17,6 +17,7 @@ The files, in the order in which a picture passes through them; each imports onl
     decoding.py       `decode`: one decode for analysis and cutting
     borders.py        the part of a picture inside its bars or frame
     animation.py      all frames, their times, how often they play
+    thumbhash.py      a picture in 25 bytes
     metadata.py       who made the picture, when and where, and what of that goes along
 
 Nothing is fetched from the network.
@@ -45,6 +46,7 @@ from eyefirst.image.formats import DEFAULT_PIXEL_LIMIT, checked_size, jpeg_size,
 from eyefirst.image.metadata import KEEP, Keep, Metadata, read_metadata, save_options
 from eyefirst.image.picture import Image
 from eyefirst.image.source import FILE_LIMIT_BYTES, IN_MEMORY, Opened, Source, hash_of_pixels
+from eyefirst.image.thumbhash import thumbhash
 
 __all__ = [
     "DEFAULT_PIXEL_LIMIT",
@@ -75,6 +77,7 @@ __all__ = [
     "reduced",
     "save_options",
     "stored_orientation",
+    "thumbhash",
 ]
 
 

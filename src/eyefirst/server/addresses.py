@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from eyefirst.colours import parse_colour
@@ -17,6 +17,7 @@ from eyefirst.framing import Frame, Padding
 from eyefirst.geometry import AspectRatio, Box, PixelBox, Point, Size, round_half_up
 from eyefirst.image import KEEP
 from eyefirst.server.cuts import Encoding
+from eyefirst.server.watermark import Placement
 from eyefirst.tools.planning import CropOrder
 
 Mode = Literal["crop", "contain", "pad"]
@@ -36,7 +37,7 @@ NUMBERS = {"tightness": (0.0, 1.0), "margin": (0.0, 1.0), "dpr": (0.1, 8.0)}
 KNOWN = (
     *("preset", "ratio", "size", "w", "h", "dpr", "mode", "enlarge", "focus", "portrait", "prefer", "fit"),
     *("tightness", "margin", "must_keep", "avoid", "pad", "background", "revision"),
-    *("format", "quality", "max_bytes", "metadata", "max_age", "expires"),
+    *("watermark", "format", "quality", "max_bytes", "metadata", "max_age", "expires"),
 )
 ALWAYS = ("preset", "dpr", "expires")
 """Options that an address may carry where only presets are allowed."""
@@ -49,7 +50,8 @@ class ImageOptions:
     order: the crop that is to be planned, or None where the whole picture is wanted. room: the size to fit into;
     a side of 0 is free. point: the middle of the crop, instead of a plan. format: an extension, or empty to let
     the browser choose. expires: seconds since 1970, or None for never. max_age: seconds that caches may keep the
-    answer, or None for the service's own.
+    answer, or None for the service's own. watermark: where the operator's mark lies. hinted: the density of the
+    screen, where the browser was to say it.
     """
 
     order: CropOrder | None
@@ -62,12 +64,22 @@ class ImageOptions:
     encoding: Encoding = field(default_factory=lambda: Encoding({}))
     expires: int | None = None
     max_age: int | None = None
+    watermark: Placement | None = None
+    hinted: float | None = None
 
     @classmethod
-    def parse(cls, text: str, presets: Mapping[str, str] | None = None, *, only_presets: bool = False) -> ImageOptions:
+    def parse(
+        cls,
+        text: str,
+        presets: Mapping[str, str] | None = None,
+        *,
+        only_presets: bool = False,
+        density: float = 1.0,
+    ) -> ImageOptions:
         """Read "ratio=16:9,size=1200x675". Raises InvalidValueError.
 
         presets: names and the options that each stands for. only_presets: whether nothing else may be asked for.
+        density: of the screen, as the browser says, for dpr=auto.
         """
         found = read_options(text)
         if only_presets and ("preset" not in found or any(name not in ALWAYS for name in found)):
@@ -79,7 +91,11 @@ class ImageOptions:
             if name not in (presets or {}):
                 raise InvalidValueError(f"there is no preset {name[:40]!r}", remedy="the operator names presets")
             found = read_options(preset_text((presets or {})[name])) | found
-        return cls._of(found)
+        placement = Placement.parse(found.pop("watermark")) if "watermark" in found else None
+        hinted = density if found.get("dpr") == "auto" else None
+        if hinted is not None:
+            found["dpr"] = str(density)
+        return replace(cls._of(found), watermark=placement, hinted=hinted)
 
     @classmethod
     def _of(cls, found: dict[str, Any]) -> ImageOptions:

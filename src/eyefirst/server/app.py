@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,8 +14,10 @@ from starlette.responses import Response
 from eyefirst.colours import parse_colour
 from eyefirst.errors import EyefirstError, InvalidValueError
 from eyefirst.files.formats import FORMATS, format_named
-from eyefirst.geometry import Box
+from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler
+from eyefirst.image import thumbhash
+from eyefirst.plan import CropPlan
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
 from eyefirst.server import openapi
 from eyefirst.server.cuts import Cut, Encoding, cut_all, negotiated, with_alpha, zipped
@@ -27,9 +30,11 @@ from eyefirst.server.queries import CropQuery, PlanQuery, SaliencyQuery, TextQue
 from eyefirst.server.service import Service, Task, json_response, to_json
 from eyefirst.server.settings import Settings
 from eyefirst.server.upkeep import add_upkeep
+from eyefirst.tools.planning import CropOrder
 
 MEDIA_TYPES = tuple(f.media_type for f in FORMATS)
 ZIP = "application/zip"
+THUMBHASH_SIDE = 100
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -86,7 +91,19 @@ def _saliency(query: SaliencyQuery) -> Task[bytes]:
 
 def _plan(service: Service, query: PlanQuery) -> Task[bytes]:
     order = query.order()
-    return lambda handler, _: to_json(service.plans.of(order, handler).to_dict()), None
+
+    def job(handler: ImageRequestHandler, _: Work) -> bytes:
+        return to_json(_planned(service, query, order, handler).to_dict())
+
+    return job, None
+
+
+def _planned(service: Service, query: PlanQuery, order: CropOrder, handler: ImageRequestHandler) -> CropPlan:
+    plan = service.plans.of(order, handler)
+    if not query.thumbhash:
+        return plan
+    small = handler.picture(Size(THUMBHASH_SIDE, THUMBHASH_SIDE)).picture
+    return replace(plan, thumbhash=thumbhash(small))
 
 
 def _text(query: TextQuery) -> Task[bytes]:
@@ -103,7 +120,7 @@ def _crop(service: Service, accept: str, query: CropQuery) -> Task[Response]:
 
     def job(handler: ImageRequestHandler, work: Work) -> Response:
         format = named or with_alpha(negotiated(accept), handler)
-        plan = service.plans.of(order, handler)
+        plan = _planned(service, query, order, handler)
         cuts = cut_all(handler, plan, format, encoding, work, size=order.size, enlarge=order.enlarge)
         if len(cuts) == 1 and ZIP not in accept:
             return Response(cuts[0].data, media_type=cuts[0].media_type)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,17 +46,21 @@ class Encoding:
     quality: of lossy formats, by Pillow's name of the format; QUALITY for those that are not named.
     background: the CSS colour behind transparency in a format without it. keep: how much of the metadata goes
     along. most_bytes: the largest file, as far as a quality of LEAST_QUALITY reaches; 0 for any.
+    mark: draws on the picture before it is encoded.
     """
 
     quality: Mapping[str, int]
     background: str = "white"
     keep: Keep = "copyright"
     most_bytes: int = 0
+    mark: Callable[[Any], Any] | None = None
 
     def encode(
         self, picture: Any, format: PictureFormat, metadata: Metadata | None = None, work: Work | None = None
     ) -> bytes:
         """Return the file of a picture or of an animation."""
+        if self.mark:
+            picture = self.mark(picture)
         quality = self.quality.get(format.name, QUALITY.get(format.name, 100))
         data = self._at(quality, picture, format, metadata)
         if not self.most_bytes or not format.is_lossy or len(data) <= self.most_bytes or quality <= LEAST_QUALITY:

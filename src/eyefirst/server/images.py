@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,8 @@ from eyefirst.server.sources import fetch, is_address, read_below
 NEEDLESS = re.compile(r"%(2[dDeE]|3\d|4[1-9a-fA-F]|5[\daA]|5[fF]|6[1-9a-fA-F]|7[\daAeE])")
 """Letters, digits and marks that nobody has to encode: each would be one more address of the same picture."""
 
+HINTS = ("Sec-CH-DPR", "DPR")
+"""Headers in which a browser says how dense its screen is, where the page asked it to with Accept-CH."""
 FALLBACK_SECONDS = 60
 """Time that caches may keep the fallback picture, so that the right one can come soon."""
 
@@ -74,7 +77,7 @@ async def _image(service: Service, request: Request, signature: str, options: st
     if not settings.signing_keys:
         service.authorize(request)
     _check_plain(request, settings)
-    wanted = ImageOptions.parse(options, settings.presets, only_presets=settings.only_presets)
+    wanted = _wanted(service, request, options)
     check_expiry(wanted.expires)
     if settings.root is None and service.store is None and not is_address(path):
         raise PictureNotFoundError(
@@ -90,15 +93,39 @@ async def _image(service: Service, request: Request, signature: str, options: st
         answer = await service.pool.run(partial(ready, None), work, patient=True)
     answer.headers["Cache-Control"] = _cache_control(settings, wanted)
     if not wanted.format:
-        answer.headers["Vary"] = "Accept"
+        answer.headers.add_vary_header("Accept")
+    if wanted.hinted is not None:
+        answer.headers.add_vary_header(", ".join(HINTS))
+        answer.headers["Content-DPR"] = f"{wanted.hinted:g}"
     return answer
+
+
+def _wanted(service: Service, request: Request, options: str) -> ImageOptions:
+    """What an address asks for, with what the browser and the operator add to it. Raises InvalidValueError."""
+    settings = service.settings
+    density = _density(request.headers)
+    wanted = ImageOptions.parse(options, settings.presets, only_presets=settings.only_presets, density=density)
+    if wanted.watermark is None:
+        return wanted
+    if service.watermark is None:
+        raise InvalidValueError("this service has no watermark", remedy="start it with --watermark")
+    mark = partial(service.watermark.on, placement=wanted.watermark)
+    return replace(wanted, encoding=replace(wanted.encoding, mark=mark))
+
+
+def _density(headers: Mapping[str, str]) -> float:
+    """The density of the screen in steps of a half, 1 to 4, as a browser says it; 1 where it does not."""
+    text = next((headers[name] for name in HINTS if name in headers), "")
+    if not re.fullmatch(r"\d{1,2}(\.\d{1,6})?", text, re.ASCII):
+        return 1.0
+    return min(max(math.ceil(float(text) * 2) / 2, 1.0), 4.0)
 
 
 async def _fallback(service: Service, request: Request, options: str, error: EyefirstError) -> Response:
     """Answer with the operator's own picture, cut as was asked, and with the status of what went wrong."""
     settings = service.settings
     assert settings.fallback is not None
-    wanted = ImageOptions.parse(options, settings.presets, only_presets=settings.only_presets)
+    wanted = _wanted(service, request, options)
     data = await asyncio.to_thread(settings.fallback.read_bytes)
     work = service.pool.work(request.scope["eyefirst.gone"])
     named = format_named(wanted.format) if wanted.format else None
@@ -143,7 +170,8 @@ def _answer(
     revision = wanted.order.revision if wanted.order else ""
     presets = settings.presets if "preset" in options else ""
     format = (named or negotiated(accept)).name
-    what = f"{presets}|{options}|{format}|{revision}|{settings.longest}|{__version__}"
+    mark = service.watermark.digest if service.watermark and wanted.watermark else ""
+    what = f"{presets}|{options}|{format}|{revision}|{settings.longest}|{__version__}|{mark}|{wanted.hinted}"
     digest = hashlib.sha256(hashlib.sha256(data).digest() + what.encode()).hexdigest()
     tag = f'"{digest[:32]}"'
     if is_known(tag, known):

@@ -53,9 +53,11 @@ class PlanQuery(_Query):
         "breathe", description="Whether a frame may be a little smaller than the largest one where that avoids a cut."
     )
 
+    thumbhash: bool = Field(False, description="Add a ThumbHash of the whole picture: a blurred preview in 25 bytes.")
+
     def order(self) -> CropOrder:
         """Checked. Raises InvalidValueError."""
-        options = self.model_dump(include={*PlanQuery.model_fields, "enlarge"})
+        options = self.model_dump(include={*PlanQuery.model_fields, "enlarge"}, exclude={"thumbhash"})
         return CropOrder.parse(ratios=options.pop("ratio"), **options)
 
 

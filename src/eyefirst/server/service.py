@@ -24,6 +24,7 @@ from eyefirst.server.metrics import Metrics
 from eyefirst.server.pool import Pool, Work
 from eyefirst.server.settings import Settings
 from eyefirst.server.stores import Store
+from eyefirst.server.watermark import Watermark
 from eyefirst.tools.planning import CropOrder
 
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class Service:
         self.metrics = Metrics(lambda: self.pool.held + self.pool.waiting)
         self.results = DiskCache(settings.result_cache, settings.result_cache_bytes) if settings.result_cache else None
         self.store = Store(settings.store, settings.body_bytes, self.results) if settings.store else None
+        self.watermark = Watermark(settings.watermark) if settings.watermark else None
         self.plans = Plans(settings.plans, self.results, self.metrics.found.labels("plan").inc)
         self.is_ready = False
 

@@ -43,7 +43,8 @@ class Settings:
     pages that may use the service, or "*" for all. presets: names of options of addresses, as in
     {"card": "ratio:16:9,w:640"}; only_presets: whether addresses may ask for nothing else. fallback: the picture
     that an address answers with, still with its error's status, where its own cannot be had. access_log: whether
-    every request is written to stderr, as a line of JSON. result_cache: a folder for results and plans, of at most
+    every request is written to stderr, as a line of JSON. watermark: the picture that addresses may ask to be drawn
+    on results. result_cache: a folder for results and plans, of at most
     result_cache_bytes. also: services whose addresses are answered too, of FOREIGN; thumbor_keys, imgproxy_keys: what
     those addresses are signed with, the latter as key and salt.
 
@@ -77,6 +78,7 @@ class Settings:
     only_presets: bool = False
     fallback: Path | None = None
     access_log: bool = False
+    watermark: Path | None = None
     result_cache: Path | None = None
     result_cache_bytes: int = 1 << 30
     also: tuple[str, ...] = ()
