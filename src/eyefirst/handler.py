@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
@@ -103,6 +104,22 @@ class ImageRequestHandler:
         self._maps: dict[tuple[str, Box], Maps] = {}
         self._lock = threading.RLock()
         self._cancelled = threading.Event()
+
+    def again(self) -> ImageRequestHandler:
+        """Return another handler of the same picture. It knows what this one has seen; each is cancelled by itself."""
+        other = copy(self)
+        with self._lock:
+            other._images, other._maps = dict(self._images), dict(self._maps)
+        other._decoded, other._expects = [], None
+        other._lock, other._cancelled = threading.RLock(), threading.Event()
+        return other
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the file, and of the pixels and maps that `again` hands on."""
+        images = sum(image.pixels.nbytes for image in self._images.values())
+        maps = sum(7 * m.attention.values.nbytes for m in self._maps.values())  # two heat maps, five of faces
+        return len(self.opened.data) + images + maps
 
     @property
     def name(self) -> str:

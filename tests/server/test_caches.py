@@ -9,11 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from eyefirst.errors import InvalidValueError
+from eyefirst.errors import CancelledError, InvalidValueError, PictureNotFoundError
 from eyefirst.handler import ImageRequestHandler
-from eyefirst.server.caches import DiskCache, Plans
+from eyefirst.server.caches import DiskCache, Plans, Sent
 from eyefirst.server.settings import Settings
 from eyefirst.tools.planning import CropOrder
+from tests.counts import counting
 from tests.server.conftest import Serving, connected
 
 
@@ -103,3 +104,51 @@ def test_a_result_outlives_the_service_and_not_the_picture(serving: Serving, roo
         (root / "album" / "photo.jpg").write_bytes((root / "album" / "photo.jpg").read_bytes() + b"\0")
         assert client.get(address, headers=webp).headers["etag"] != first.headers["etag"]
         assert counted(client, "eyefirst_pictures_total") == 2
+
+
+def test_a_picture_is_sent_once_and_looked_at_once(client: httpx.Client, photo_path: Path) -> None:
+    data = photo_path.read_bytes()
+    with counting() as counts:
+        plan = client.post("/v1/plan?ratio=16:9", content=data).json()
+        sha256 = plan["picture"]["sha256"]
+        again = client.post(f"/v1/plan?ratio=16:9&ratio=1:1&sha256={sha256}").json()
+        saliency = client.post(f"/v1/saliency?sha256={sha256}").json()
+        assert (counts.hashed, counts.decoded, counts.run) == (1, 1, 1)
+    assert again["frames"]["16:9"] == plan["frames"]["16:9"]
+    assert saliency == client.post("/v1/saliency", content=data).json()
+    crop = client.post(f"/v1/crop?ratio=2:1&format=png&sha256={sha256}")
+    assert crop.content == client.post("/v1/crop?ratio=2:1&format=png", content=data).content
+    for wrong, status in (("0" * 64, 404), ("f" * 63, 422), (sha256.upper(), 422)):
+        assert client.post(f"/v1/plan?ratio=1:1&sha256={wrong}").status_code == status, wrong
+    assert client.post(f"/v1/plan?ratio=1:1&sha256={'0' * 64}", content=data).status_code == 200
+
+
+def test_a_picture_that_is_held_is_cancelled_for_one_request_alone(photo_path: Path) -> None:
+    sent = Sent(4 << 20)
+    handler = ImageRequestHandler(photo_path.read_bytes())
+    seen = handler.look().attention.heat_map
+    sent.keep(handler)
+    other = sent.get(handler.opened.sha256)
+    other.cancel()
+    with pytest.raises(CancelledError):
+        other.look()
+    assert sent.get(handler.opened.sha256).look().attention.heat_map == seen
+
+
+def test_pictures_that_are_held_stay_within_their_limit(photo_path: Path) -> None:
+    handlers = [ImageRequestHandler(photo_path.read_bytes() + bytes([i])) for i in range(4)]
+    sent = Sent(int(2.5 * handlers[0].held_bytes))
+    for handler in handlers[:3]:
+        sent.keep(handler)
+        sent.keep(handler)
+    with pytest.raises(PictureNotFoundError):
+        sent.get(handlers[0].opened.sha256)
+    sent.get(handlers[1].opened.sha256)
+    sent.keep(handlers[3])
+    assert sent.get(handlers[1].opened.sha256).opened.data == handlers[1].opened.data
+    with pytest.raises(PictureNotFoundError):
+        sent.get(handlers[2].opened.sha256)
+    none = Sent(0)
+    none.keep(handlers[0])
+    with pytest.raises(PictureNotFoundError):
+        none.get(handlers[0].opened.sha256)

@@ -98,6 +98,7 @@ def test_boxes_are_drawn_by_mouse_and_keyboard(visit: Open, photo_path: Path) ->
     with page.expect_response(lambda r: "avoid=" in r.url):
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Shift+ArrowDown")
+    page.wait_for_selector(READY)
     after = wish.bounding_box()
     assert after["x"] > before["x"]
     assert after["height"] > before["height"]
@@ -271,3 +272,18 @@ def test_one_crop_is_taken_in_a_size_that_was_typed(visit: Open, photo_path: Pat
     with zipfile.ZipFile(download.value.path()) as archive:
         sizes = [PillowImage.open(io.BytesIO(archive.read(n))).size for n in archive.namelist() if n.endswith("jpg")]
     assert max(max(size) for size in sizes) <= 512  # a small picture is not enlarged
+
+
+def test_a_picture_is_sent_once(visit: Open, photo_path: Path) -> None:
+    page = visit()
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if "/v1/" in r.url else None)
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    page.locator("#tightness").fill("60")
+    page.wait_for_timeout(300)
+    page.wait_for_selector(READY)
+    with page.expect_download():
+        page.click("#download-one")
+    assert len(asked) >= 4
+    assert ["sha256=" in url for url in asked] == [False, *[True] * (len(asked) - 1)]

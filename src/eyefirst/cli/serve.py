@@ -75,6 +75,9 @@ def serve_pictures(
     access_log: Annotated[
         bool, typer.Option("--access-log", help="Write every request to stderr as a line of JSON.")
     ] = False,
+    sent_mb: Annotated[
+        float, typer.Option(min=0, help="Pictures that were sent and stay in memory for more questions, in MiB.")
+    ] = 64,
     result_cache: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where results and plans are kept, for this service alone.")
     ] = None,
@@ -134,6 +137,7 @@ def serve_pictures(
         fallback=fallback,
         cors=tuple(cors or ()),
         access_log=access_log,
+        sent_bytes=int(sent_mb * (1 << 20)),
         watermark=watermark,
         result_cache=result_cache,
         also=tuple(name.strip() for name in also.split(",") if name.strip()),

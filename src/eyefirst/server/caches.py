@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eyefirst import __version__
-from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError
+from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError, PictureNotFoundError
 from eyefirst.files.whole import written_whole
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.plan import CropPlan
@@ -99,6 +99,38 @@ class DiskCache:
 
 def _folders_in(folder: Path) -> list[str]:
     return [e.path for e in os.scandir(folder) if re.fullmatch(r"[0-9a-f]{2}", e.name) and e.is_dir()]
+
+
+class Sent:
+    """Pictures that were sent lately, with what was seen in them, so that they need not be sent again.
+
+    most_bytes: of all together; the ones that nobody asks about go first. Used on the event loop only.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._held: OrderedDict[str, tuple[ImageRequestHandler, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, sha256: str) -> ImageRequestHandler:
+        """Return a handler of the picture with this hash. Raises PictureNotFoundError."""
+        if sha256 not in self._held:
+            raise PictureNotFoundError(
+                "the picture is not here, or not any more", remedy="send it as the body", source="the picture"
+            )
+        self._held.move_to_end(sha256)
+        return self._held[sha256][0].again()
+
+    def keep(self, handler: ImageRequestHandler) -> None:
+        """Hold a picture on, with all that has been seen in it."""
+        size = handler.held_bytes
+        if size > self._most // 2:
+            return
+        sha256 = handler.opened.sha256
+        self._bytes += size - self._held.pop(sha256, (handler, 0))[1]
+        self._held[sha256] = (handler.again(), size)
+        while self._bytes > self._most:
+            self._bytes -= self._held.popitem(last=False)[1][1]
 
 
 class Plans:

@@ -11,26 +11,34 @@ from eyefirst.tools.planning import CropOrder
 BOX = "LEFT,TOP,RIGHT,BOTTOM in shares of the picture, such as 0.1,0.2,0.5,0.9"
 
 
-class _Query(BaseModel):
+class PictureQuery(BaseModel):
+    """Options of every route that takes a picture."""
+
     model_config = ConfigDict(extra="forbid")
     revision: str = Field("", description="Pins a network's revision; the newest by default.", max_length=100)
+    sha256: str = Field(
+        "",
+        description="Hash of a picture that was sent lately, as plans name it; then the body may be empty. "
+        "404 where it is not here any more.",
+        pattern="^([0-9a-f]{64})?$",
+    )
 
 
-class SaliencyQuery(_Query):
+class SaliencyQuery(PictureQuery):
     """Options of /v1/saliency."""
 
     kind: list[Literal["attention", "objectness"]] = Field(["attention", "objectness"], max_length=2)
     region: str = Field("", description=f"The only part to look at: {BOX}.", max_length=100)
 
 
-class TextQuery(_Query):
+class TextQuery(PictureQuery):
     """Options of /v1/text."""
 
     rest: bool = Field(False, description="Read the rest too, after what people look at.")
     region: str = Field("", description=f"The only part to look at: {BOX}.", max_length=100)
 
 
-class PlanQuery(_Query):
+class PlanQuery(PictureQuery):
     """Options of /v1/plan; those of `eyefirst crop`."""
 
     ratio: list[str] = Field(
@@ -57,7 +65,7 @@ class PlanQuery(_Query):
 
     def order(self) -> CropOrder:
         """Checked. Raises InvalidValueError."""
-        options = self.model_dump(include={*PlanQuery.model_fields, "enlarge"}, exclude={"thumbhash"})
+        options = self.model_dump(include={*PlanQuery.model_fields, "enlarge"}, exclude={"thumbhash", "sha256"})
         return CropOrder.parse(ratios=options.pop("ratio"), **options)
 
 

@@ -12,23 +12,24 @@ from typing import Any, TypeAlias, TypeVar, get_origin
 import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from eyefirst.errors import UnauthorizedError
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import load_network
 from eyefirst.server.bodies import is_form, picture_in
-from eyefirst.server.caches import DiskCache, Plans
+from eyefirst.server.caches import DiskCache, Plans, Sent
 from eyefirst.server.metrics import Metrics
 from eyefirst.server.pool import Pool, Work
+from eyefirst.server.queries import PictureQuery
 from eyefirst.server.settings import Settings
 from eyefirst.server.stores import Store
 from eyefirst.server.watermark import Watermark
 from eyefirst.tools.planning import CropOrder
 
 T = TypeVar("T")
-Q = TypeVar("Q", bound=BaseModel)
+Q = TypeVar("Q", bound=PictureQuery)
 Task: TypeAlias = tuple[Callable[[ImageRequestHandler, Work], T], CropOrder | None]
 """What to do with a picture, and the crop that it makes, where it makes one."""
 FETCHERS = 8
@@ -46,6 +47,7 @@ class Service:
         self.fetched = asyncio.Semaphore(FETCHED)
         self.metrics = Metrics(lambda: self.pool.held + self.pool.waiting)
         self.results = DiskCache(settings.result_cache, settings.result_cache_bytes) if settings.result_cache else None
+        self.sent = Sent(settings.sent_bytes)
         self.store = Store(settings.store, settings.body_bytes, self.results) if settings.store else None
         self.watermark = Watermark(settings.watermark) if settings.watermark else None
         self.plans = Plans(settings.plans, self.results, self.metrics.found.labels("plan").inc)
@@ -70,13 +72,19 @@ class Service:
         job, order = (None, None) if is_form(request) else task(query)
         data, options = await picture_in(request, self.settings)
         if job is None:
-            job, order = task(_merged(query, options))
-        make = order.handler if order else ImageRequestHandler
-        handler = make(data, pixel_limit=self.settings.pixels)
-        self.metrics.pictures.inc()
+            job, order = task(query := _merged(query, options))
+        if query.sha256 and not data:
+            handler = self.sent.get(query.sha256)
+            self.metrics.found.labels("picture").inc()
+        else:
+            make = order.handler if order else ImageRequestHandler
+            handler = make(data, pixel_limit=self.settings.pixels)
+            self.metrics.pictures.inc()
         work = self.pool.work(request.scope["eyefirst.gone"])
         work.on_end(handler.cancel)
-        return await self.pool.run(partial(job, handler, work), work)
+        answer = await self.pool.run(partial(job, handler, work), work)
+        self.sent.keep(handler)
+        return answer
 
     def authorize(self, request: Request) -> None:
         """Raise UnauthorizedError where a key is needed and the right one is missing."""

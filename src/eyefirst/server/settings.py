@@ -39,7 +39,8 @@ class Settings:
     origins: such as "https://pictures.example.com", from which it may fetch;
     private_origins: also from private networks. max_age_seconds: how long others may keep its answers;
     stale_seconds: how long they may show an old one while they ask for the new one. longest: the longer side of a
-    picture at an address without a size. plans: how many are kept for pictures that come again. cors: origins of
+    picture at an address without a size. plans: how many are kept for pictures that come again.
+    sent_bytes: of pictures that were sent and are held for more questions. cors: origins of
     pages that may use the service, or "*" for all. presets: names of options of addresses, as in
     {"card": "ratio:16:9,w:640"}; only_presets: whether addresses may ask for nothing else. fallback: the picture
     that an address answers with, still with its error's status, where its own cannot be had. access_log: whether
@@ -73,6 +74,7 @@ class Settings:
     stale_seconds: int = 86_400
     longest: int = 2560
     plans: int = 1024
+    sent_bytes: int = 64 << 20
     cors: tuple[str, ...] = ()
     presets: Mapping[str, str] = field(default_factory=dict)
     only_presets: bool = False

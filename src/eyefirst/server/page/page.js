@@ -12,6 +12,17 @@ const { body } = document;
 const pictures = [];
 let current = null, shape = null, tab = "CSS", asking = 0;
 
+/** Asks about a picture; its bytes go along only where the service has not got them, or not any more. */
+async function ask(path, pairs, picture, options = {}) {
+  if (picture.sha256) {
+    try {
+      return await post(path, [...pairs, ["sha256", picture.sha256]], null, options);
+    } catch (error) {
+      if (error.code !== "picture_not_found") throw error;
+    }
+  }
+  return post(path, pairs, picture.file, options);
+}
 function wishesOf(picture) {
   const pairs = picture.wishes.map(w => [w.kind === "keep" ? "must_keep" : "avoid", text(w.box)]);
   if (picture.tightness) pairs.push(["tightness", picture.tightness]);
@@ -36,14 +47,15 @@ async function look(picture) {
   try {
     const early = decode(picture.file).catch(() => null);
     early.then(preview => { if (preview && !picture.preview) { picture.preview = preview; refresh(picture); } });
-    const [saliency, plan] = await Promise.all([
-      post("/v1/saliency", [], picture.file).then(a => a.json()), planned(picture)]);
+    const plan = await planned(picture);
+    picture.sha256 = plan.picture.sha256;
+    const saliency = await (await ask("/v1/saliency", [], picture)).json();
     Object.assign(picture, { saliency, plan });
     const { width, height } = plan.picture, preview = await early;
     if (!preview || Math.abs(preview.width / preview.height / (width / height) - 1) > .02) {
       const most = Math.min(PREVIEW, Math.max(width, height));
       const pairs = [["ratio", `${width}:${height}`], ["size", `${most}x${most}`], ["format", "jpg"]];
-      picture.preview = await decode(await (await post("/v1/crop", pairs, picture.file, { accept: "image/jpeg" })).blob());
+      picture.preview = await decode(await (await ask("/v1/crop", pairs, picture, { accept: "image/jpeg" })).blob());
     }
     say(`${picture.name}: ${plan.objects.length} subjects found`);
   } catch (error) {
@@ -57,7 +69,7 @@ async function look(picture) {
   refresh(picture);
 }
 const planned = (picture, signal) =>
-  post("/v1/plan", [...new Set([...SHAPES, ...picture.shapes])].map(s => ["ratio", s]).concat(wishesOf(picture)), picture.file, { signal }).then(a => a.json());
+  ask("/v1/plan", [...new Set([...SHAPES, ...picture.shapes])].map(s => ["ratio", s]).concat(wishesOf(picture)), picture, { signal }).then(a => a.json());
 
 function replan() {
   const picture = current;
@@ -287,7 +299,7 @@ async function fetched(button, pairs, accept, name) {
   const picture = current;
   button.disabled = true;
   try {
-    const data = await (await post("/v1/crop", [...pairs, ...wishesOf(picture), ["format", "jpg"]], picture.file, { accept })).blob();
+    const data = await (await ask("/v1/crop", [...pairs, ...wishesOf(picture), ["format", "jpg"]], picture, { accept })).blob();
     const link = make("a", { href: URL.createObjectURL(data), download: name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 30000);

@@ -39,7 +39,7 @@ export const nameOf = ratio => NAMED.includes(ratio) ? ratio : wide(ratio) >= 1 
 // --- asking the service
 
 export class Problem extends Error {
-  constructor(reason, remedy = "") { super(reason); this.remedy = remedy; }
+  constructor(reason, remedy = "", code = "") { super(reason); Object.assign(this, { remedy, code }); }
 }
 export async function post(path, pairs, file, { signal, accept = "application/json" } = {}) {
   for (let attempt = 1; ; attempt++) {
@@ -60,7 +60,7 @@ export async function post(path, pairs, file, { signal, accept = "application/js
       await pause(1000 * clamp(Number(answer.headers.get("Retry-After")) || 1, 1, 10));
       continue;
     }
-    throw new Problem(problem.reason || `The service answered ${answer.status}.`, problem.remedy);
+    throw new Problem(problem.reason || `The service answered ${answer.status}.`, problem.remedy, problem.code);
   }
 }
 let keyQuestion = null;
