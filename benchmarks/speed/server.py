@@ -18,7 +18,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -75,21 +77,23 @@ class Service:
 
 
 @contextmanager
-def serving(workers: int, processes: int = 1) -> Iterator[Service]:
-    """Starts the service as its users do."""
-    words = ["--port", "0", "--workers", str(workers), "--processes", str(processes), "--queue", str(QUEUE)]
+def serving(workers: int, processes: int = 1, *further: str) -> Iterator[Service]:
+    """Starts the service as its users do. further: options of `eyefirst serve`."""
+    words = ["--port", "0", "--workers", str(workers), "--processes", str(processes), "--queue", str(QUEUE), *further]
     process = subprocess.Popen([sys.executable, "-m", "eyefirst", "serve", *words], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     line = process.stderr.readline()
     match = re.search(r"http://[^:]+:(\d+)/", line)
     if not match:
         raise SystemExit(f"the service did not start: {line}")
+    said: deque[str] = deque(maxlen=20)
+    threading.Thread(target=said.extend, args=(process.stderr,), daemon=True).start()  # a full pipe would halt it
     service = Service(process.pid, int(match[1]))
     try:
         _wait_until_ready(service.port)
         yield service
         if process.poll() is not None:
-            raise SystemExit(f"the service ended by itself with {process.returncode}: {process.stderr.read()}")
+            raise SystemExit(f"the service ended by itself with {process.returncode}: {''.join(said)}")
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(30)

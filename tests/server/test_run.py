@@ -133,15 +133,19 @@ def test_connections_that_come_at_once_fall_on_all_processes() -> None:
 
 
 @linux
-def test_an_address_that_another_service_has_is_refused() -> None:
+def test_an_address_that_another_service_has_is_refused_and_nothing_outlives_its_parent() -> None:
     with started("--processes", "2", "--workers", "1") as (process, address):
         wait_until_ready(address)
         port = address.rpartition(":")[2].strip("/")
         ran = CliRunner().invoke(app, ["serve", "--port", port, "--processes", "2"], prog_name="eyefirst")
         assert ran.exit_code == 2
         assert "Address already in use" in ran.stderr
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        orphans = children(process.pid)
+        process.kill()
+        until = time.monotonic() + 30
+        while any(Path(f"/proc/{pid}").exists() for pid in orphans) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not [pid for pid in orphans if Path(f"/proc/{pid}").exists()]
 
 
 @linux

@@ -1,0 +1,189 @@
+"""Honest clients beside abusers, and a page of 60 pictures, on loopback: `python -m benchmarks.speed.attack`.
+
+Eight honest clients ask for plans of pictures that nobody asked about before. First they are alone, then beside four
+abusers without an end: one sends chunks of one byte, one sends pictures whose padding is large, one opens connections
+and never ends a head, one asks for AVIFs and leaves. Then a page's 60 pictures are asked for over six connections, as a
+browser does, cold and warm, as AVIF and as WebP.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import io
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.speed.server import Load, Service, _ask, photo_of, request_of, serving
+
+HONEST = 8
+PICTURES = 60
+CONNECTIONS = 6
+"""That a browser opens to one host."""
+Abuser = Callable[[int, bytes], Coroutine[Any, Any, None]]
+NUMBERS = itertools.count()
+
+
+async def honest(port: int, photo: bytes, seconds: float, clients: int = HONEST) -> Load:
+    """So many clients, each with a picture of its own each time."""
+    result, began = Load(), time.perf_counter()
+
+    async def client() -> None:
+        while time.perf_counter() - began < seconds:
+            asked, status = time.perf_counter(), 0
+            body = photo + next(NUMBERS).to_bytes(8, "big")  # after a JPEG's end marker: another hash, the same pixels
+            with contextlib.suppress(OSError, EOFError, ValueError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                status, _ = await _ask(reader, writer, request_of(body))
+                writer.close()
+            result.latencies.setdefault(status, []).append(time.perf_counter() - asked)
+            await asyncio.sleep(0.2)  # people look at what they got
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+async def sends_chunks(port: int, _photo: bytes) -> None:
+    """Send a body in chunks of one byte, as fast as it is taken."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /v1/plan?ratio=1:1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(2000):
+        writer.write(b"1\r\nx\r\n" * 500)
+        await writer.drain()
+        if reader.at_eof() or writer.is_closing():
+            break
+        await asyncio.sleep(0)
+    writer.close()
+
+
+async def sends_padding(port: int, _photo: bytes) -> None:
+    """Ask for twelve crops of a thin picture, each with a large padding."""
+    out = io.BytesIO()
+    PIL.Image.new("RGB", (3, 12_000), "red").save(out, "PNG")
+    query = "&".join(f"ratio={i}:9" for i in range(5, 17))
+    body = out.getvalue()
+    head = f"POST /v1/crop?{query}&pad=blur HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await _ask(reader, writer, head.encode() + body)
+    writer.close()
+
+
+async def never_ends_a_head(port: int, _photo: bytes) -> None:
+    """Open fifty connections and send a byte of a head on each now and then."""
+    lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(50)]
+    for _ in range(40):
+        for _, writer in lines:
+            if not writer.is_closing():
+                writer.write(b"x")
+        await asyncio.sleep(0.1)
+    for _, writer in lines:
+        writer.close()
+
+
+async def leaves(port: int, photo: bytes) -> None:
+    """Ask for a large AVIF and leave before it can be there."""
+    head = "POST /v1/crop?ratio=1:1&size=4000x4000&format=avif HTTP/1.1\r\nHost: localhost\r\n"
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"{head}Content-Length: {len(photo)}\r\n\r\n".encode() + photo)
+    await asyncio.sleep(0.05)
+    writer.close()
+
+
+async def attacked(port: int, photo: bytes, seconds: float) -> Load:
+    """The honest clients beside one abuser of each kind, each of which begins again for ever."""
+
+    async def again(abuser: Abuser) -> None:
+        while True:
+            with contextlib.suppress(OSError, EOFError, ValueError):
+                await abuser(port, photo)
+            await asyncio.sleep(0.01)
+
+    abusers = [asyncio.create_task(again(a)) for a in (sends_chunks, sends_padding, never_ends_a_head, leaves)]
+    try:
+        return await honest(port, photo, seconds)
+    finally:
+        for abuser in abusers:
+            abuser.cancel()
+        await asyncio.gather(*abusers, return_exceptions=True)
+
+
+async def page(port: int, paths: list[str], accept: str) -> tuple[float, Load]:
+    """Seconds for a page whose pictures are asked for over a browser's connections."""
+    result, began, left = Load(), time.perf_counter(), iter(paths)
+
+    async def connection() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for path in left:
+            asked = time.perf_counter()
+            request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n".encode()
+            status, _ = await _ask(reader, writer, request)
+            result.latencies.setdefault(status, []).append(time.perf_counter() - asked)
+        writer.close()
+
+    await asyncio.gather(*(connection() for _ in range(CONNECTIONS)))
+    return time.perf_counter() - began, result
+
+
+def beside_abusers(photo: bytes, seconds: float, table: Table) -> None:
+    """Latency of honest clients, alone and under attack; memory."""
+    with serving(os.cpu_count() or 1) as service:
+        asyncio.run(honest(service.port, photo, min(seconds / 4, 3)))
+        before = service.resident_mb()
+        quiet = asyncio.run(honest(service.port, photo, seconds / 2))
+        hard = asyncio.run(attacked(service.port, photo, seconds / 2))
+        after = service.resident_mb()
+    for name, result in (("quiet", quiet), ("under attack", hard)):
+        table.add_row(f"{name}: p50 / p99, ms", f"{result.milliseconds(0.5):.0f} / {result.milliseconds(0.99):.0f}")
+        others = sum(len(found) for status, found in result.latencies.items() if status != 200)
+        table.add_row("  answered with 200 / otherwise", f"{result.count(200)} / {others}")
+    table.add_row("p99 under attack / quiet", f"{hard.milliseconds(0.99) / quiet.milliseconds(0.99):.2f}")
+    table.add_row("memory before / after, MB", f"{before:.0f} / {after:.0f}")
+
+
+def a_page_of_pictures(photo: bytes, table: Table) -> None:
+    """A page of 60 pictures, in both formats, cold and warm."""
+
+    def measured(service: Service, accept: str) -> None:
+        name = accept.partition(",")[0].partition("/")[2]
+        for state in ("cold", "warm"):
+            seconds, result = asyncio.run(page(service.port, paths, accept))
+            found = f"{seconds:.1f} s, {result.count(200)} of {PICTURES} with 200"
+            table.add_row(f"{PICTURES} pictures as {name}, {state}", found)
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [f"/v1/image/unsigned/ratio=4:3,w=400/{i}.jpg" for i in range(PICTURES)]
+        for i in range(PICTURES):
+            (Path(folder) / f"{i}.jpg").write_bytes(photo + bytes([i]))
+        for accept in ("image/webp,*/*", "image/avif,image/webp,*/*"):
+            with tempfile.TemporaryDirectory() as kept:
+                options = ("--root", folder, "--result-cache", f"{kept}/results")
+                with serving(os.cpu_count() or 1, 1, *options) as service:
+                    measured(service, accept)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photo", type=Path, nargs="?")
+    parser.add_argument("--seconds", type=float, default=20, help="of quiet and attack together")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        photo = photo_of(Path(name), arguments.photo)
+        table = Table("what", "measured", title=f"{len(photo) / 1e6:.1f} MB a picture, {os.cpu_count()} processors")
+        beside_abusers(photo, arguments.seconds, table)
+        a_page_of_pictures(photo, table)
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()
