@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from eyefirst.boxes import SalientObject
 from eyefirst.face_maps import DetectedFace
+from eyefirst.films.axis import Wanted, axis_path
+from eyefirst.films.encoding import EncodeOptions
+from eyefirst.films.path import TrackLimits
 from eyefirst.films.people import head_of, head_tracks, people_of, texts_of
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe, render_reframe
@@ -204,6 +208,47 @@ def test_tracks_survive_gaps_and_keep_people_apart() -> None:
     assert between.left == pytest.approx(0.13 - 0.02, abs=0.01)
 
 
+def drawn_sight(number: int, face: Box | None, body: Box | None, confidence: float = 0.8) -> Sight:
+    """Even attention; a face and a body where they are given."""
+    even = np.full(68, 1 / 68, np.float32)
+    faces = (DetectedFace(face, confidence),) if face else ()
+    bodies = (SalientObject(body, 0.9),) if body else ()
+    return Sight(Fraction(number, 3), even, even, bodies, (0.3,) * len(bodies), 0.5, 20, 40, faces)
+
+
+def test_a_head_goes_with_its_body_where_its_face_is_not_found() -> None:
+    places = [0.1, 0.12, 0.2, 0.3, 0.4, 0.4, 0.4]
+
+    def sight(n: int, x: float) -> Sight:
+        body = Box(x, 0.2, x + 0.2, 1.0) if n < 5 else None
+        return drawn_sight(n, Box(x + 0.06, 0.22, x + 0.14, 0.4) if n < 2 else None, body)
+
+    shot = Shot(Fraction(0), Fraction(7, 3), tuple(sight(n, x) for n, x in enumerate(places)))
+    (person,) = people_of(shot)
+    assert person.seen == 2
+    for number in (2, 3, 4):
+        head = person.at(number)
+        assert head is not None
+        assert head.center.x == pytest.approx(places[number] + 0.1, abs=0.001)
+    assert person.at(5) is None  # it was on the move, and its body is not found any more
+
+
+def test_a_face_that_is_never_sure_does_not_lead_the_camera() -> None:
+    face = Box(0.1, 0.5, 0.16, 0.6)
+    for confidence, count in ((0.45, 0), (0.55, 1)):
+        sights = tuple(drawn_sight(n, face, None, confidence) for n in range(4))
+        assert len(people_of(Shot(Fraction(0), Fraction(4, 3), sights))) == count
+
+
+def test_a_subject_larger_than_the_window_draws_it_to_its_middle() -> None:
+    sights = tuple(drawn_sight(n, None, Box(0.5, 0.0, 1.0, 1.0)) for n in range(6))
+    shot = Shot(Fraction(0), Fraction(2), sights)
+    path = axis_path(
+        shot, np.linspace(0, 2, 7), 0.3, upright=False, pixels=640, wanted=Wanted(()), limits=TrackLimits()
+    )
+    assert path.places[0] == pytest.approx(0.6, abs=0.02)
+
+
 # --- text
 
 
@@ -261,7 +306,7 @@ def test_bars_are_left_out(
             if edges[2] > edges[0] and edges[3] > edges[1]:
                 canvas.rectangle((edges[0], edges[1], edges[2] - 1, edges[3] - 1), fill=(0, 0, 0))
 
-    footage = watched(make(tmp_path / "f.mp4", scene, size), tiny_network)
+    footage = watched(make(tmp_path / "f.mp4", scene, size, seconds=1), tiny_network)
     active = footage.shots[0].active
     for edge, expected in zip(
         (active.left, active.top, active.right, active.bottom),
@@ -271,7 +316,7 @@ def test_bars_are_left_out(
         assert edge == pytest.approx(expected, abs=0.012)
     for ratio in ("9:16", "1:1", "16:9"):
         plan = plan_reframe(footage, ratio)
-        made = render_reframe(plan, tmp_path / "out.mp4")
+        made = render_reframe(plan, tmp_path / "out.mp4", encode=EncodeOptions(preset="ultrafast"))
         with VideoReader(made.path) as reader:
             frames = [f.pixels() for f in reader.frames()]
         for pixels in (frames[0], frames[-1]):

@@ -26,6 +26,8 @@ SMOOTHING_SECONDS = 0.35
 """Standard deviation of the smoothing of worths over time."""
 SUBJECT_PREMIUM = 1.0
 """What a whole subject adds, as a share of the attention on it times its confidence."""
+WIDE_PREMIUM = 2.0
+"""What a window adds that a larger subject fills, as such a share."""
 CENTRING = 0.3
 """How much of that premium a subject loses at the window's edge against its middle."""
 HEAD_WORTH, TEXT_WORTH, MUST_KEEP_WORTH = 6.0, 1.5, 100.0
@@ -129,6 +131,7 @@ def _worths(sight: Sight, grid: Places, share: float, upright: bool) -> Places:
     for found, attention in zip(sight.subjects, sight.on_subjects, strict=True):
         start, end = _extent(found.box, upright)
         if end - start > share:
+            worths += found.confidence * attention * WIDE_PREMIUM * _filled(grid, share, start, end, upright)
             continue
         off = np.abs(grid + share / 2 - (start + end) / 2) / (share / 2)
         inside = _inside(grid, share, start, end)
@@ -238,6 +241,13 @@ def _inside(grid: Places, share: float, start: float, end: float) -> Places:
     """How much of an interval lies in the window at each place, 0..1."""
     both = np.minimum(grid + share, end) - np.maximum(grid, start)
     return np.clip(both, 0, None) / (end - start)
+
+
+def _filled(grid: Places, share: float, start: float, end: float, upright: bool) -> Places:
+    """How much of the window at each place a larger subject fills, best at its middle, or at its top; 0..1."""
+    both = np.clip(np.minimum(grid + share, end) - np.maximum(grid, start), 0, None) / share
+    best = start if upright else (start + end - share) / 2
+    return both**2 * (1 - CENTRING * np.minimum(np.abs(grid - best) / ((end - start) / 2), 1))
 
 
 def _extent(box: Box, upright: bool) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+from eyefirst.face_maps import DetectedFace
 from eyefirst.films.sights import Shot, Sight, kept_in
 from eyefirst.geometry import Box
 
@@ -14,12 +15,18 @@ ABOVE, ASIDE, BELOW = 0.25, 0.1, 0.05
 """Shares of a face by which it is grown to a head."""
 LEAST_HEAD = 0.025
 """Height of a head that counts, as a share of the frame's."""
-JUMP, GROWTH = 1.2, 2.2
+JUMP, GROWTH = 2.0, 2.2
 """A face goes on with one that is at most so many face widths away, and at most so many times larger or smaller."""
-LONGEST_GAP = 6
-"""Analysed frames in which a face may be unseen and still be taken for there."""
+LONGEST_GAP, LONGEST_END = 6, 3
+"""Analysed frames in which a face may be unseen and still be taken for there; and after it was seen last."""
+LEAVING = 0.5
+"""A head that moved so many of its widths when it was seen last, or first, is not taken for there any more, or yet."""
+SAME_BODY, BODY_GROWTH = 0.3, 1.3
+"""A body goes on with one of this overlap (intersection over union) that is at most so many times wider or narrower."""
 PARTNER, LOOKED_AT = 0.3, 0.1
 """A second face counts, if it has this share of the main face's weight and of its time, and of all attention."""
+SURE = 0.5
+"""Confidence that a face reaches at least once."""
 LEAST_PRESENCE = 0.25
 """Share of a shot's analysed frames in which its main face is there."""
 SAME_LINE = 0.5
@@ -28,10 +35,15 @@ SAME_LINE = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadTrack:
-    """One person's head over a shot. heads: by the number of the analysed frame. weight: how much the person counts."""
+    """One person's head over a shot.
+
+    heads: by the number of the analysed frame. weight: how much the person counts. seen: in how many of those frames
+    the face itself was found; in the others the body was.
+    """
 
     heads: dict[int, Box]
     weight: float
+    seen: int
 
     def at(self, number: int) -> Box | None:
         """Return the head in an analysed frame: seen, or taken to be between where it was before and after."""
@@ -45,8 +57,13 @@ class HeadTrack:
             share = (number - before) / (after - before)
             one, other = self.heads[before], self.heads[after]
             return Box(*((1 - share) * a + share * b for a, b in zip(_edges(one), _edges(other), strict=True)))
-        near = before if before is not None else after
-        return self.heads[near] if near is not None and abs(near - number) <= LONGEST_GAP else None
+        order = sorted(self.heads, reverse=before is not None)
+        if not order or abs(order[0] - number) > LONGEST_END:
+            return None
+        box = self.heads[order[0]]
+        if len(order) > 1 and abs(box.center.x - self.heads[order[1]].center.x) > LEAVING * box.width:
+            return None
+        return box
 
 
 def head_of(face: Box) -> Box:
@@ -61,41 +78,91 @@ def head_of(face: Box) -> Box:
 
 
 def head_tracks(shot: Shot) -> tuple[HeadTrack, ...]:
-    """Return the people of a shot, the main one first: large, sure, long there, and looked at."""
-    tracks: list[dict[int, Box]] = []
-    weights: list[float] = []
+    """Return the people of a shot, the main one first: large, sure, long there, and looked at.
+
+    Where a face is not found, as in profile, the head moves with its body, as long as that is found.
+    """
+    tracks: list[_Track] = []
     for number, sight in enumerate(shot.sights):
-        taken: set[int] = set()
-        for face in sorted(sight.faces, key=lambda f: -f.box.area):
-            if face.box.height < LEAST_HEAD:
-                continue
-            weight = face.confidence * math.sqrt(face.box.area) * (0.5 + kept_in(sight, head_of(face.box)))
-            near = [
-                (distance, i)
-                for i, track in enumerate(tracks)
-                if i not in taken and (distance := _apart(track, number, face.box)) is not None
-            ]
-            if near:
-                _, found = min(near)
-            else:
-                tracks.append({})
-                weights.append(0.0)
-                found = len(tracks) - 1
-            taken.add(found)
-            tracks[found][number] = face.box
-            weights[found] += weight
+        faces = [f for f in sight.faces if f.box.height >= LEAST_HEAD]
+        pairs = [
+            (distance, t, f)
+            for t, track in enumerate(tracks)
+            for f, face in enumerate(faces)
+            if (distance := track.apart(number, face.box)) is not None
+        ]
+        goes_on: dict[int, int] = {}
+        for _, t, f in sorted(pairs):
+            if t not in goes_on.values() and f not in goes_on:
+                goes_on[f] = t
+        for f, face in enumerate(faces):
+            if f not in goes_on:
+                goes_on[f] = len(tracks)
+                tracks.append(_Track())
+            tracks[goes_on[f]].see(number, face, sight)
+        for t, track in enumerate(tracks):
+            if t not in goes_on.values():
+                track.follow_body(number, sight)
     made = [
-        HeadTrack({n: head_of(b) for n, b in track.items()}, weight / len(shot.sights))
-        for track, weight in zip(tracks, weights, strict=True)
-        if len(track) >= 2 or len(shot.sights) <= 3
+        HeadTrack({n: head_of(b) for n, b in t.faces.items()}, t.weight / len(shot.sights), t.seen)
+        for t in tracks
+        if t.surest >= SURE and (t.seen >= 2 or len(shot.sights) <= 3)
     ]
     return tuple(sorted(made, key=lambda t: -t.weight))
+
+
+class _Track:
+    """A face in the making: where it was seen, or where its body says that it is."""
+
+    def __init__(self) -> None:
+        self.faces: dict[int, Box] = {}
+        self.weight, self.surest, self.seen = 0.0, 0.0, 0
+        self._last_seen = -1
+        self._body: Box | None = None
+
+    def see(self, number: int, face: DetectedFace, sight: Sight) -> None:
+        """Add a face that was found."""
+        box = face.box
+        self.faces[number] = box
+        self.weight += face.confidence * math.sqrt(box.area) * (0.5 + kept_in(sight, head_of(box)))
+        self.surest, self.seen, self._last_seen = max(self.surest, face.confidence), self.seen + 1, number
+        bodies = [o.box for o in sight.subjects if o.box.overlap(box) >= 0.5 * box.area]
+        self._body = min(bodies, key=lambda b: b.area, default=None)
+
+    def follow_body(self, number: int, sight: Sight) -> None:
+        """Move the face with its body, where the body is found and the face is not."""
+        if (
+            self._body is None
+            or max(self.faces, default=-2) != number - 1
+            or number - self._last_seen > 2 * LONGEST_GAP
+        ):
+            return
+        near = [o.box for o in sight.subjects if _overlap(o.box, self._body) >= SAME_BODY]
+        body = max(near, key=lambda b: _overlap(b, self._body or b), default=None)
+        if body is None or not 1 / BODY_GROWTH <= body.width / self._body.width <= BODY_GROWTH:
+            return
+        face = self.faces[number - 1]
+        across = body.center.x - self._body.center.x
+        left = min(max(face.left + across, 0.0), 1 - face.width)
+        self.faces[number] = Box(left, face.top, left + face.width, face.bottom)
+        self._body = body
+
+    def apart(self, number: int, face: Box) -> float | None:
+        """How many face widths a face is from the end of the track; None, where it cannot be the same face."""
+        last = max(self.faces)
+        if not 0 < number - last <= LONGEST_GAP:
+            return None
+        box = self.faces[last]
+        size = max(box.width, face.width)
+        distance = math.hypot(box.center.x - face.center.x, box.center.y - face.center.y) / size
+        grown = max(box.area, face.area) / max(min(box.area, face.area), 1e-9)
+        return distance if distance <= JUMP and grown <= GROWTH**2 else None
 
 
 def people_of(shot: Shot) -> tuple[HeadTrack, ...]:
     """Return the main person of a shot, and the second one if that counts too; nobody, if no face is there for long."""
     tracks = head_tracks(shot)
-    if not tracks or len(tracks[0].heads) < LEAST_PRESENCE * len(shot.sights):
+    if not tracks or tracks[0].seen < LEAST_PRESENCE * len(shot.sights):
         return ()
     main = tracks[0]
     for other in tracks[1:]:
@@ -140,18 +207,6 @@ def widest(tracks: Sequence[HeadTrack], sights: Sequence[Sight]) -> tuple[float,
         return 0.0, 0.0
     place = min(int(0.9 * len(boxes)), len(boxes) - 1)
     return sorted(b.width for b in boxes)[place], sorted(b.height for b in boxes)[place]
-
-
-def _apart(track: dict[int, Box], number: int, face: Box) -> float | None:
-    """How many face widths a face is from the end of a track; None, where it cannot be the same face."""
-    last = max(track)
-    if not 0 < number - last <= LONGEST_GAP:
-        return None
-    box = track[last]
-    size = max(box.width, face.width)
-    distance = math.hypot(box.center.x - face.center.x, box.center.y - face.center.y) / size
-    grown = max(box.area, face.area) / max(min(box.area, face.area), 1e-9)
-    return distance if distance <= JUMP and grown <= GROWTH**2 else None
 
 
 def _overlap(one: Box, other: Box) -> float:
