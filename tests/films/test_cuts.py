@@ -50,6 +50,16 @@ def test_a_dissolve_is_found_near_its_middle(length: int) -> None:
     assert cut == pytest.approx(40 + length / 2, abs=4)
 
 
+def test_a_dissolve_between_moving_pictures_is_found() -> None:
+    one, other = (np.kron(np.random.default_rng(n).normal(120, 40, (8, 40, 3)), np.ones((8, 8, 1))) for n in (5, 6))
+    first = [one[:, 2 * i : 2 * i + 64] for i in range(56)]
+    second = [other[:, 100 - i : 164 - i] for i in range(56)]
+    shares = [(i + 1) / 17 for i in range(16)]
+    mixed = [(1 - s) * a + s * b for s, a, b in zip(shares, first[40:], second[:16], strict=True)]
+    (cut,) = found(first[:40] + mixed + second[16:])
+    assert cut == pytest.approx(48, abs=6)
+
+
 def test_a_fade_through_black_is_one_cut_and_a_fade_out_is_none() -> None:
     out = [scene(1) * (1 - s) for s in np.linspace(0, 1, 15)]
     into = [scene(2) * s for s in np.linspace(0, 1, 15)]
@@ -71,6 +81,7 @@ def test_recall_on_drawn_films() -> None:
     reached = score([film(seed, shots=8) for seed in (1, 2)], found_by_eyefirst)
     for kind in ("cut", "like"):
         assert reached.found[kind] == reached.of[kind]
+    assert reached.found["dissolve"] >= 0.8 * reached.of["dissolve"] > 0
     assert reached.false <= 2
 
 

@@ -2,14 +2,17 @@
 
 Frames are compared as 32 x 32 pictures. A hard cut changes the picture much more than its neighbours do, and what
 follows does not come back: that tells it from a flash. A dissolve is the only change in which every frame is a
-mixture of the first and the last one: camera moves are not.
+mixture of two pictures, each of which goes on moving as it did; and a mixture has less contrast than its parts.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 SIDE = 32
@@ -29,11 +32,31 @@ DISSOLVES = (0.32, 0.5, 0.8, 1.2, 1.8)
 """Lengths of dissolves that are tried, in seconds."""
 LEAST_DISSOLVE = 8.0
 """Levels by which a dissolve's ends differ on average, apart from their brightness and tint."""
-MIXTURE = 0.3
-"""How far a dissolve's frames may be from a mixture of its ends, as a share of the ends' difference."""
-STEADY = 0.15
-"""How far the picture may move just before and after a dissolve, as such a share."""
+LESS_CONTRAST = 0.86
+"""Contrast (variance) in the middle of a dissolve, at most, as a share of its ends'."""
+FARTHEST, LOOKS = 8, 6
+"""Pixels of 64 that a picture moves at most in the frames beside a dissolve; frames of it that are looked at."""
+EXPLAINED, NEEDED, ALIKE, OFF_COURSE, UNSTEADY = 0.66, 0.08, 0.65, 0.3, 0.24
+"""A mixture of both pictures explains this much of each frame, and of one this much more than either does alone; both
+are no more alike (correlation). The second one's share is no further from an even course, and outside of the dissolve
+no further from 0 and 1."""
 Vector = NDArray[np.float32]
+Picture = NDArray[np.float32]
+Places = NDArray[np.float64]
+
+
+class _Seen(NamedTuple):
+    """A frame.
+
+    vector: its levels (see `_features`). step: how far these are from the frame before, on average. grey: its
+    brightness, as large as the frame. variance: of that.
+    """
+
+    number: int
+    vector: Vector
+    step: float
+    grey: Picture
+    variance: float
 
 
 class CutFinder:
@@ -42,7 +65,7 @@ class CutFinder:
     def __init__(self, frames_per_second: float, shortest: int) -> None:
         self._rate, self._shortest = frames_per_second, shortest
         longest = int((max(DISSOLVES) + 0.5) * frames_per_second) + 2
-        self._known: deque[tuple[int, Vector]] = deque(maxlen=max(longest, AHEAD + BEHIND + 2))
+        self._known: deque[_Seen] = deque(maxlen=max(longest, AHEAD + BEHIND + 2))
         self._count = 0
         self._last_cut = 0
         self._last_end = 0
@@ -55,7 +78,9 @@ class CutFinder:
         rough: (n, n, 3) uint8 of a power of two of at least 32, in any order of colours.
         """
         vector = _features(rough)
-        self._known.append((self._count, vector))
+        grey = rough.mean(2, dtype=np.float32)
+        step = float(np.abs(vector - self._known[-1].vector).mean()) if self._known else 0.0
+        self._known.append(_Seen(self._count, vector, step, grey, float(grey.var())))
         self._count += 1
         return [*self._hard_cut(self._count - 1 - AHEAD), *self._dissolve(), *self._fade(vector)]
 
@@ -68,13 +93,13 @@ class CutFinder:
         """The number itself, if the film cuts there."""
         if number < 1 or number - self._last_cut < self._shortest or number < self._last_end:
             return []
-        first = self._known[0][0]
+        first = self._known[0].number
         start = max(number - BEHIND, first)
-        part = np.stack([self._known[i - first][1] for i in range(start, min(number + AHEAD + 1, self._count))])
+        seen = [self._known[i - first] for i in range(start, min(number + AHEAD + 1, self._count))]
         at = number - start
         if at < 1:
             return []
-        steps = np.abs(np.diff(part, axis=0)).mean(1)
+        steps = np.array([s.step for s in seen[1:]])
         change = float(steps[at - 1])
         others = np.delete(steps, at - 1)
         near = np.concatenate([steps[max(at - 4, 0) : at - 1], steps[at : at + 3]])
@@ -82,6 +107,7 @@ class CutFinder:
         most = float(near.max()) if len(near) else 0.0
         if change < LEAST_CHANGE or change < LEAST_RATIO * max(usual, 0.7 * most, 1.0):
             return []
+        part = np.stack([s.vector for s in seen])
         before, after = part[max(at - 3, 0) : at], part[at : at + AHEAD + 1]
         gaps = np.abs(before[:, None] - after[None]).mean(2)
         comes_back = float(gaps.min()) < COMES_BACK * change
@@ -113,38 +139,91 @@ class CutFinder:
         """The middle of a dissolve that ended a few frames ago."""
         margin = max(3, round(0.2 * self._rate))
         end = self._count - 1 - margin
-        first = self._known[0][0]
+        first = self._known[0].number
         for seconds in DISSOLVES:
-            length = round(seconds * self._rate)
-            begin = end - length
-            if length < 5 or begin - margin < max(first, self._last_cut):
+            begin = end - round(seconds * self._rate)
+            if end - begin < 5 or begin - margin < max(first, self._last_cut):
                 continue
-            one, other = self._known[begin - first][1], self._known[end - first][1]
-            way = other - one
-            far = float(np.abs(way).mean())
-            if _shape_change(way) < LEAST_DISSOLVE or _unlike(one, other) < 2 * UNLIKE:
+            part = [self._known[i - first] for i in range(begin - margin, end + margin + 1)]
+            shares = _dissolved(part, margin)
+            if shares is None:
                 continue
-            if min(_spread(one), _spread(other)) < FLAT:  # a fade, not a dissolve
-                continue
-            around = np.stack([self._known[i - first][1] for i in range(begin - margin, self._count)])
-            square = float(way @ way)
-            shares = (around - one) @ way / square
-            rest = np.abs(around - one - shares[:, None] * way[None]).mean(1) / far
-            inside = slice(margin, margin + length + 1)
-            outside = np.concatenate([shares[:margin], shares[margin + length + 1 :] - 1])
-            if np.abs(outside).max() > STEADY or rest.max() > MIXTURE:
-                continue
-            course = shares[inside]
-            if np.diff(course).min() < -0.08 or np.diff(course).max() > 0.45:
-                continue
-            if np.abs(course - np.linspace(0, 1, len(course))).max() > 0.35:
-                continue
-            middle = begin + int(np.argmax(course >= 0.5))
+            middle = begin + int(np.argmax(shares >= 0.5))
             if middle - self._last_cut < self._shortest:
                 continue
             self._last_cut, self._last_end = middle, end
             return [middle]
         return []
+
+
+def _dissolved(part: Sequence[_Seen], margin: int) -> Places | None:
+    """How far each frame of a dissolve between two moving pictures has gone, 0..1; None, where it is none.
+
+    part: the frames, with `margin` more on both sides. Both pictures are taken to go on moving as they move outside.
+    Their mixture has less contrast than they have (Lienhart, "Comparison of automatic shot boundary detection
+    algorithms", 1999), and explains what is seen.
+    """
+    length = len(part) - 2 * margin - 1
+    one, other = part[margin], part[-margin - 1]
+    ends, middle = (one.variance, other.variance), part[margin + length // 2].variance
+    if min(ends) < FLAT * FLAT or middle > LESS_CONTRAST * (sum(ends) / 2):  # a fade, or no mixture
+        return None
+    if _shape_change(other.vector - one.vector) < LEAST_DISSOLVE or _unlike(one.vector, other.vector) < 2 * UNLIKE:
+        return None
+    before, after = _motion(part[0].grey, one.grey) / margin, _motion(other.grey, part[-1].grey) / margin
+    steps = np.linspace(-margin, length + margin, LOOKS + 4).round()
+    found = np.array(
+        [
+            _mixture(part[int(k) + margin].grey, (one.grey, before * k), (other.grey, after * (k - length)))
+            for k in steps
+        ]
+    )
+    shares, explained, needed, alike = found.T
+    wanted = np.clip(steps / length, 0, 1)
+    if explained.min() < EXPLAINED or needed.max() < NEEDED or alike[2:-2].max() > ALIKE:
+        return None
+    off = np.abs(shares - wanted)
+    if off.max() > OFF_COURSE or max(off[0], off[-1]) > UNSTEADY:
+        return None
+    return np.interp(np.arange(length + 1), steps, np.maximum.accumulate(shares))
+
+
+def _motion(one: Picture, other: Picture) -> Places:
+    """How many pixels a picture moves down and right from one frame to another, at most FARTHEST."""
+    inner = one[FARTHEST:-FARTHEST:2, FARTHEST:-FARTHEST:2]
+    places = sliding_window_view(other, (one.shape[0] - 2 * FARTHEST, one.shape[1] - 2 * FARTHEST))
+    errors = np.abs(places[..., ::2, ::2] - inner).mean((2, 3))
+    errors[FARTHEST, FARTHEST] -= 1e-3  # of equal ones, rest
+    return np.array(np.unravel_index(errors.argmin(), errors.shape), np.float64) - FARTHEST
+
+
+def _mixture(
+    seen: Picture, one: tuple[Picture, Places], other: tuple[Picture, Places]
+) -> tuple[float, float, float, float]:
+    """Fit a frame by two moved pictures.
+
+    Return the second one's share; how much of the frame's variance both explain, and how much more than one of them;
+    and how alike both are. All in 0..1.
+    """
+    high, wide = seen.shape
+    moves = [np.clip(np.round(m), -high // 2, high // 2).astype(int) for _, m in (one, other)]
+    top, left = (max(0, *(int(m[i]) for m in moves)) for i in (0, 1))
+    bottom, right = (s + min(0, *(int(m[i]) for m in moves)) for i, s in ((0, high), (1, wide)))
+    if bottom - top < high // 4 or right - left < wide // 4:
+        return 0.0, 0.0, 0.0, 1.0
+    parts = [
+        picture[top - y : bottom - y, left - x : right - x].ravel()
+        for (picture, _), (y, x) in zip((one, other), moves, strict=True)
+    ]
+    a, b, x = (v - v.mean() for v in (*parts, seen[top:bottom, left:right].ravel()))
+    aa, bb, ab, xx = float(a @ a), float(b @ b), float(a @ b), float(x @ x)
+    room = max(aa * bb - ab * ab, 1e-6)
+    of_a = (float(a @ x) * bb - float(b @ x) * ab) / room
+    of_b = (float(b @ x) * aa - float(a @ x) * ab) / room
+    rest = x - of_a * a - of_b * b
+    explained = 1 - float(rest @ rest) / max(xx, 1e-6)
+    alone = max(float(a @ x) ** 2 / max(aa, 1e-6), float(b @ x) ** 2 / max(bb, 1e-6)) / max(xx, 1e-6)
+    return of_b / max(of_a + of_b, 1e-6), explained, explained - alone, ab / max(np.sqrt(aa * bb), 1e-6)
 
 
 def _features(rough: NDArray[np.uint8]) -> Vector:
