@@ -81,6 +81,7 @@ ROOMS = {
         "shots",
         "path",
         "reframe_plan",
+        "wishes",
         "axis",
         "people",
         "shot_camera",

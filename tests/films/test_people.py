@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,17 @@ from eyefirst.boxes import SalientObject
 from eyefirst.face_maps import DetectedFace
 from eyefirst.films.axis import Wanted, axis_path
 from eyefirst.films.encoding import EncodeOptions
+from eyefirst.films.frames import ColourTags, VideoInfo
 from eyefirst.films.path import TrackLimits
 from eyefirst.films.people import head_of, head_tracks, people_of, texts_of
+from eyefirst.films.planes import Turn
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe, render_reframe
 from eyefirst.films.reframe_plan import ReframePlan
+from eyefirst.films.shot_camera import Camera
 from eyefirst.films.shots import watch
 from eyefirst.films.sights import Footage, Shot, Sight, active_part
+from eyefirst.films.wishes import ShotWish, safe_area
 from eyefirst.films.writer import VideoWriter
 from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork, Prediction
@@ -247,6 +252,35 @@ def test_a_subject_larger_than_the_window_draws_it_to_its_middle() -> None:
         shot, np.linspace(0, 2, 7), 0.3, upright=False, pixels=640, wanted=Wanted(()), limits=TrackLimits()
     )
     assert path.places[0] == pytest.approx(0.6, abs=0.02)
+
+
+def shot_of_two() -> Shot:
+    even = np.full(68, 1 / 68, np.float32)
+    faces = (DetectedFace(Box(0.4, 0.2, 0.5, 0.4), 0.9), DetectedFace(Box(0.8, 0.3, 0.88, 0.45), 0.9))
+    sights = [Sight(Fraction(n, 3), even, even, (), (), 0.5, 20, 40, faces) for n in range(6)]
+    return Shot(Fraction(0), Fraction(2), tuple(sights))
+
+
+def test_the_editor_chooses_the_face_and_faces_stay_clear_of_the_platform() -> None:
+    def camera(area: str = "none") -> Camera:
+        still = VideoInfo(
+            "f.mp4", Size(WIDE, HIGH), Turn(), Fraction(1), Fraction(24), None, None, "sdr", False, 8, "4:2:0",
+            ColourTags(2, 2, 2, 0),
+        )  # fmt: skip
+        return Camera(still, Size(202, 360), Size(202, 360), 0, (), None, TrackLimits(), hidden=safe_area(area))
+
+    for wish, middle in (("1=face", 0.45), ("1=face2", 0.84)):
+        box = camera().plan(shot_of_two(), ShotWish.parse(wish)).path.box_at(1)
+        assert box.left <= middle - 0.05 and middle + 0.05 <= box.right
+    plain, clear = (camera(area).plan(shot_of_two()) for area in ("none", "tiktok"))
+    assert clear.path.box_at(1).left > plain.path.box_at(1).left  # the right side is under buttons
+    assert not any("safe area" in w for w in (*plain.warnings, *clear.warnings))
+    low = camera("reels").plan(replace_faces(shot_of_two(), Box(0.4, 0.7, 0.5, 0.9)))
+    assert any("main face is outside of the safe area" in w for w in low.warnings)
+
+
+def replace_faces(shot: Shot, face: Box) -> Shot:
+    return replace(shot, sights=tuple(replace(s, faces=(DetectedFace(face, 0.9),)) for s in shot.sights))
 
 
 # --- text

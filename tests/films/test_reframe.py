@@ -21,7 +21,7 @@ from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraErr
 from eyefirst.files.outputs import write_picture
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits, smooth_track
 from eyefirst.films.reader import VideoReader
-from eyefirst.films.reframe import plan_reframe, reframe, render_reframe, strip
+from eyefirst.films.reframe import draft, plan_reframe, reframe, render_reframe, strip
 from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ffmpeg_commands, ffmpeg_filter
 from eyefirst.films.shots import cover, preview, rank_shots, shots_to_dict, timecode, watch
 from eyefirst.films.sights import Footage
@@ -436,3 +436,37 @@ def test_real_clips_are_reframed(tmp_path: Path) -> None:
     assert render_reframe(turned, tmp_path / "out.mp4").frames == 25
     unknown = plan_reframe(CLIPS / "moviepy__no_duration.webm", "4:5")
     assert unknown.seconds == pytest.approx(4.9, abs=0.2)
+
+
+# --- what an editor wants
+
+
+@pytest.mark.parametrize(("place", "left"), [("left", 0.0), ("centre", 0.34), ("0.4", 0.24), ("right", 0.68)])
+def test_the_window_of_one_shot_is_where_the_editor_wants_it(filmed: Make, place: str, left: float) -> None:
+    footage = filmed("cut", with_cut, seconds=4, ground=cuts)
+    plan = plan_reframe(footage, "9:16", shots=[f"2={place}"])
+    assert plan.shots[0] == plan_reframe(footage, "9:16").shots[0]
+    assert plan.shots[1].kind == "hold"
+    assert plan.box_at(3).left == pytest.approx(left, abs=0.01)
+    assert plan.box_at(3).width == plan.box_at(1).width
+
+
+@pytest.mark.parametrize("wish", ["2", "2=middle", "2=1.5", "0=left", "3=left", "1=face"])
+def test_wishes_that_cannot_be_met_are_refused(filmed: Make, wish: str) -> None:
+    with pytest.raises(InvalidValueError):
+        plan_reframe(filmed("cut", with_cut, seconds=4, ground=cuts), "9:16", shots=[wish])
+    with pytest.raises(InvalidValueError, match="tiktok"):
+        plan_reframe(filmed("cut", with_cut, seconds=4, ground=cuts), "9:16", safe_area="myspace")
+
+
+def test_a_draft_shows_all_of_the_film_with_the_window(filmed: Make, tmp_path: Path) -> None:
+    footage = filmed("cut", with_cut, seconds=4, ground=cuts)
+    plan = plan_reframe(footage, "9:16")
+    with VideoReader(draft(plan, tmp_path / "small.mp4", height=90)) as reader:
+        frames = list(reader.frames())
+    assert reader.info.size == Size(160, 90)
+    assert len(frames) == footage.frame_count
+    pixels = frames[-10].pixels().astype(int)
+    box = plan.box_at(3.6)
+    yellow = pixels[45, :, 0] - pixels[45, :, 2] > 60
+    assert yellow[[round(box.left * 160), round(box.right * 160) - 1]].all()

@@ -48,6 +48,20 @@ def reframe_film(
     layout: Annotated[
         str, typer.Option(metavar="NAME", help="Layout where two faces or text cannot fit: crop, pad, stack or auto.")
     ] = "crop",
+    safe_area: Annotated[
+        str,
+        typer.Option(
+            "--safe-area",
+            metavar="NAME",
+            help="Keep faces and text clear of a platform's overlay: tiktok, reels, shorts.",
+        ),
+    ] = "none",
+    shot: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N=PLACE", help="Window of shot N: left, centre, right, 0..1, face or face2. Repeat for more."
+        ),
+    ] = None,
     rate: Annotated[float, typer.Option(min=0.1, max=30, help="Frames a second that are analysed.")] = 3.0,
     speed: Annotated[float, typer.Option(min=0.01, help="Highest speed, in window widths a second.")] = 0.8,
     acceleration: Annotated[
@@ -64,6 +78,9 @@ def reframe_film(
         str, typer.Option("--path-only", metavar="FILE", help="Write the path as commands for ffmpeg's sendcmd filter.")
     ] = "",
     strip: Annotated[str, typer.Option(metavar="STRIP.png", help="Write stills with the window drawn on them.")] = "",
+    preview: Annotated[
+        str, typer.Option(metavar="SMALL.mp4", help="Write a small, silent film of it all with the window drawn on it.")
+    ] = "",
     revision: Revision = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan.")] = False,
 ) -> None:
@@ -74,6 +91,7 @@ def reframe_film(
       eyefirst reframe talk.mp4 --ratio 9:16 -o talk-vertical.mp4
       eyefirst reframe talk.mp4 --ratio 1:1 --strip strip.png --json > talk.json
       eyefirst reframe talk.json -o square.mp4
+      eyefirst reframe talk.mp4 --safe-area tiktok --shot 2=centre --preview small.mp4 -o talk-vertical.mp4
       eyefirst reframe talk.mp4 --must-keep 0,0.8,0.3,1@0:00-0:01 --pad blur --path-only talk.cmd --json
     """
     from rich.progress import Progress
@@ -82,7 +100,7 @@ def reframe_film(
     from eyefirst.files.whole import written_whole
     from eyefirst.films.path import TrackLimits
     from eyefirst.films.reader import VideoReader
-    from eyefirst.films.reframe import plan_reframe, render_reframe
+    from eyefirst.films.reframe import draft, plan_reframe, render_reframe
     from eyefirst.films.reframe import strip as strip_of
     from eyefirst.films.reframe_plan import ReframePlan, ffmpeg_commands, ffmpeg_filter
     from eyefirst.films.shots import need_video
@@ -91,10 +109,10 @@ def reframe_film(
     saved = ReframePlan.from_dict(film_plan(source)) if source.endswith(".json") else None
     if saved:
         planning = {"--ratio": ratio, "--size": size, "--must-keep": must_keep, "--pad": pad, "--revision": revision}
-        refuse("a saved plan is written as it is", {**planning, "--tightness": tightness})
+        refuse("a saved plan is written as it is", {**planning, "--tightness": tightness, "--shot": shot})
     encode = encode_options(codec, quality, preset, hardware=hardware, chroma=chroma)
     film = saved.video if saved else source
-    _check_targets(film, out, strip, path_only, as_json=as_json)
+    _check_targets(film, out, strip, path_only, preview, as_json=as_json)
     with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress, stopped_by_signals():
         reader = VideoReader(film)  # closed by whoever reads it to the end
         frames = reader.info.expected_frames
@@ -110,6 +128,8 @@ def reframe_film(
                 must_keep=must_keep or (),
                 pad=pad or None,
                 layout=layout,  # type: ignore[arg-type]  # checked there
+                safe_area=safe_area,
+                shots=shot or (),
                 limits=TrackLimits(speed=speed, acceleration=acceleration),
                 rate=rate,
                 revision=revision or None,
@@ -122,6 +142,8 @@ def reframe_film(
             with written_whole(Path(path_only)) as file:
                 file.write(ffmpeg_commands(plan).encode())
             say(f"follow it with ffmpeg -i {plan.video} -vf '{ffmpeg_filter(plan, path_only)}'")
+        if preview:
+            draft(plan, preview)
         if strip:
             write_picture(strip_of(plan), Path(strip))
         if out:
@@ -133,21 +155,21 @@ def reframe_film(
     for warning in dict.fromkeys(warnings):
         say(f"{plan.video}: {warning}")
     if not as_json:
-        for written in filter(None, (path_only, strip, out)):
+        for written in filter(None, (path_only, strip, preview, out)):
             print(readable(written))
 
 
-def _check_targets(film: str, out: str, strip: str, path_only: str, *, as_json: bool) -> None:
+def _check_targets(film: str, out: str, strip: str, path_only: str, preview: str, *, as_json: bool) -> None:
     """Refuses what cannot be written before any work is done."""
     from eyefirst.files.formats import format_of
     from eyefirst.films.writer import check_name
 
-    if not (out or strip or path_only or as_json):
+    if not (out or strip or path_only or preview or as_json):
         raise InvalidValueError("there is nowhere to write to", remedy="add -o OUT.mp4, --strip, --path-only or --json")
-    if out:
-        check_name(out)
+    for name in filter(None, (out, preview)):
+        check_name(name)
     if strip:
         format_of(Path(strip))
-    for written in filter(None, (out, strip, path_only)):
+    for written in filter(None, (out, strip, path_only, preview)):
         if os.path.exists(written) and os.path.exists(film) and os.path.samefile(written, film):
             raise OutputError("would replace the film that is read", remedy="choose another name", source=written)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from eyefirst.films.path import TrackLimits, eased, smooth_track
 from eyefirst.films.reframe_plan import Kind, MustKeep
 from eyefirst.films.sights import Shot, Sight
+from eyefirst.films.wishes import SAFE_AREAS, SafeArea
 from eyefirst.geometry import Box
 
 Places = NDArray[np.float64]
@@ -61,11 +62,15 @@ class AxisPath(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wanted:
-    """What has to be whole in a shot. heads: one box or None for each analysed frame. texts: with frame numbers."""
+    """What has to be whole in a shot, and outside of what a platform hides.
+
+    heads: one box or None for each analysed frame. texts: with frame numbers. hidden: shares of the window's sides.
+    """
 
     heads: Sequence[Box | None]
     texts: Sequence[tuple[Box, frozenset[int]]] = ()
     regions: Sequence[MustKeep] = ()
+    hidden: SafeArea = SAFE_AREAS["none"]
 
 
 def axis_path(
@@ -98,7 +103,7 @@ def axis_path(
     def worth_of(places: Places) -> Places:
         return np.array([np.interp(p, grid, w) for p, w in zip(places, worths, strict=True)])
 
-    held = np.full(len(times), _snapped(float(grid[int(worths.mean(0).argmax())]), low, low + room, pixels))
+    held = np.full(len(times), snapped(float(grid[int(worths.mean(0).argmax())]), low, low + room, pixels))
     options: list[tuple[Kind, Places]] = [("hold", held)]
     panned = _pan(worths, grid, share, times, limits)
     if panned is not None:
@@ -145,17 +150,21 @@ def _demands(
     """What heads, text and regions add; and a touch for the middle, which settles ties."""
     worths = -1e-4 * np.abs(grid - middle)
     head = wanted.heads[number] if number < len(wanted.heads) else None
+    before, after = (wanted.hidden[1], wanted.hidden[3]) if upright else (wanted.hidden[0], wanted.hidden[2])
     if head is not None:
         start, end = _extent(head, upright)
-        spare = max(min(HEAD_ROOM * share, (share - (end - start)) / 2), 0.0)
-        inside = _inside(grid, share, max(start - spare, 0.0), min(end + spare, 1.0))
-        best = HEAD_HEIGHT if upright else 0.5
+        room = max((share - (end - start)) / 2, 0.0)
+        ahead, behind = (min(max(HEAD_ROOM, hidden) * share, room) for hidden in (before, after))
+        inside = _inside(grid, share, max(start - ahead, 0.0), min(end + behind, 1.0))
+        best = before + (1 - before - after) * (HEAD_HEIGHT if upright else 0.5)
         off = np.abs(grid + share * best - (start + end) / 2) / (share / 2)
         worths += HEAD_WORTH * inside**WHOLE_OR_OUT * (1 - HEAD_CENTRING * np.minimum(off, 1) ** 2)
     for box, numbers in wanted.texts:
         start, end = _extent(box, upright)
         if number in numbers and end - start <= share:
-            worths += TEXT_WORTH * _inside(grid, share, start, end) ** WHOLE_OR_OUT
+            room = (share - (end - start)) / 2
+            first, last = max(start - min(before * share, room), 0.0), min(end + min(after * share, room), 1.0)
+            worths += TEXT_WORTH * _inside(grid, share, first, last) ** WHOLE_OR_OUT
     for region in wanted.regions:
         if region.holds_at(float(sight.seconds)):
             start, end = _extent(region.box, upright)
@@ -163,8 +172,8 @@ def _demands(
     return worths
 
 
-def _snapped(place: float, low: float, high: float, pixels: int) -> float:
-    """On whole, even pixels, where there is room: then a held frame is cut without interpolation."""
+def snapped(place: float, low: float, high: float, pixels: int) -> float:
+    """Return a place on whole, even pixels, where there is room: then a held frame is cut without interpolation."""
     least, most = int(np.ceil(low * pixels / 2 - 1e-6)) * 2, int(high * pixels + 1e-6) // 2 * 2
     if most < least:
         return min(max(place, low), high)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from PIL import Image as PillowImage
 from PIL import ImageDraw
@@ -25,6 +26,8 @@ from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ShotPath, stack_c
 from eyefirst.films.shot_camera import LAYOUTS, Camera, Layout
 from eyefirst.films.shots import RATE, watch
 from eyefirst.films.sights import Footage
+from eyefirst.films.wishes import ShotWish
+from eyefirst.films.wishes import safe_area as safe_area_of
 from eyefirst.films.writer import VideoWriter, check_name, even
 from eyefirst.framing import FramingOptions, Padding
 from eyefirst.geometry import AspectRatio, Box, BoxLike, RatioLike, Size, SizeLike
@@ -53,6 +56,8 @@ def plan_reframe(
     must_keep: Sequence[MustKeep | BoxLike] = (),
     pad: str | None = None,
     layout: Layout = "crop",
+    safe_area: str = "none",
+    shots: Sequence[ShotWish | str] = (),
     limits: TrackLimits | None = None,
     rate: float = RATE,
     revision: str | None = None,
@@ -66,8 +71,10 @@ def plan_reframe(
     window, 1 one just round each shot's subjects; it changes only where the film cuts. must_keep: regions that have
     to stay inside, for a time. pad: None, or how to fill a frame where what belongs together cannot fit: "blur",
     "extend" or a CSS colour. layout: what is done where two faces, or text, do not fit: "crop" keeps the main face
-    and says so, "pad" pads, "stack" shows two faces in two windows, "auto" stacks faces and pads text. limits: of
-    speed and acceleration. rate: analysed frames a second. progress is called after each frame that is read.
+    and says so, "pad" pads, "stack" shows two faces in two windows, "auto" stacks faces and pads text.
+    safe_area: "tiktok", "reels" or "shorts" keeps faces and text out of what that platform hides, where there is room,
+    and says what stays hidden. shots: where the window of single shots is, such as "2=centre". limits: of speed and
+    acceleration. rate: analysed frames a second. progress is called after each frame that is read.
 
     Raises PictureError for a film that cannot be used, InvalidValueError for a bad argument, MissingExtraError
     without the extra `[video]`.
@@ -76,6 +83,8 @@ def plan_reframe(
     FramingOptions(tightness=tightness, pad=pad)  # refuses bad ones
     if layout not in LAYOUTS:
         raise InvalidValueError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}", remedy="choose one")
+    hidden = safe_area_of(safe_area)
+    wishes = {wish.number: wish for wish in map(ShotWish.parse, shots)}
     regions = tuple(MustKeep.parse(m) for m in must_keep)
     exact = checked_size(Size.parse(size), shape) if size is not None else None
     if isinstance(source, Footage):
@@ -86,7 +95,11 @@ def plan_reframe(
     window = _window(video, shape)
     shown = exact or (window if video.pixel_aspect == 1 else even(shape.largest_in(video.display_size)))
     style = pad or ("blur" if layout in ("pad", "auto") else None)
-    camera = Camera(video, window, shown, tightness, regions, style, limits or TrackLimits(), layout)
+    camera = Camera(video, window, shown, tightness, regions, style, limits or TrackLimits(), layout, hidden)
+    if wishes and max(wishes) > len(footage.shots):
+        raise InvalidValueError(
+            f"there is no shot {max(wishes)}: the film has {len(footage.shots)}", remedy="`eyefirst shots` lists them"
+        )
     return ReframePlan(
         video=video.name,
         video_size=video.size,
@@ -96,7 +109,7 @@ def plan_reframe(
         size=shown,
         pad=style,
         revision=footage.revision,
-        shots=tuple(camera.plan(shot) for shot in footage.shots),
+        shots=tuple(camera.plan(shot, wishes.get(i)) for i, shot in enumerate(footage.shots, 1)),
         warnings=footage.warnings,
     )
 
@@ -151,6 +164,8 @@ def reframe(
     must_keep: Sequence[MustKeep | BoxLike] = (),
     pad: str | None = None,
     layout: Layout = "crop",
+    safe_area: str = "none",
+    shots: Sequence[ShotWish | str] = (),
     limits: TrackLimits | None = None,
     rate: float = RATE,
     revision: str | None = None,
@@ -171,6 +186,8 @@ def reframe(
         must_keep=must_keep,
         pad=pad,
         layout=layout,
+        safe_area=safe_area,
+        shots=shots,
         limits=limits,
         rate=rate,
         revision=revision,
@@ -233,6 +250,37 @@ def _window(video: VideoInfo, ratio: AspectRatio) -> Size:
     largest = AspectRatio(ratio.value / video.pixel_aspect).largest_in(video.size)
     window = Size(max(largest.width, 2), max(largest.height, 2))
     return even(window) if video.pixel_aspect == 1 else window
+
+
+def draft(
+    plan: ReframePlan,
+    target: str | os.PathLike[str],
+    *,
+    height: int = 270,
+    source: str | os.PathLike[str] | None = None,
+    progress: Callable[[], object] = lambda: None,
+) -> str:
+    """Write a small film of the whole picture with the window drawn on it, and return its path. It has no sound.
+
+    height: of the small film in pixels. source: where the film is, if it is not where it was. progress is called
+    after each frame. Raises InvalidPlanError where it is another film.
+    """
+    with VideoReader(source or plan.video) as reader:
+        _check_film(plan, reader.info)
+        shown, rate = reader.info.display_size, reader.info.frames_per_second
+        size = even(Size(max(2, round(height * shown.width / shown.height)), height))
+        with VideoWriter(target, size, rate, encode=EncodeOptions(preset="veryfast", quality=26)) as writer:
+            count = 0
+            for frame in reader.frames():
+                shot = plan.shot_at(frame.seconds)
+                paths = (shot.path, shot.second) if shot.second else (shot.path,)
+                boxes = [path.box_at(float(frame.seconds)) for path in paths]
+                still = _outlined(PillowImage.fromarray(frame.pixels(size)), boxes)
+                while count <= frame.seconds * rate + Fraction(1, 2):  # at even times, as the small film has
+                    writer.write(still)
+                    count += 1
+                progress()
+    return str(target)
 
 
 def _check_film(plan: ReframePlan, info: VideoInfo) -> None:

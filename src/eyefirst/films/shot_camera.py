@@ -12,12 +12,14 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from eyefirst.films.axis import AxisPath, Places, Wanted, axis_path
+from eyefirst.errors import InvalidValueError
+from eyefirst.films.axis import AxisPath, Places, Wanted, axis_path, snapped
 from eyefirst.films.frames import VideoInfo
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
-from eyefirst.films.people import HeadTrack, people_of, texts_of, union_at, widest
+from eyefirst.films.people import HeadTrack, head_tracks, people_of, texts_of, union_at, widest
 from eyefirst.films.reframe_plan import KINDS, Kind, MustKeep, ShotPath, stack_cells
 from eyefirst.films.sights import Shot, kept_in
+from eyefirst.films.wishes import SAFE_AREAS, SafeArea, ShotWish
 from eyefirst.framing import Padding
 from eyefirst.geometry import AspectRatio, Box, Size
 
@@ -55,15 +57,27 @@ class Camera:
         pad: str | None,
         limits: TrackLimits,
         layout: Layout = "crop",
+        hidden: SafeArea = SAFE_AREAS["none"],
     ) -> None:
         self._video, self._window, self._size, self._tightness = video, window, size, tightness
         self._regions, self._pad, self._limits, self._layout = regions, pad, limits, layout
+        self._hidden = hidden
 
-    def plan(self, shot: Shot) -> ShotPath:
-        """Return how a shot is framed."""
+    def plan(self, shot: Shot, wish: ShotWish | None = None) -> ShotPath:
+        """Return how a shot is framed. wish: where the editor wants the window. Raises InvalidValueError."""
         whole = self._shares(shot, self._ratio())
         people, texts, regions = people_of(shot), texts_of(shot), self._regions_in(shot)
         warnings: list[str] = []
+        if wish is not None:
+            people = head_tracks(shot)
+            if wish.face is not None and len(people) < wish.face:
+                raise InvalidValueError(
+                    f"shot {wish.number} has {len(people)} faces", remedy=f"give a place, such as {wish.number}=0.4"
+                )
+            people = (people[wish.face - 1],) if wish.face else people[:1]
+            if wish.place is not None:
+                path = self._resting(shot, whole, wish.place)
+                return self._shot_path(shot, "hold", path, self._lost(shot, path, people, texts))
         if len(people) > 1 and not _fit(widest(people, shot.sights), whole):
             if self._layout in ("stack", "auto") and not regions:
                 return self._stacked(shot, people)
@@ -78,15 +92,41 @@ class Camera:
         if together is not None and not fits and not regions and not people and not texts:
             warnings.append(f"{_span(shot)}: two subjects do not fit; add padding to keep both")
         scale = self._scale(shot, whole, people)
-        wanted = Wanted([union_at(people, n) for n in range(len(shot.sights))], texts, self._regions)
+        wanted = Wanted([union_at(people, n) for n in range(len(shot.sights))], texts, self._regions, self._hidden)
         shares = (whole[0] * scale, whole[1] * scale)
         path, kind = self._path_of(shot, shares, wanted)
-        if people:
-            other, other_kind = self._path_of(shot, shares, Wanted((), texts, self._regions))
+        if people and wish is None:
+            other, other_kind = self._path_of(shot, shares, Wanted((), texts, self._regions, self._hidden))
             if _kept(shot, path) < OVERLOOKED * _kept(shot, other):  # nobody looks at this face
                 people, path, kind = (), other, other_kind
-        warnings += [*self._regions_lost(shot, path), *_people_lost(shot, path, people), *_text_lost(shot, path, texts)]
+        warnings += self._lost(shot, path, people, texts)
         return self._shot_path(shot, kind, path, tuple(warnings))
+
+    def _resting(self, shot: Shot, shares: tuple[float, float], place: float) -> CameraPath:
+        """A still window whose middle is at a place of the frame, on both axes; on whole, even pixels."""
+        size, active = self._video.size, shot.active
+        edges = []
+        for share, low, high, pixels in (
+            (shares[0], active.left, active.right, size.width),
+            (shares[1], active.top, active.bottom, size.height),
+        ):
+            first = min(max(low + place * (high - low) - share / 2, low), max(high - share, low))
+            edges.append((snapped(first, low, max(high - share, low), pixels), share))
+        (left, wide), (top, high) = edges
+        return CameraPath((KeyFrame(float(shot.start), Box(left, top, min(left + wide, 1.0), min(top + high, 1.0))),))
+
+    def _lost(
+        self,
+        shot: Shot,
+        path: CameraPath,
+        people: Sequence[HeadTrack],
+        texts: Sequence[tuple[Box, frozenset[int]]],
+    ) -> tuple[str, ...]:
+        """What is cut, and what a platform hides, in plain words."""
+        words = [*self._regions_lost(shot, path), *_people_lost(shot, path, people), *_text_lost(shot, path, texts)]
+        if any(self._hidden):
+            words += _hidden_by_platform(shot, path, people, texts, self._hidden)
+        return tuple(words)
 
     def _ratio(self) -> AspectRatio:
         return AspectRatio.parse((self._window.width, self._window.height))
@@ -255,6 +295,36 @@ def _text_lost(shot: Shot, path: CameraPath, texts: Sequence[tuple[Box, frozense
     if lost <= TEXT_LOST:
         return ()
     return (f"{_span(shot)}: up to {round(100 * lost)} % of a line of text is outside; --pad blur keeps it whole",)
+
+
+def _hidden_by_platform(
+    shot: Shot,
+    path: CameraPath,
+    people: Sequence[HeadTrack],
+    texts: Sequence[tuple[Box, frozenset[int]]],
+    hidden: SafeArea,
+) -> list[str]:
+    """What lies in the window, but under a platform's buttons and captions."""
+    worst = {"the main face": 0.0, "a line of text": 0.0}
+    for number, sight in enumerate(shot.sights):
+        window = path.box_at(float(sight.seconds))
+        wide, high = window.width, window.height
+        safe = Box(
+            window.left + hidden.left * wide,
+            window.top + hidden.top * high,
+            window.right - hidden.right * wide,
+            window.bottom - hidden.bottom * high,
+        )
+        head = union_at(people[:1], number)
+        found = [("the main face", head)] if head else []
+        found += [("a line of text", box) for box, numbers in texts if number in numbers]
+        for what, box in found:
+            worst[what] = max(worst[what], (window.overlap(box) - safe.overlap(box)) / box.area)
+    return [
+        f"{_span(shot)}: up to {round(100 * share)} % of {what} is outside of the safe area"
+        for what, share in worst.items()
+        if share > HEAD_LOST
+    ]
 
 
 def _joined(times: Places, across: AxisPath, down: AxisPath) -> CameraPath:
