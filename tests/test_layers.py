@@ -81,6 +81,7 @@ ROOMS = {
         "shots",
         "path",
         "reframe_plan",
+        "timeline",
         "wishes",
         "axis",
         "people",

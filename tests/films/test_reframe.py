@@ -25,6 +25,7 @@ from eyefirst.films.reframe import draft, plan_reframe, reframe, render_reframe,
 from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ffmpeg_commands, ffmpeg_filter
 from eyefirst.films.shots import cover, preview, rank_shots, shots_to_dict, timecode, watch
 from eyefirst.films.sights import Footage
+from eyefirst.films.timeline import plan_of, timeline_of
 from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork, Prediction
 from tests.make_clips import SIDE, WIDTH, make_clip
@@ -470,3 +471,32 @@ def test_a_draft_shows_all_of_the_film_with_the_window(filmed: Make, tmp_path: P
     box = plan.box_at(3.6)
     yellow = pixels[45, :, 0] - pixels[45, :, 2] > 60
     assert yellow[[round(box.left * 160), round(box.right * 160) - 1]].all()
+
+
+# --- timelines
+
+
+def test_a_timeline_holds_the_plan_and_gives_it_back_edited(filmed: Make) -> None:
+    otio: Any = pytest.importorskip("opentimelineio", reason="OpenTimelineIO comes with the extra 'otio'")
+    plan = plan_reframe(filmed("cut", with_cut, seconds=4, ground=cuts), "9:16")
+    text = timeline_of(plan, Fraction(24))
+    assert plan_of(text) == plan
+    timeline = otio.adapters.read_from_string(text, "otio_json")
+    first, second = timeline.find_clips()
+    assert timeline.duration().to_seconds() == pytest.approx(4, abs=0.01)
+    assert first.media_reference.target_url == plan.video
+    step = otio.opentime.RationalTime(12, 24)  # the cut goes half a second back
+    first.source_range = otio.opentime.TimeRange(first.source_range.start_time, first.source_range.duration - step)
+    moved = plan.shots[1].path.keys[0].box.left
+    second.source_range = otio.opentime.TimeRange(
+        second.source_range.start_time - step, second.source_range.duration + step
+    )
+    edited = plan_of(otio.adapters.write_to_string(timeline, "otio_json"))
+    assert [float(s.start) for s in edited.shots] == pytest.approx([0, 1.5], abs=0.01)
+    assert edited.box_at(1.6).left == pytest.approx(moved)
+    second.effects.clear()
+    with pytest.raises(InvalidPlanError, match="no window"):
+        plan_of(otio.adapters.write_to_string(timeline, "otio_json"))
+    for text in ("{}", "nothing", otio.adapters.write_to_string(otio.schema.Timeline("x"), "otio_json")):
+        with pytest.raises(InvalidPlanError):
+            plan_of(text)

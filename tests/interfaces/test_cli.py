@@ -509,7 +509,19 @@ def talk(folder: Path) -> str:
 
 
 def test_reframe_plans_and_renders_what_was_planned(talk: str, folder: Path) -> None:
-    ran = run("reframe", talk, "-a", "1:1", "--json", "--strip", "new/strip.png", "--path-only", "new/path.cmd")
+    ran = run(
+        "reframe",
+        talk,
+        "-a",
+        "1:1",
+        "--json",
+        "--strip",
+        "new/strip.png",
+        "--path-only",
+        "new/path.cmd",
+        "--timeline",
+        "new/t.otio",
+    )
     assert ran.code == 0
     (plan,) = ran.rows
     assert plan == eyefirst.plan_reframe(talk, "1:1").to_dict()
@@ -518,6 +530,7 @@ def test_reframe_plans_and_renders_what_was_planned(talk: str, folder: Path) -> 
     assert size_of("new/strip.png")[0] > 200
     Path("plan.json").write_text(json.dumps(plan))
     assert run("reframe", "plan.json", "-o", "square.mp4").out == "square.mp4\n"
+    assert run("reframe", "new/t.otio", "--json").rows == [plan]
     assert {p.name for p in folder.glob("*.mp4")} == {"talk.mp4", "square.mp4"}
 
 

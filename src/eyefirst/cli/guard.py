@@ -101,11 +101,19 @@ def as_line(values: Mapping[str, object]) -> str:
     return json.dumps(values)
 
 
+def film_text(path: str) -> str:
+    """The text of a saved plan. Raises InvalidPlanError."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InvalidPlanError(f"cannot be read: {error}", remedy="give what was written", source=path) from error
+
+
 def film_plan(path: str) -> dict[str, object]:
     """What --json of a command for films printed, read back from a file. Raises InvalidPlanError."""
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        values = json.loads(film_text(path))
+    except ValueError as error:
         raise InvalidPlanError(f"cannot be read: {error}", remedy="give what --json printed", source=path) from error
     if not isinstance(values, dict):
         raise InvalidPlanError("is not the plan of a film", remedy="give what --json printed", source=path)

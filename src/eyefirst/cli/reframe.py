@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,14 +17,19 @@ from eyefirst.cli.film_options import (
     encode_options,
     stopped_by_signals,
 )
-from eyefirst.cli.guard import as_line, film_plan, guarded, readable, refuse, say, words
+from eyefirst.cli.guard import as_line, film_plan, film_text, guarded, readable, refuse, say, words
 from eyefirst.cli.options import Revision
 from eyefirst.errors import InvalidValueError, OutputError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from eyefirst.films.reframe_plan import ReframePlan
 
 
 @guarded
 def reframe_film(
-    source: Annotated[str, typer.Argument(metavar="FILM", help="A film; or a saved plan (.json).")],
+    source: Annotated[str, typer.Argument(metavar="FILM", help="A film; or a saved plan (.json or .otio).")],
     *,
     ratio: Annotated[
         str, typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="Ratio of the result, such as 9:16 or 4/5.")
@@ -77,6 +82,9 @@ def reframe_film(
     path_only: Annotated[
         str, typer.Option("--path-only", metavar="FILE", help="Write the path as commands for ffmpeg's sendcmd filter.")
     ] = "",
+    timeline: Annotated[
+        str, typer.Option(metavar="FILE.otio", help="Write the plan as an OpenTimelineIO timeline.")
+    ] = "",
     strip: Annotated[str, typer.Option(metavar="STRIP.png", help="Write stills with the window drawn on them.")] = "",
     preview: Annotated[
         str, typer.Option(metavar="SMALL.mp4", help="Write a small, silent film of it all with the window drawn on it.")
@@ -96,23 +104,19 @@ def reframe_film(
     """
     from rich.progress import Progress
 
-    from eyefirst.files.outputs import write_picture
-    from eyefirst.files.whole import written_whole
     from eyefirst.films.path import TrackLimits
     from eyefirst.films.reader import VideoReader
-    from eyefirst.films.reframe import draft, plan_reframe, render_reframe
-    from eyefirst.films.reframe import strip as strip_of
-    from eyefirst.films.reframe_plan import ReframePlan, ffmpeg_commands, ffmpeg_filter
+    from eyefirst.films.reframe import plan_reframe, render_reframe
     from eyefirst.films.shots import need_video
 
     need_video()
-    saved = ReframePlan.from_dict(film_plan(source)) if source.endswith(".json") else None
+    saved = _saved(source)
     if saved:
         planning = {"--ratio": ratio, "--size": size, "--must-keep": must_keep, "--pad": pad, "--revision": revision}
         refuse("a saved plan is written as it is", {**planning, "--tightness": tightness, "--shot": shot})
     encode = encode_options(codec, quality, preset, hardware=hardware, chroma=chroma)
     film = saved.video if saved else source
-    _check_targets(film, out, strip, path_only, preview, as_json=as_json)
+    _check_targets(film, out, strip, path_only, preview, timeline, as_json=as_json)
     with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress, stopped_by_signals():
         reader = VideoReader(film)  # closed by whoever reads it to the end
         frames = reader.info.expected_frames
@@ -138,14 +142,7 @@ def reframe_film(
         if as_json:
             print(as_line(plan.to_dict()), flush=True)
         warnings = [*plan.warnings, *(w for s in plan.shots for w in s.warnings)]
-        if path_only:
-            with written_whole(Path(path_only)) as file:
-                file.write(ffmpeg_commands(plan).encode())
-            say(f"follow it with ffmpeg -i {plan.video} -vf '{ffmpeg_filter(plan, path_only)}'")
-        if preview:
-            draft(plan, preview)
-        if strip:
-            write_picture(strip_of(plan), Path(strip))
+        _write_beside(plan, reader.info.frames_per_second, path_only, timeline, preview, strip)
         if out:
             filming = progress.add_task("filming", total=frames)
             made = render_reframe(
@@ -155,21 +152,59 @@ def reframe_film(
     for warning in dict.fromkeys(warnings):
         say(f"{plan.video}: {warning}")
     if not as_json:
-        for written in filter(None, (path_only, strip, preview, out)):
+        for written in filter(None, (path_only, timeline, strip, preview, out)):
             print(readable(written))
 
 
-def _check_targets(film: str, out: str, strip: str, path_only: str, preview: str, *, as_json: bool) -> None:
-    """Refuses what cannot be written before any work is done."""
+def _saved(source: str) -> ReframePlan | None:
+    """The plan that a file holds, or None for a film."""
+    from eyefirst.films.reframe_plan import ReframePlan
+    from eyefirst.films.timeline import plan_of
+
+    if source.endswith(".json"):
+        return ReframePlan.from_dict(film_plan(source))
+    return plan_of(film_text(source)) if source.endswith(".otio") else None
+
+
+def _write_beside(
+    plan: ReframePlan, frames_per_second: Fraction, path_only: str, timeline: str, preview: str, strip: str
+) -> None:
+    """Writes what was asked for, apart from the film itself."""
+    from eyefirst.files.outputs import write_picture
+    from eyefirst.files.whole import written_whole
+    from eyefirst.films.reframe import draft
+    from eyefirst.films.reframe import strip as strip_of
+    from eyefirst.films.reframe_plan import ffmpeg_commands, ffmpeg_filter
+    from eyefirst.films.timeline import timeline_of
+
+    if path_only:
+        with written_whole(Path(path_only)) as file:
+            file.write(ffmpeg_commands(plan).encode())
+        say(f"follow it with ffmpeg -i {plan.video} -vf '{ffmpeg_filter(plan, path_only)}'")
+    if timeline:
+        text = timeline_of(plan, frames_per_second)
+        with written_whole(Path(timeline)) as file:
+            file.write(text.encode())
+    if preview:
+        draft(plan, preview)
+    if strip:
+        write_picture(strip_of(plan), Path(strip))
+
+
+def _check_targets(film: str, *targets: str, as_json: bool) -> None:
+    """Refuses what cannot be written before any work is done. targets: film, stills, path, small film, timeline."""
     from eyefirst.files.formats import format_of
     from eyefirst.films.writer import check_name
 
-    if not (out or strip or path_only or preview or as_json):
+    out, strip, _, preview, timeline = targets
+    if not (any(targets) or as_json):
         raise InvalidValueError("there is nowhere to write to", remedy="add -o OUT.mp4, --strip, --path-only or --json")
     for name in filter(None, (out, preview)):
         check_name(name)
     if strip:
         format_of(Path(strip))
-    for written in filter(None, (out, strip, path_only, preview)):
+    if timeline and not timeline.endswith(".otio"):
+        raise InvalidValueError("a timeline is written as .otio", remedy="let its name end in .otio", source=timeline)
+    for written in filter(None, targets):
         if os.path.exists(written) and os.path.exists(film) and os.path.samefile(written, film):
             raise OutputError("would replace the film that is read", remedy="choose another name", source=written)
