@@ -87,6 +87,7 @@ ROOMS = {
         "people",
         "shot_camera",
         "reframe",
+        "live",
         "pan_plan",
         "pan",
     ],

@@ -26,7 +26,7 @@ from eyefirst.drawing import VIEWS
 from tests.make_clips import make_clip
 
 ROOT = Path(__file__).parents[2]
-FILM_COMMANDS = ("reframe", "shots")
+FILM_COMMANDS = ("reframe", "watch", "shots")
 COMMANDS = (
     "crop",
     "heatmap",

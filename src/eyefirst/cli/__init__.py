@@ -34,6 +34,7 @@ from eyefirst.cli.sign import sign_addresses
 from eyefirst.cli.srcset import print_responsive_image
 from eyefirst.cli.text import read_text
 from eyefirst.cli.thumbnails import thumbnail_pictures
+from eyefirst.cli.watch import watch_stream
 
 app = typer.Typer(
     add_completion=False,
@@ -80,6 +81,7 @@ for _name, _command in (
     ("cutout", cut_out_subjects),
     ("pan", pan_album),
     ("reframe", reframe_film),
+    ("watch", watch_stream),
     ("shots", rank_shots_of),
     ("render", render_plans),
     ("best", find_best),

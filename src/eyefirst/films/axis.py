@@ -88,17 +88,7 @@ def axis_path(
     room = high - low - share
     if room < 1e-6:
         return AxisPath(share, "hold", np.full(len(times), max(min(low, 1 - share), 0.0)))
-    grid = low + np.linspace(0, room, int(min(max(np.ceil(room / share * STEPS_A_WINDOW), 2), MOST_STEPS)) + 1)
-    clearest = max(s.contrast for s in shot.sights) or 1.0
-    worths = _smoothed(
-        [
-            _worths(s, grid, share, upright) * s.contrast / clearest  # fades pull less
-            + _demands(s, n, grid, share, upright, wanted, (low + high - share) / 2)
-            for n, s in enumerate(shot.sights)
-        ],
-        shot,
-        times,
-    )
+    grid, worths = _worths_over(shot, times, (low, high), share, upright, wanted)
 
     def worth_of(places: Places) -> Places:
         return np.array([np.interp(p, grid, w) for p, w in zip(places, worths, strict=True)])
@@ -108,11 +98,7 @@ def axis_path(
     panned = _pan(worths, grid, share, times, limits)
     if panned is not None:
         options.append(("pan", panned))
-    target = _target(worths, grid, share)
-    first, last, weights = _corridor(worths, grid, share, target)
-    step = float(times[1] - times[0])
-    track = smooth_track((first - low) / share, (last - low) / share, room / share, step, limits, hold_weight=weights)
-    options.append(("track", np.clip(low + track * share, low, low + room)))
+    options.append(("track", _track(grid, worths, times, share, limits)))
     known = [(kind, places, worth_of(places)) for kind, places in options]
     most = max((worth for _, _, worth in known), key=lambda w: float(w.mean()))
 
@@ -125,6 +111,58 @@ def axis_path(
     if best.kind == "track" and np.ptp(best.places) < LEAST_PAN * share / 2:
         return AxisPath(share, "hold", held)
     return best
+
+
+def axis_track(
+    shot: Shot,
+    times: Places,
+    extent: tuple[float, float],
+    share: float,
+    *,
+    upright: bool,
+    wanted: Wanted,
+    limits: TrackLimits,
+    given: Places,
+) -> Places:
+    """Return the track along one axis that goes on from the places of the first times, which are given.
+
+    extent: where the picture without bars begins and ends, 0..1. share: the window's of the frame.
+    """
+    low, high = extent
+    if high - low - share < 1e-6:
+        return np.full(len(times), max(min(low, 1 - share), 0.0))
+    grid, worths = _worths_over(shot, times, extent, share, upright, wanted)
+    return _track(grid, worths, times, share, limits, given)
+
+
+def _worths_over(
+    shot: Shot, times: Places, extent: tuple[float, float], share: float, upright: bool, wanted: Wanted
+) -> tuple[Places, Places]:
+    """Places of the window, and what each is worth at each time, (times, places)."""
+    low, high = extent
+    room = high - low - share
+    grid = low + np.linspace(0, room, int(min(max(np.ceil(room / share * STEPS_A_WINDOW), 2), MOST_STEPS)) + 1)
+    clearest = max(s.contrast for s in shot.sights) or 1.0
+    worths = [
+        _worths(s, grid, share, upright) * s.contrast / clearest  # fades pull less
+        + _demands(s, n, grid, share, upright, wanted, (low + high - share) / 2)
+        for n, s in enumerate(shot.sights)
+    ]
+    return grid, _smoothed(worths, shot, times)
+
+
+def _track(
+    grid: Places, worths: Places, times: Places, share: float, limits: TrackLimits, given: Places | None = None
+) -> Places:
+    """The calmest track that stays where it is about as good as can be; it begins with the places that are given."""
+    low, room = float(grid[0]), float(grid[-1] - grid[0])
+    first, last, weights = _corridor(worths, grid, share, _target(worths, grid, share))
+    step = float(times[1] - times[0])
+    known = (given - low) / share if given is not None else None
+    track = smooth_track(
+        (first - low) / share, (last - low) / share, room / share, step, limits, hold_weight=weights, given=known
+    )
+    return np.clip(low + track * share, low, low + room)
 
 
 def _worths(sight: Sight, grid: Places, share: float, upright: bool) -> Places:

@@ -191,16 +191,18 @@ def smooth_track(
     limits: TrackLimits,
     *,
     hold_weight: NDArray[np.float64] | None = None,
+    given: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """The calmest track that stays between `low` and `high` where it can: one place for each key frame.
 
-    All in frame lengths along one axis: low, high (n,) bound where the frame should begin at each key
-    frame, 0 <= low <= high <= room; step_seconds: between key frames. hold_weight: (n,) how much leaving
-    the bounds costs, 1 by default. Returns (n,) in 0..room; speed and acceleration of the track stay within the
-    limits. Raises MissingExtraError without the extra `[video]` (SciPy).
+    All in frame lengths along one axis: low, high (n,) bound where the frame should begin at each key frame,
+    0 <= low <= high <= room; step_seconds: between key frames. hold_weight: (n,) how much leaving the bounds costs,
+    1 by default. given: the first places, fewer than n, from which the track goes on. Returns (n,) in 0..room; speed
+    and acceleration of the track stay within the limits. Raises MissingExtraError without the extra `[video]` (SciPy),
+    and InvalidValueError where a given start cannot be slowed down in time.
     """
     weights = np.ones(len(low)) if hold_weight is None else hold_weight
-    found = np.empty(0)
+    found = np.empty(0) if given is None else np.clip(given, 0, room)
     while len(found) < len(low):  # long tracks in pieces, each beginning as the one before ends
         begin = max(len(found) - 3, 0)
         end = min(begin + PIECE + OVERLAP, len(low))

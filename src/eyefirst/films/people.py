@@ -27,6 +27,8 @@ PARTNER, LOOKED_AT = 0.3, 0.1
 """A second face counts, if it has this share of the main face's weight and of its time, and of all attention."""
 SURE = 0.5
 """Confidence that a face reaches at least once."""
+UNSEEN = 0.1
+"""What a face counts at which nobody looks, beside its share of the attention."""
 LEAST_PRESENCE = 0.25
 """Share of a shot's analysed frames in which its main face is there."""
 SAME_LINE = 0.5
@@ -124,7 +126,7 @@ class _Track:
         """Add a face that was found."""
         box = face.box
         self.faces[number] = box
-        self.weight += face.confidence * math.sqrt(box.area) * (0.5 + kept_in(sight, head_of(box)))
+        self.weight += face.confidence * math.sqrt(box.area) * (UNSEEN + kept_in(sight, head_of(box)))
         self.surest, self.seen, self._last_seen = max(self.surest, face.confidence), self.seen + 1, number
         bodies = [o.box for o in sight.subjects if o.box.overlap(box) >= 0.5 * box.area]
         self._body = min(bodies, key=lambda b: b.area, default=None)

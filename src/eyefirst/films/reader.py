@@ -37,6 +37,8 @@ HIGHEST_RATE = 1000
 """Frames a second; a file that claims more gives the base of its clock."""
 IN_ORDER = ("avi", "asf")
 """Containers that know the times of packets alone: the n-th frame that is shown has the n-th time."""
+STANDARD = "-"
+CAMERA = "/dev/video"
 MOST_WAITING = 3000
 """Packets that are read to find the first frame."""
 
@@ -50,8 +52,14 @@ def pyav(needed_for: str = "making films") -> Any:
     return av
 
 
+def is_live(source: str) -> bool:
+    """Return whether a source is a stream that can be read once: "-" for standard input, an address, a camera."""
+    is_device = os.path.exists(source) and not (os.path.isfile(source) or os.path.isdir(source))
+    return source == STANDARD or "://" in source or is_device
+
+
 class VideoReader:
-    """Reads a film's frames in order. A context manager.
+    """Reads a film's frames in order. A context manager. live: also what can be read once only, see `is_live`.
 
     Damaged packets are skipped and counted. Interlaced frames are de-interlaced. Times that start anew midway go on,
     and frames of another size are fitted into the first one's. `warnings` says which of it happened.
@@ -60,10 +68,10 @@ class VideoReader:
     decoded, and MissingExtraError without the extra `[video]`.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, live: bool = False) -> None:
         self._av = pyav("reading films")
         self._name = os.fspath(path)
-        if not os.path.isfile(path):
+        if not (os.path.isfile(path) or (live and is_live(self._name))):
             raise PictureNotFoundError("there is no such file", remedy="check the path", source=self._name)
         self.damaged_packets = 0
         self._words: list[str] = []
@@ -277,7 +285,9 @@ class VideoReader:
     def _open(self) -> None:
         name = self._name
         try:
-            self.container = self._av.open(name, metadata_errors="replace")
+            address = "pipe:0" if name == STANDARD else name
+            camera = "v4l2" if name.startswith(CAMERA) else None
+            self.container = self._av.open(address, format=camera, metadata_errors="replace")
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
             raise NotAPictureError(
                 f"is not a film that FFmpeg reads: {getattr(error, 'strerror', None) or error}",

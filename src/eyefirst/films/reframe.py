@@ -92,7 +92,7 @@ def plan_reframe(
     else:
         footage = watch(source, rate=rate, network=network, revision=revision, progress=progress)
     video = footage.video
-    window = _window(video, shape)
+    window = largest_window(video, shape)
     shown = exact or (window if video.pixel_aspect == 1 else even(shape.largest_in(video.display_size)))
     style = pad or ("blur" if layout in ("pad", "auto") else None)
     camera = Camera(video, window, shown, tightness, regions, style, limits or TrackLimits(), layout, hidden)
@@ -241,7 +241,7 @@ def checked_size(size: Size, ratio: AspectRatio) -> Size:
     return even(size)
 
 
-def _window(video: VideoInfo, ratio: AspectRatio) -> Size:
+def largest_window(video: VideoInfo, ratio: AspectRatio) -> Size:
     """The largest window of a ratio, in stored pixels, odd sides less a pixel."""
     if min(video.size.width, video.size.height) < 2:
         raise UnsupportedPictureError(

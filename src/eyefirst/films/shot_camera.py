@@ -65,7 +65,7 @@ class Camera:
 
     def plan(self, shot: Shot, wish: ShotWish | None = None) -> ShotPath:
         """Return how a shot is framed. wish: where the editor wants the window. Raises InvalidValueError."""
-        whole = self._shares(shot, self._ratio())
+        whole = self.shares(shot, self.ratio)
         people, texts, regions = people_of(shot), texts_of(shot), self._regions_in(shot)
         warnings: list[str] = []
         if wish is not None:
@@ -128,13 +128,15 @@ class Camera:
             words += _hidden_by_platform(shot, path, people, texts, self._hidden)
         return tuple(words)
 
-    def _ratio(self) -> AspectRatio:
+    @property
+    def ratio(self) -> AspectRatio:
+        """The largest window's, in stored pixels."""
         return AspectRatio.parse((self._window.width, self._window.height))
 
-    def _shares(self, shot: Shot, ratio: AspectRatio) -> tuple[float, float]:
-        """The largest window of a ratio, as shares of the frame's sides; bars are left out."""
+    def shares(self, shot: Shot, ratio: AspectRatio) -> tuple[float, float]:
+        """Return the largest window of a ratio, as shares of the frame's sides; bars are left out."""
         size = self._video.size
-        if shot.active == Box.whole() and ratio == self._ratio():
+        if shot.active == Box.whole() and ratio == self.ratio:
             return self._window.width / size.width, self._window.height / size.height
         wide, high = shot.active.width * size.width, shot.active.height * size.height
         value = float(ratio.value)
@@ -218,7 +220,7 @@ class Camera:
         paths = []
         for person, other, cell in zip((first, second), (second, first), stack_cells(self._size), strict=True):
             ratio = AspectRatio(AspectRatio.parse((cell.width, cell.height)).value / self._video.pixel_aspect)
-            whole = self._shares(shot, ratio)
+            whole = self.shares(shot, ratio)
             head = widest([person], shot.sights)
             fit = max(head[0] / whole[0], head[1] / whole[1])
             alone = _room_beside(person, other, shot.active) / whole[0]

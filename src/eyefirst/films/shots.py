@@ -112,7 +112,7 @@ def watch(
     need_video()
     looker = network or load_network(revision)
     opened = source if isinstance(source, VideoReader) else VideoReader(source)
-    with opened as reader, closing(_Observer(reader.info, rate, looker)) as observer:
+    with opened as reader, closing(Observer(reader.info, rate, looker)) as observer:
         for frame in reader.frames():
             observer.see(frame)
             progress()
@@ -191,8 +191,8 @@ def shots_to_dict(footage: Footage, ranked: Sequence[RankedShot]) -> dict[str, A
 # --- one pass over the frames
 
 
-class _Observer:
-    """Sees every frame once; looks closer at some."""
+class Observer:
+    """Sees every frame once; looks closer at some. Close it at the end."""
 
     def __init__(self, info: VideoInfo, rate: float, network: Network) -> None:
         self._info, self._rate, self._network = info, rate, network
@@ -210,9 +210,11 @@ class _Observer:
         self._first = self._last = self._before = Fraction(0)
 
     def close(self) -> None:
+        """End the thread that looks."""
         self._worker.shutdown(cancel_futures=True)
 
     def see(self, frame: VideoFrame) -> None:
+        """Take the next frame."""
         number, self._count = self._count, self._count + 1
         self._before, self._last = self._last, frame.seconds
         if number == 0:
@@ -226,7 +228,22 @@ class _Observer:
             self._due = max(self._due + step, frame.seconds + step / 2)
         self._note(self._cutter.see(rough))
 
+    def shot_now(self, seconds: Fraction, since: Fraction) -> Shot:
+        """Return the shot of a time, as far as it is known, and forget what was before `since` and the shot."""
+        cuts = sorted(self._cuts)
+        first = max((c for c in cuts if c[1] <= seconds), default=(0, self._first))
+        last = min((c for c in cuts if c[1] > seconds), default=(self._count, self._last))
+        self._cuts = [c for c in cuts if c >= first]
+        known = sorted(self._sights)
+        old = [n for n in known if n < first[0] or self._sights[n][0] < since]
+        for number in old[:-1]:
+            del self._sights[number]
+        own = [n for n in known if first[0] <= n < last[0] and self._sights.get(n)] or old[-1:] or known[:1]
+        sights = tuple(replace(self._sights[n][1].result(), seconds=self._sights[n][0]) for n in own)
+        return Shot(first[1], last[1], sights)
+
     def footage(self, warnings: Callable[[], tuple[str, ...]]) -> Footage:
+        """Return all that was seen, after the last frame."""
         self._note(self._cutter.end())
         frame_seconds = self._last - self._before if self._count > 1 else 1 / self._info.frames_per_second
         end = self._last + frame_seconds

@@ -20,7 +20,7 @@ from eyefirst.films.carried import Carried, lost_tags, needs_keys
 from eyefirst.films.encoding import Coding, EncodeOptions, coding_of
 from eyefirst.films.frames import VideoFrame, source_matrix
 from eyefirst.films.planes import cut, padded, planes_of
-from eyefirst.films.reader import VideoReader, pyav
+from eyefirst.films.reader import STANDARD, VideoReader, pyav
 from eyefirst.films.sound import SOUND_RATE, read_sound
 from eyefirst.films.tone_mapping import coded_colour
 from eyefirst.framing import Padding
@@ -41,7 +41,7 @@ def even(size: Size) -> Size:
 
 def check_name(path: str | os.PathLike[str]) -> str:
     """Return FFmpeg's name of the kind of file that a path's ending names. Raises InvalidValueError."""
-    kind = CONTAINERS.get(Path(path).suffix.lower())
+    kind = "matroska" if str(path) == STANDARD else CONTAINERS.get(Path(path).suffix.lower())
     if kind is None:
         raise InvalidValueError(
             "a film is written as MP4, MOV or MKV", remedy="let its name end in .mp4, .mov or .mkv", source=str(path)
@@ -50,7 +50,7 @@ def check_name(path: str | os.PathLike[str]) -> str:
 
 
 class VideoWriter:
-    """Writes a film, its index first, so that it plays while it loads; MP4, MOV or MKV by the name.
+    """Writes a film, its index first, so that it plays while it loads; MP4, MOV or MKV by the name, MKV to "-".
 
     like: a film whose times, colours, metadata, sound and subtitles are carried over: then frames come by
     `write_cut` and other packets by `copy`. Its levels stay what they are: no colour is converted, unless the film
@@ -75,7 +75,8 @@ class VideoWriter:
         self._kind = check_name(path)
         self._size, self._rate, self._like = even(size), frames_per_second, like
         self._coding: Coding = coding_of(encode or EncodeOptions(), like.info if like else None, self._size)
-        self._temporary = self._path.with_name(f".{self._path.name}.part")
+        self._is_pipe = str(path) == STANDARD
+        self._temporary = "pipe:1" if self._is_pipe else self._path.with_name(f".{self._path.name}.part")
         self._sound: NDArray[np.float32] | None = None
         self._container: Any = None
         self._carried: Carried | None = None
@@ -185,6 +186,8 @@ class VideoWriter:
                 if self._sound is not None:
                     self._write_sound(self._sound)
                 self._container.close()
+                if self._is_pipe:
+                    return
                 if self._like is not None:
                     with self._av.open(str(self._temporary), metadata_errors="replace") as made:
                         lost_tags(self._like.container.metadata, made.metadata, self._words.append)
@@ -273,7 +276,8 @@ class VideoWriter:
         with contextlib.suppress(Exception):
             self._container.close()
         with contextlib.suppress(OSError):
-            self._temporary.unlink()
+            if not self._is_pipe:
+                os.unlink(self._temporary)
 
     def _refusal(self, error: Exception) -> OutputError:
         words = getattr(error, "strerror", None) or error
