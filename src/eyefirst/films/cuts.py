@@ -229,13 +229,22 @@ def _mixture(
 def _features(rough: NDArray[np.uint8]) -> Vector:
     """Levels of a small picture, its colours side by side, slightly smoothed; (3072,)."""
     side = rough.shape[0] // SIDE
-    small = rough[: side * SIDE, : side * SIDE].reshape(SIDE, side, SIDE, side, 3).mean((1, 3), dtype=np.float32)
-    return np.ascontiguousarray(small).ravel()
+    part = rough[: side * SIDE, : side * SIDE]
+    small = np.zeros((SIDE, SIDE, 3), np.float32)
+    for row in range(side):
+        for column in range(side):
+            small += part[row::side, column::side]
+    return (small / side**2).ravel()
 
 
 def _spread(vector: Vector) -> float:
     """Standard deviation of a picture's brightness."""
-    return float(vector.reshape(-1, 3).mean(1).std())
+    return float(_brightness(vector).std())
+
+
+def _brightness(vector: Vector) -> Vector:
+    """The mean of a picture's colours, pixel by pixel; by a product, which is faster than a mean."""
+    return vector.reshape(-1, 3) @ np.full(3, 1 / 3, np.float32)
 
 
 def _shape_change(way: Vector) -> float:
@@ -246,7 +255,7 @@ def _shape_change(way: Vector) -> float:
 
 def _unlike(one: Vector, other: Vector) -> float:
     """1 less the correlation of two pictures' shapes, 0..2; of a flat one and another, 1."""
-    a, b = (v.reshape(-1, 3).mean(1) for v in (one, other))
+    a, b = (_brightness(v) for v in (one, other))
     a, b = a - a.mean(), b - b.mean()
     sizes = float(np.sqrt((a @ a) * (b @ b)))
     flat = FLAT * FLAT * len(a)
