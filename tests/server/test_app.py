@@ -209,7 +209,6 @@ def test_a_changed_file_has_another_tag(client: httpx.Client, root: Path) -> Non
         ("/v1/plan?ratio=0:1", b"x", 422, "invalid_aspect_ratio"),
         ("/v1/plan?ratio=1:1&must_keep=1,2,3", b"x", 422, "invalid_box"),
         ("/v1/plan?ratio=1:1&tightness=2", b"x", 422, "invalid_value"),
-        ("/v1/plan?aspect=1:1", b"x", 422, "invalid_value"),
         ("/v1/plan?ratio=1:1&revision=saliency_v0", b"x", 422, "unknown_revision"),
         ("/v1/plan?" + "&".join(["ratio=1:1"] * 101), b"x", 422, "invalid_value"),
         ("/v1/crop?ratio=1:1&format=exe", b"x", 422, "invalid_value"),
@@ -232,6 +231,8 @@ def test_a_form_may_hold_the_options(client: httpx.Client) -> None:
         assert client.post("/v1/plan", data=fields, files={name: data}).json() == expected
     mixed = client.post("/v1/plan?ratio=1:1&ratio=2:1", data={"tightness": "0.5"}, files={"file": data}).json()
     assert mixed == expected
+    older = client.post("/v1/plan", data={"aspect": ["1:1", "2:1"], "tightness": "0.5"}, files={"file": data}).json()
+    assert older == expected
     for wrong in ({}, {"ratio": "banana"}, {"ratio": "1:1", "colour": "red"}, {"ratio": "1:1", "margin": "x"}):
         problem(client.post("/v1/plan", data=wrong, files={"file": data}), 422, ANY)
 

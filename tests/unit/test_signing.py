@@ -34,6 +34,11 @@ def test_an_address_says_what_was_asked() -> None:
     check_signature([KEY], signed, options, path)
 
 
+def test_older_names_are_read_and_never_written() -> None:
+    assert ImageOptions.parse("aspect=16:9,width=64") == ImageOptions.parse("ratio=16:9,w=64")
+    assert "/ratio=16:9," in signed_address("a.jpg", key=KEY, ratio="16:9", w=64)
+
+
 def test_an_address_elsewhere_is_one_segment() -> None:
     address = signed_address("https://img.example.com/a/b.jpg?x=1", key=KEY, size="10x10")
     assert address.count("/") == 5

@@ -14,13 +14,13 @@ from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 from eyefirst.albums.journal import AlbumRow
-from eyefirst.albums.thumbnails import JOURNAL, ThumbnailSettings, cut_one, make_one, make_thumbnails, sizes_of
+from eyefirst.albums.thumbnails import JOURNAL, ThumbnailSettings, make_one, make_thumbnails
 from eyefirst.albums.walk import find_pictures
 from eyefirst.cli import app
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.framing import FramingOptions
-from eyefirst.geometry import AspectRatio, Box, Size
-from eyefirst.image import load_animation, load_picture, open_source
+from eyefirst.geometry import Box, Size
+from eyefirst.image import load_animation, load_picture
 
 TWO_SIZES = ThumbnailSettings(sizes=(Size(64, 64), Size(96, 40)), format="webp")
 
@@ -215,19 +215,3 @@ def test_rows_come_as_a_table(album: Path, tmp_path: Path) -> None:
 
 def test_help_shows_no_escapes() -> None:
     assert "\\b" not in CliRunner().invoke(app, ["thumbnails", "--help"]).stdout
-
-
-def test_widths_of_a_set_look_as_if_made_alone(photo_path: Path, tmp_path: Path) -> None:
-    """A small thumbnail comes from a larger one of its frame; no detail is lost on that way."""
-    opened = open_source(photo_path)
-    many, plan = cut_one(
-        opened, ThumbnailSettings(sizes=sizes_of((), ["4:5"], [64, 200, 400]), ratios=(AspectRatio.parse("4:5"),))
-    )
-    frame = plan.frames["4:5"][0].box
-    whole = load_picture(photo_path)
-    for made in many:
-        assert isinstance(made, PillowImage.Image)
-        alone = whole.resize(made.size, PillowImage.Resampling.BICUBIC, frame.as_tuple)
-        detail = [np.abs(np.diff(np.asarray(p, float), axis=1)).mean() for p in (made, alone)]
-        assert detail[0] == pytest.approx(detail[1], rel=0.05)
-        assert np.abs(np.asarray(made, float) - np.asarray(alone, float)).mean() < 2

@@ -19,7 +19,7 @@ from PIL import Image as PillowImage
 from eyefirst.albums.catalogue import ProductSettings, enlargement, lay_out
 from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
 from eyefirst.albums.walk import Task
-from eyefirst.cut import check_pixels, cut_frame, pixels_expected, resized, scaled_by
+from eyefirst.cut import check_pixels, cut_frame, pixels_expected, scaled_by
 from eyefirst.detectors import load_detector
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode
@@ -40,8 +40,6 @@ from eyefirst.tools.product import find_product
 JOURNAL = LEDGER
 ENLARGED = 1.05
 """From this scale on, it is said that a product is enlarged."""
-OVERSAMPLING = 2
-"""A thumbnail is made from a larger one of the same frame that has at least so many times its width."""
 DEFAULT_NAME = "{stem}_{width}x{height}.{ext}"
 
 
@@ -217,21 +215,11 @@ def cut_one(
                 say(f"{size}: the product is enlarged {times:.1f} times, so it looks soft")
         return [lay_out(whole, found, size, settings.product) for size in settings.sizes], plan
     picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings)).picture
-    return _cut_each(picture, plan, settings), plan
-
-
-def _cut_each(picture: Any, plan: CropPlan, settings: ThumbnailSettings) -> list[PillowImage.Image | Animation]:
-    """Cut every size, the largest of each ratio first: much smaller ones of its frame are made from it."""
-    each = list(zip(settings.sizes, settings.ratio_of_each(), strict=True))
-    made: dict[Size, Any] = {}
-    largest: dict[AspectRatio, Size] = {}
-    for size, ratio in sorted(each, key=lambda pair: -pair[0].width):
-        frame, from_ = plan.frames[ratio][0], largest.setdefault(ratio, size)
-        if not frame.padding and from_.width >= OVERSAMPLING * size.width:
-            made[size] = resized(made[from_], size)
-        else:
-            made[size] = cut_frame(picture, frame, planned=plan.size, size=size, pad=settings.options.pad)
-    return [made[size] for size in settings.sizes]
+    pictures: list[PillowImage.Image | Animation] = [
+        cut_frame(picture, plan.frames[ratio][0], planned=plan.size, size=size, pad=settings.options.pad)
+        for size, ratio in zip(settings.sizes, ratios, strict=True)
+    ]
+    return pictures, plan
 
 
 def _needed(plan: CropPlan, settings: ThumbnailSettings) -> Need:

@@ -26,6 +26,8 @@ FOCUS = {"auto": None, "faces": "faces", "subjects": "subjects", "text": "text"}
 """Names of what a crop holds, and the `prefer` that each stands for."""
 FRAMING = ("pad", "prefer", "portrait", "fit", "tightness", "margin")
 REPEATABLE = ("must_keep", "avoid")
+OLDER_NAMES = {"aspect": "ratio", "width": "w", "height": "h"}
+"""Still read in addresses, and never written."""
 INTEGERS = {
     "w": (1, 100_000),
     "h": (1, 100_000),
@@ -155,6 +157,7 @@ def read_options(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for part in text.split(","):
         name, equals, value = part.partition("=")
+        name = OLDER_NAMES.get(name, name)
         if not equals or name not in KNOWN or (name in found and name not in REPEATABLE):
             raise InvalidValueError(
                 f"expected options such as ratio=16:9,size=1200x675, each once; got {part[:80]!r}",

@@ -44,6 +44,7 @@ class PlanQuery(PictureQuery):
     ratio: list[str] = Field(
         [], description="Such as 16:9, 4/5 or 1.5; repeatable.", max_length=100, examples=[["1:1"]]
     )
+    aspect: list[str] = Field([], description="An older name of ratio.", max_length=100, deprecated=True)
     size: str = Field("", description="WIDTHxHEIGHT: gives the ratio too where there is none.", max_length=40)
     alternatives: int = Field(1, description="Frames a ratio, at most.", ge=1, le=10)
     tightness: float = Field(0.0, description="0: the largest frame; 1: just round what is salient.", ge=0, le=1)
@@ -66,7 +67,7 @@ class PlanQuery(PictureQuery):
     def order(self) -> CropOrder:
         """Checked. Raises InvalidValueError."""
         options = self.model_dump(include={*PlanQuery.model_fields, "enlarge"}, exclude={"thumbhash", "sha256"})
-        return CropOrder.parse(ratios=options.pop("ratio"), **options)
+        return CropOrder.parse(ratios=[*options.pop("ratio"), *options.pop("aspect")], **options)
 
 
 class CropQuery(PlanQuery):
