@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 TRAIN_RUN := $(TRAIN_VENV)/bin/python
 STACKS_RUN := $(STACKS_VENV)/bin/python
 
-.PHONY: help setup demo test test-main test-stacks test-training check bench quality mutate clean
+.PHONY: help setup demo test test-main test-stacks test-training check bench quality mutate release clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,9 +44,10 @@ $(TRAIN_VENV)/.ready: pyproject.toml
 	$(TRAIN_RUN) -m pip install --quiet --editable . --group train
 	touch $@
 
-check: setup  ## style and types
+check: setup  ## style, words and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m tests.test_words
 	$(RUN) -m mypy
 
 bench: setup  ## time, beside rivals
@@ -60,6 +61,9 @@ COUNT ?= 50
 mutate: setup  ## change the core at random, and list what the tests do not notice; COUNT changes are tried
 	$(RUN) -m pip install --quiet 'cosmic-ray>=8.3'
 	$(RUN) -m benchmarks.mutation --count $(COUNT)
+
+release:  ## build wheel and sdist, try both in empty environments; FINAL=yes refuses what is unfinished
+	$(PYTHON) .ci/release.py $(if $(FINAL),--final)
 
 clean:  ## remove what the other verbs built
 	rm -rf $(VENV) $(TRAIN_VENV) $(STACKS_VENV) build dist
