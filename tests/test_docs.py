@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from skimage import data
 
+from eyefirst.errors import EyefirstError
 from tests.make_clips import make_clip
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,7 @@ PAGES = [
             "css",
             "sidecars",
             "framing",
+            "errors",
         )
     ),
     ROOT / "docs" / "inputs.md",
@@ -54,8 +56,43 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
         exec(compile(block, str(page), "exec"), names)
 
 
-def test_every_link_leads_somewhere() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "training").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
-            if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+LINKED = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("training/*.md")])
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The addresses of a page's headings, as MkDocs and code hosts make them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", t.lower()).strip()) for t in titles}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)|<img[^>]* src=\"([^\"]+)", text):
+        path, _, anchor = (target[0] or target[1]).partition("#")
+        if "://" in path or path.startswith("mailto:"):
+            continue
+        linked = page.parent / path if path else page
+        assert linked.exists(), f"links to {path}"
+        assert not anchor or linked.suffix != ".md" or anchor in anchors_of(linked), f"links to {path}#{anchor}"
+
+
+def errors_of_the_package() -> list[type[EyefirstError]]:
+    """EyefirstError and all classes below it."""
+    found = [EyefirstError]
+    for kind in found:
+        found += [k for k in kind.__subclasses__() if k.__module__ == "eyefirst.errors" and k not in found]
+    return found
+
+
+def test_every_error_has_a_remedy_at_an_address_that_stays() -> None:
+    status_of = pytest.importorskip("eyefirst.server.problems").status_of
+    sections = re.split(r"^### ", (ROOT / "docs" / "errors.md").read_text(), flags=re.M)[1:]
+    told = {section.split("\n", 1)[0]: " ".join(section.split()) for section in sections}
+    kinds = errors_of_the_package()
+    assert sorted(told) == sorted(kind.code for kind in kinds)
+    for kind in kinds:
+        assert told[kind.code].startswith(f"{kind.code} `{kind.__name__}`"), f"name the class of {kind.code}"
+        status = re.search(r"HTTP (\d+)", told[kind.code])
+        assert status is None or int(status[1]) == status_of(kind("reason")), kind.code
