@@ -49,6 +49,6 @@ def parse_colour(text: str) -> tuple[int, int, int]:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except (ValueError, AttributeError, TypeError):
         raise InvalidValueError(
-            f"expected a CSS colour, got {text!r}", remedy="use e.g. 'white' or '#8899aa'"
+            f"expected a CSS colour, got {text!r}", remedy="use a colour such as 'white' or '#8899aa'"
         ) from None
     return red, green, blue

@@ -61,8 +61,8 @@ def cut_plan(
 ) -> list[Crop[Picture]]:
     """Cut every frame of a plan, in the plan's order.
 
-    picture: upright and sRGB, perhaps decoded smaller than the plan's size. size: each result is resized so that it
-    just fits in. enlarge: whether a result may have more pixels than its frame. pixel_limit: of all results
+    picture: upright and sRGB, perhaps decoded smaller than the plan's size. size: each result is resized to
+    fit into it. enlarge: whether a result may have more pixels than its frame. pixel_limit: of all results
     together. Raises InvalidValueError above it.
     """
     room = Size.parse(size) if size else None

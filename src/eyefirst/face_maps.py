@@ -2,7 +2,7 @@
 
 The maps of one picture have the shape (5, height, width), float32 in 0..1. Channel 0 is the confidence that the
 centre of a face lies in the cell. Channels 1 to 4 are the distances from the middle of the cell to the left, top,
-right and bottom edge of that face, as shares of the picture's width (left, right) and height (top, bottom).
+right and bottom edge of that face. They are shares of the picture's width (left, right) and height (top, bottom).
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Size:
             if value is None or value < 1:
                 raise InvalidValueError(
                     f"a size needs a whole {name} of at least 1, got {getattr(self, name)!r}",
-                    remedy="use e.g. Size(1200, 630)",
+                    remedy="use a size such as Size(1200, 630)",
                 )
             object.__setattr__(self, name, value)
 
@@ -180,7 +180,7 @@ class Box(_Edges):
             value = getattr(self, name)
             if not is_number(value):
                 raise InvalidBoxError(
-                    f"expected a number in 0..1 as {name}, got {value!r}", remedy="e.g. Box(0.1, 0.2, 0.5, 0.9)"
+                    f"expected a number in 0..1 as {name}, got {value!r}", remedy="for example Box(0.1, 0.2, 0.5, 0.9)"
                 )
             if not -SLACK <= value <= 1 + SLACK:
                 raise InvalidBoxError(
@@ -378,7 +378,7 @@ class AspectRatio:
     def _refusal(given: object) -> InvalidAspectRatioError:
         return InvalidAspectRatioError(
             f"expected an aspect ratio between 1:1000 and 1000:1, got {given!r}",
-            remedy="use e.g. '16:9', '4/5', 1.5 or '1200x630'",
+            remedy="use a ratio such as '16:9', '4/5', 1.5 or '1200x630'",
         )
 
     def __str__(self) -> str:

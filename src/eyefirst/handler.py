@@ -378,5 +378,5 @@ def _check_requests(requests: Sequence[Request]) -> None:
         if not isinstance(request, tuple(KINDS.values())):
             raise InvalidValueError(
                 f"expected requests for saliency, faces or text, got {type(request).__name__}",
-                remedy="e.g. perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])",
+                remedy="for example perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])",
             )

@@ -108,7 +108,7 @@ class HeatMap:
         if not isinstance(image, PillowImage.Image):
             raise InvalidValueError(
                 f"expected a Pillow picture to draw on, got {type(image).__name__}",
-                remedy="open it first, e.g. PIL.Image.open('photo.jpg')",
+                remedy="open it first, for example with PIL.Image.open('photo.jpg')",
             )
         if not is_number(opacity) or not 0 <= opacity <= 1:
             raise InvalidValueError(f"expected an opacity in 0..1, got {opacity!r}", remedy="0.75 is a good value")

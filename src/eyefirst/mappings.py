@@ -77,7 +77,8 @@ class OnnxMapping:
                 raise InvalidValueError(f"expected {name} among {known}, got {getattr(self, name)!r}")
         if self.attention is None and self.objectness is None:
             raise InvalidValueError(
-                "the mapping names no output", remedy="e.g. OnnxMapping(size=Size(320, 320), objectness=OnnxOutput(0))"
+                "the mapping names no output",
+                remedy="for example OnnxMapping(size=Size(320, 320), objectness=OnnxOutput(0))",
             )
         if self.objectness is not None and self.objectness.activation == "softmax":
             raise InvalidValueError("a softmax gives no probability of being foreground", remedy="use 'sigmoid'")

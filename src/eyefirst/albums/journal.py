@@ -1,7 +1,7 @@
 """An album: many pictures worked on in parallel, resumably, one row per picture.
 
-What was made stands in the ledger of the output folder, so that a second run does only what is missing or changed,
-and a killed run loses no more than the pictures that it was at.
+The ledger of the output folder lists what was made. A second run does only what is missing or changed. A killed run
+loses only the pictures that it was working on.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class PlanSettings:
 
     def __post_init__(self) -> None:
         if not self.ratios:
-            raise InvalidValueError("expected at least one ratio, got none", remedy="e.g. 16:9")
+            raise InvalidValueError("expected at least one ratio, got none", remedy="for example 16:9")
         object.__setattr__(self, "ratios", tuple(dict.fromkeys(AspectRatio.parse(r) for r in self.ratios)))
         object.__setattr__(self, "revision", check_revision(self.revision))
 

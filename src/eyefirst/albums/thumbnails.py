@@ -68,7 +68,7 @@ class ThumbnailSettings:
 
     def __post_init__(self) -> None:
         if not self.sizes:
-            raise InvalidValueError("expected at least one size, got none", remedy="e.g. 320x320")
+            raise InvalidValueError("expected at least one size, got none", remedy="for example 320x320")
         object.__setattr__(self, "ratios", tuple(AspectRatio.parse(r) for r in self.ratios))
         object.__setattr__(self, "sizes", tuple(dict.fromkeys(Size.parse(s) for s in self.sizes)))
         object.__setattr__(self, "format", self.format.lower().lstrip("."))

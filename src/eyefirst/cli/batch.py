@@ -92,7 +92,7 @@ def _say_of_walk(text: str) -> None:
 
 def _standard_input() -> bytes:
     if sys.stdin is None or sys.stdin.isatty():
-        raise InvalidValueError("nothing comes in on standard input", remedy="e.g. eyefirst ... - < photo.jpg")
+        raise InvalidValueError("nothing comes in on standard input", remedy="for example eyefirst ... - < photo.jpg")
     return sys.stdin.buffer.read()
 
 

@@ -57,7 +57,7 @@ Format = Annotated[
     ),
 ]
 FitSize = Annotated[
-    str, typer.Option("--size", metavar="WxH", help="Size into which each result is resized so that it just fits.")
+    str, typer.Option("--size", metavar="WxH", help="Size of the box that each result is resized to fit into.")
 ]
 
 

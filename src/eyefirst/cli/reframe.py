@@ -39,7 +39,8 @@ def reframe_film(
         str, typer.Option("--size", "-s", metavar="WxH", help="Size of the result, of the same ratio. [largest window]")
     ] = "",
     tightness: Annotated[
-        float, typer.Option(min=0, max=1, help="Size of the window: 0 largest, 1 just round each shot's subjects.")
+        float,
+        typer.Option(min=0, max=1, help="Size of the window: 0 largest, 1 smallest that holds a shot's subjects."),
     ] = 0.0,
     must_keep: Annotated[
         list[str] | None,

@@ -173,7 +173,8 @@ def _presets(texts: Sequence[str]) -> dict[str, str]:
         name, equals, options = text.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name) or name in found:
             raise InvalidValueError(
-                f"expected a preset as NAME=OPTIONS, each name once; got {text!r}", remedy="e.g. card=ratio:16:9,w:640"
+                f"expected a preset as NAME=OPTIONS, each name once; got {text!r}",
+                remedy="for example card=ratio:16:9,w:640",
             )
         ImageOptions.parse(preset_text(options))
         found[name] = options

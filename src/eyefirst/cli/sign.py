@@ -109,7 +109,8 @@ def options_in(pairs: Sequence[str], *, reserved: Sequence[str]) -> dict[str, An
         name, equals, value = pair.partition("=")
         if not equals or name in (*reserved, *found):
             raise InvalidValueError(
-                f"expected NAME=VALUE, each once and none that has a flag of its own; got {pair!r}", remedy="e.g. w=640"
+                f"expected NAME=VALUE, each once and none that has a flag of its own; got {pair!r}",
+                remedy="for example w=640",
             )
         found[name] = [value] if name in ("must_keep", "avoid") else value
     return found

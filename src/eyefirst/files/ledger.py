@@ -1,8 +1,8 @@
 """The ledger of an output folder: which files in it eyefirst wrote.
 
-It is a SQLite file in the folder, the only one. With it, a file that somebody else put there is never replaced by a
-name that eyefirst chose, and a walk over the folder does not take eyefirst's own results for input. The journal of
-an album keeps its tables in the same file.
+It is a SQLite file in the folder, the only one. With it, a name that eyefirst
+chooses never replaces a file that somebody else put there. A walk over the folder does not take eyefirst's own results
+for input. The journal of an album keeps its tables in the same file.
 """
 
 from __future__ import annotations

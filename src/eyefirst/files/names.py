@@ -50,7 +50,8 @@ class NameTemplate:
     def _refusal(self, why: str) -> InvalidValueError:
         known = " ".join(f"{{{f}}}" for f in FIELDS)
         return InvalidValueError(
-            f"cannot name results by {self.pattern!r}: {why}", remedy=f"use e.g. '{DEFAULT}'; the fields are {known}"
+            f"cannot name results by {self.pattern!r}: {why}",
+            remedy=f"use a template such as '{DEFAULT}'; the fields are {known}",
         )
 
     def fill(self, *, stem: str, label: str, ratio: str, rank: int, size: Size, ext: str, source_ext: str) -> str:

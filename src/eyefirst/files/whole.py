@@ -22,7 +22,7 @@ def written_whole(
     """Give a file to write into, beside `path`. It is renamed to `path` at the end, or removed on any error.
 
     Missing folders are made. rights: of the file; by default those of any new one. before_rename: called with
-    the finished file, just before it gets its name. rename: gives the file its name. Raises OutputError.
+    the finished file, before it gets its name. rename: gives the file its name. Raises OutputError.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:

@@ -156,6 +156,6 @@ def frame_rate(value: float | str | Fraction) -> Fraction:
         rate = Fraction(0)
     if not 1 <= rate <= 120:
         raise InvalidValueError(
-            f"expected 1..120 frames a second, got {value!r}", remedy="use e.g. 30, 29.97 or 30000/1001"
+            f"expected 1..120 frames a second, got {value!r}", remedy="use a rate such as 30, 29.97 or 30000/1001"
         )
     return rate

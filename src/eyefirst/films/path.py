@@ -1,8 +1,8 @@
 """Camera moves as data: key frames, and the path between them.
 
 Two ways lead from key frame to key frame. A *move* starts and ends at rest (minimum jerk, Flash and Hogan
-1985); the frame's size changes evenly to the eye, by equal ratios in equal times, and its edges move in step
-with it, as van Wijk and Nuij ask of smooth zooming and panning (InfoVis 2003). A *track* follows a subject:
+1985). The frame's size changes by equal ratios in equal times, so that it looks even. Its edges move in step
+with it (van Wijk and Nuij, InfoVis 2003, smooth zooming and panning). A *track* follows a subject:
 its key frames, evenly spaced in time, control a uniform cubic B-spline, whose place, speed and acceleration are
 always between those of its control points. Either way a path never leaves the picture.
 

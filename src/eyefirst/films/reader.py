@@ -291,7 +291,7 @@ class VideoReader:
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
             raise NotAPictureError(
                 f"is not a film that FFmpeg reads: {getattr(error, 'strerror', None) or error}",
-                remedy="give e.g. an MP4, MOV, MKV or WebM",
+                remedy="give a film such as an MP4, MOV, MKV or WebM",
                 source=name,
             ) from error
         films = [s for s in self.container.streams.video if not _is_cover(s) and s.codec_context is not None]

@@ -68,7 +68,7 @@ def plan_reframe(
 
     source: a path, an open reader, or footage. ratio: as for `crop`. size: of the result, of the same ratio; by
     default the largest window of the ratio, in square pixels, odd sides less a pixel. tightness: 0 is the largest
-    window, 1 one just round each shot's subjects; it changes only where the film cuts. must_keep: regions that have
+    window, 1 one tight round each shot's subjects; it changes only where the film cuts. must_keep: regions that have
     to stay inside, for a time. pad: None, or how to fill a frame where what belongs together cannot fit: "blur",
     "extend" or a CSS colour. layout: what is done where two faces, or text, do not fit: "crop" keeps the main face
     and says so, "pad" pads, "stack" shows two faces in two windows, "auto" stacks faces and pads text.

@@ -36,7 +36,7 @@ class MustKeep:
     def __post_init__(self) -> None:
         if self.start < 0 or (self.end is not None and self.end <= self.start):
             raise InvalidValueError(
-                f"expected a time span, got {self.start}..{self.end}", remedy="e.g. 0.1,0.2,0.5,0.9@5-12.5"
+                f"expected a time span, got {self.start}..{self.end}", remedy="for example 0.1,0.2,0.5,0.9@5-12.5"
             )
 
     @classmethod

@@ -30,7 +30,9 @@ def read_sound(path: str, seconds: float) -> NDArray[np.float32]:
                     break
     except (av.error.FFmpegError, OSError) as error:
         raise InvalidValueError(
-            f"cannot be read as sound: {error.strerror}", remedy="give e.g. an MP3, WAV or M4A", source=path
+            f"cannot be read as sound: {error.strerror}",
+            remedy="give a sound file such as an MP3, WAV or M4A",
+            source=path,
         ) from error
     result = np.zeros((2, wanted), np.float32)
     if parts:

@@ -17,8 +17,8 @@ BT_601 = (0.299, 0.114)
 def tone_mapped(values: NDArray[np.uint16], transfer: str) -> NDArray[np.uint8]:
     """Return sixteen-bit BT.2020 of a curve ("pq" or "hlg") as sRGB bytes; any shape that ends in 3.
 
-    Light is scaled so that reference white is white, converted to the primaries of BT.709, and rolled off above
-    (Reinhard et al., SIGGRAPH 2002, with a white point of eight times reference white).
+    Light is scaled so that reference white is white, and converted to the primaries of BT.709. What is brighter is
+    rolled off (Reinhard et al., SIGGRAPH 2002, with a white point of eight times reference white).
     """
     levels = np.arange(65536, dtype=np.float64) / 65535
     if transfer == "pq":

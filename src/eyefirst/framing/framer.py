@@ -196,7 +196,7 @@ class Framer:
         return [round(min(max(mass_in(table, share), 0.0), 1.0), 6) for table in self._tables]
 
     def _frame_size(self, ratio: AspectRatio, largest: Size) -> Size:
-        """Between the largest frame and the one just round the salient box; beyond the picture only with padding."""
+        """From the largest frame to the smallest that holds the salient box; beyond the picture only with padding."""
         if self.options.pad is None and self.options.tightness == 0:
             return largest
         target = self.salient_box()

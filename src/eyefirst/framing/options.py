@@ -32,7 +32,7 @@ class FramingOptions:
     CSS colour.
     prefer: None for what was learned from people's own crops, or the kind of content that counts most.
     portrait: None, or how much of the main person to show. A picture without faces is framed as usual.
-    fit: whether a frame may be a little smaller than the largest one in order to cut nothing.
+    fit: whether a frame may be a little smaller than the largest one to cut nothing.
     """
 
     tightness: float = 0.0
@@ -55,13 +55,15 @@ class FramingOptions:
             except InvalidValueError:
                 raise InvalidValueError(
                     f"expected 'blur', 'extend' or a CSS colour as padding, got {self.pad!r}",
-                    remedy="e.g. white or #f4f4f4",
+                    remedy="for example white or #f4f4f4",
                 ) from None
         for name, known in (("prefer", get_args(Prefer)), ("portrait", get_args(Portrait)), ("fit", get_args(Fit))):
             value = getattr(self, name)
             if value not in known and not (value is None and name != "fit"):
                 words = ", ".join(repr(k) for k in known)
-                raise InvalidValueError(f"expected {name} as one of {words}, got {value!r}", remedy=f"e.g. {known[0]}")
+                raise InvalidValueError(
+                    f"expected {name} as one of {words}, got {value!r}", remedy=f"for example {known[0]}"
+                )
         for name in ("must_keep", "avoid"):
             object.__setattr__(self, name, tuple(Box.parse(b) for b in getattr(self, name)))
 

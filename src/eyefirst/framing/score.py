@@ -285,8 +285,8 @@ def _between(sums: Array, profiles: Array, spans: Spans) -> Array:
 def tapered_mass(bands: Bands, spans: Spans) -> Array:
     """The attention within windows in which content near an edge inside the picture counts less, (n, m).
 
-    The weight rises from 0 at the edge to 1 over `TAPER` of the window's length, or over the distance between the edge
-    and the picture's border where that is less, so that nothing jumps where an edge leaves the border.
+    The weight rises from 0 at the edge to 1 over `TAPER` of the window's length. Where the picture's border is nearer
+    than that, it rises over the distance to the border, so that nothing jumps where an edge leaves the border.
     """
     cells = bands.profiles.shape[-1]
     reach = TAPER * spans.lengths

@@ -91,9 +91,9 @@ def load_image(
 ) -> Image:
     """Decode a picture for analysis: upright, in sRGB, without alpha, the first frame of an animation.
 
-    `source` is a path, a file's bytes, a binary file object (read from where it stands), a Pillow
-    picture (its current frame), an array (height, width, 3) uint8 RGB (grey and RGBA are understood
-    too), an `Opened` source, or an `Image`, which is returned as it is. Callers' objects are neither
+    `source` is a path, a file's bytes, a binary file object (read from where it stands), or a Pillow
+    picture (its current frame). It may also be an array (height, width, 3) uint8 RGB (grey and RGBA are
+    understood too), or an `Opened` source. An `Image` is returned as it is. Callers' objects are neither
     changed nor closed. `orientation`, 1 to 8 as in EXIF, is used instead of the file's own. `at_least`
     says how many pixels the caller needs on each side of the upright picture: files may then be decoded
     smaller, never below it. `background`, any CSS colour, is laid behind what is transparent; by default

@@ -5,9 +5,8 @@ begins with), PNG, WebP, GIF, AVIF, TIFF, BMP, ICO, PPM/PGM/PBM, QOI, JPEG 2000,
 `heif`. Formats without a signature (TGA) and those whose reader starts other programs or draws (EPS, PDF,
 WMF, SVG) are never tried.
 
-Each reader is called directly instead of through `PIL.Image.open`, so that the pixel limit is this
-call's own and not Pillow's global `MAX_IMAGE_PIXELS`, and so that a reader's own words about a damaged
-header are not lost.
+Each reader is called directly instead of through `PIL.Image.open`. So the pixel limit is this call's own
+and not Pillow's global `MAX_IMAGE_PIXELS`, and a reader's own words about a damaged header are not lost.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from eyefirst.errors import (
 from eyefirst.geometry import Size
 
 REDUCED_TO = 1.5
-"""How much larger than needed a picture is that is not a JPEG, before a filter brings it to its size."""
+"""Oversampling factor for formats that cannot be decoded at a reduced size."""
 
 DEFAULT_PIXEL_LIMIT = 250_000_000
 """Width times height that is still decoded: 750 MB as RGB."""

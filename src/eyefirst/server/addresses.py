@@ -86,7 +86,7 @@ class ImageOptions:
         found = read_options(text)
         if only_presets and ("preset" not in found or any(name not in ALWAYS for name in found)):
             raise InvalidValueError(
-                f"this service takes only presets, beside {', '.join(ALWAYS[1:])}", remedy="e.g. preset=card"
+                f"this service takes only presets, beside {', '.join(ALWAYS[1:])}", remedy="for example preset=card"
             )
         if "preset" in found:
             name = found.pop("preset")
@@ -241,7 +241,8 @@ def _point(focus: str) -> Point | None:
     parts = re.fullmatch(r"(\d?\.?\d{1,9})_(\d?\.?\d{1,9})", focus)
     if not parts or not all(0 <= float(p) <= 1 for p in parts.groups()):
         raise InvalidValueError(
-            f"expected focus as {', '.join(FOCUS)}, or as X_Y in 0..1; got {focus[:40]!r}", remedy="e.g. focus=0.5_0.3"
+            f"expected focus as {', '.join(FOCUS)}, or as X_Y in 0..1; got {focus[:40]!r}",
+            remedy="for example focus=0.5_0.3",
         )
     return Point(float(parts[1]), float(parts[2]))
 

@@ -112,7 +112,7 @@ class Body:
 def too_large(settings: Settings) -> BodyTooLargeError:
     """Return the error of a body beyond the limit."""
     return BodyTooLargeError(
-        f"the body has more than {settings.body_bytes} bytes", remedy="send a smaller picture, e.g. as JPEG"
+        f"the body has more than {settings.body_bytes} bytes", remedy="send a smaller picture, for example as JPEG"
     )
 
 
@@ -140,7 +140,7 @@ async def picture_in(request: Request, settings: Settings) -> tuple[bytes, dict[
             if picture is None or isinstance(picture, str):
                 raise InvalidValueError(
                     f"expected a file in one of the form's fields {', '.join(FIELDS)}",
-                    remedy="e.g. curl -F picture=@photo.jpg",
+                    remedy="for example curl -F picture=@photo.jpg",
                 )
             options: dict[str, list[str]] = {}
             for name, value in form.multi_items():

@@ -47,7 +47,7 @@ class PlanQuery(PictureQuery):
     aspect: list[str] = Field([], description="An older name of ratio.", max_length=100, deprecated=True)
     size: str = Field("", description="WIDTHxHEIGHT: gives the ratio too where there is none.", max_length=40)
     alternatives: int = Field(1, description="Frames a ratio, at most.", ge=1, le=10)
-    tightness: float = Field(0.0, description="0: the largest frame; 1: just round what is salient.", ge=0, le=1)
+    tightness: float = Field(0.0, description="0: the largest frame; 1: the smallest with what is salient.", ge=0, le=1)
     margin: float = Field(0.05, description="Free space round what is kept, as a share of it.", ge=0, le=1)
     must_keep: list[str] = Field([], description=f"{BOX}; or: text.", max_length=50)
     avoid: list[str] = Field([], description=f"{BOX}.", max_length=50)

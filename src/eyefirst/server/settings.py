@@ -180,7 +180,7 @@ def origin_of(address: str) -> str:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
         raise InvalidValueError(
-            f"expected an origin with http or https, got {address!r}", remedy="e.g. https://pictures.example.com"
+            f"expected an origin with http or https, got {address!r}", remedy="for example https://pictures.example.com"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     default = 443 if parts.scheme == "https" else 80

@@ -85,7 +85,7 @@ def crop(
 ) -> PillowImage.Image:
     """Return the picture cut to a ratio: the best frame of `plan_crops`, which takes the same options.
 
-    The result is upright, sRGB, RGB or RGBA as the original; at full resolution, or as large as just fits into
+    The result is upright, sRGB, RGB or RGBA as the original; at full resolution, or resized to fit into
     `size`. enlarge: whether it may have more pixels than its frame; an EnlargedWarning says when it has.
     """
     wanted = AspectRatio.parse(ratio)

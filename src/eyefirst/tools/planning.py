@@ -153,7 +153,7 @@ def anchor_from(
 class CropOrder:
     """A crop as the command line and the service are asked for it, checked before any picture is looked at.
 
-    size: each result is resized so that it just fits in. enlarge: whether it may have more pixels than its frame.
+    size: each result is resized to fit into it. enlarge: whether it may have more pixels than its frame.
     detectors: names of those whose finds are kept whole, beside the boxes in `options`. alternatives: frames a
     ratio at most.
     """
@@ -233,7 +233,7 @@ def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
         return [AspectRatio.parse(ratios)]
     listed = list(ratios)
     if not listed:
-        raise InvalidValueError("expected at least one ratio, got none", remedy="e.g. ['1:1', '16:9']")
+        raise InvalidValueError("expected at least one ratio, got none", remedy="for example ['1:1', '16:9']")
     return list(dict.fromkeys(AspectRatio.parse(r) for r in listed))
 
 

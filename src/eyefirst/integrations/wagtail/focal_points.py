@@ -1,9 +1,9 @@
 """From a Wagtail picture to its focal point.
 
 Wagtail lays a crop so that the focal point has the same share of what is cut off on both sides, as CSS
-`object-position` does, and then moves it to hold the focal area whole. So the area lies inside of where people look
-first, half as wide and high, as near as that allows to the point that serves frames of every ratio best under that
-rule (`Framer.anchor`).
+`object-position` does. Then it moves the crop to hold the focal area whole. So the area lies inside the box where
+people look first, and is half as wide and high. Its middle is as near as possible to the point that serves frames of
+every ratio best under that rule (`Framer.anchor`).
 """
 
 from __future__ import annotations
