@@ -6,8 +6,9 @@ STACKS_VENV ?= .venv-stacks
 RUN := $(VENV)/bin/python
 TRAIN_RUN := $(TRAIN_VENV)/bin/python
 STACKS_RUN := $(STACKS_VENV)/bin/python
+SITE_VENV ?= .venv-site
 
-.PHONY: help setup demo test test-main test-stacks test-training check bench quality mutate release clean
+.PHONY: help setup demo test test-main test-stacks test-training check bench quality mutate site pictures figures release clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -62,8 +63,24 @@ mutate: setup  ## change the core at random, and list what the tests do not noti
 	$(RUN) -m pip install --quiet 'cosmic-ray>=8.3'
 	$(RUN) -m benchmarks.mutation --count $(COUNT)
 
+site: $(SITE_VENV)/.ready  ## build the documentation site into build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/python -m mkdocs build --strict
+$(SITE_VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(SITE_VENV)
+	$(SITE_VENV)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(SITE_VENV)/bin/python -m pip install --quiet --group docs
+	touch $@
+
+pictures: setup  ## draw the pictures that the site explains with, and its gallery beside other croppers
+	$(RUN) -m pip install --quiet pyvips pyvips-binary smartcrop
+	$(RUN) examples/docs_pictures.py docs/images
+	$(RUN) -m benchmarks.gallery docs/images/gallery
+
+figures: setup  ## say how each figure of the docs is made, make the cheap ones again, write docs/figures.md
+	$(RUN) -m benchmarks.figures
+
 release:  ## build wheel and sdist, try both in empty environments; FINAL=yes refuses what is unfinished
 	$(PYTHON) .ci/release.py $(if $(FINAL),--final)
 
 clean:  ## remove what the other verbs built
-	rm -rf $(VENV) $(TRAIN_VENV) $(STACKS_VENV) build dist
+	rm -rf $(VENV) $(TRAIN_VENV) $(STACKS_VENV) $(SITE_VENV) build dist

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from skimage import data
 
+import eyefirst
 from eyefirst.errors import EyefirstError
 from tests.make_clips import make_clip
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
     *(
         ROOT / "docs" / f"{name}.md"
         for name in (
@@ -31,6 +33,8 @@ PAGES = [
             "sidecars",
             "framing",
             "errors",
+            "coming-from",
+            "tutorials/first-crop",
         )
     ),
     ROOT / "docs" / "inputs.md",
@@ -54,6 +58,18 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, str(page), "exec"), names)
+
+
+def test_the_site_shows_every_page_and_every_public_name() -> None:
+    """`make site` checks the rest: links, anchors, and that each name has a docstring."""
+    shown = re.findall(r"^ +- [^:\n]+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
+    own = {name for name in shown if not name.startswith("project/")}
+    assert own == {str(p.relative_to(ROOT / "docs")) for p in ROOT.glob("docs/**/*.md")}
+    assert all((ROOT / name.removeprefix("project/")).exists() for name in set(shown) - own)
+    told = [
+        n for p in ROOT.glob("docs/reference/*.md") for n in re.findall(r"^::: eyefirst\.(\w+)$", p.read_text(), re.M)
+    ]
+    assert sorted(told) == eyefirst.__all__
 
 
 LINKED = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("training/*.md")])
