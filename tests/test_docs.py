@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benchmarks.figures import Figure, all_figures, as_page
 from skimage import data
 
 import eyefirst
@@ -70,6 +72,24 @@ def test_the_site_shows_every_page_and_every_public_name() -> None:
         n for p in ROOT.glob("docs/reference/*.md") for n in re.findall(r"^::: eyefirst\.(\w+)$", p.read_text(), re.M)
     ]
     assert sorted(told) == eyefirst.__all__
+
+
+@pytest.mark.parametrize("figure", all_figures(), ids=lambda f: f.id)
+def test_a_page_says_what_the_file_of_figures_says(figure: Figure) -> None:
+    page = (ROOT / figure.page).read_text()
+    assert figure.is_quoted_in(page), "change docs/figures.json and the page together"
+    if figure.rows:
+        other = (figure.rows[0][0], *("9.99" for _ in figure.rows[0][1:]))
+        assert not replace(figure, rows=(other, *figure.rows[1:])).is_quoted_in(page)
+    assert not replace(figure, text=(*figure.text, "recall 9.99")).is_quoted_in(page)
+
+
+def test_every_figure_of_the_readme_is_in_the_file_of_figures() -> None:
+    readme = (ROOT / "README.md").read_text()
+    section = readme[readme.index("## Figures") : readme.index("## Read on")]
+    told = " ".join(" ".join([*f.text, *(c for row in f.rows for c in row)]) for f in all_figures())
+    assert set(re.findall(r"\d*\.\d+", section)) <= set(re.findall(r"\d*\.\d+", told))
+    assert (ROOT / "docs" / "figures.md").read_text() == as_page(all_figures()), "run `make figures`"
 
 
 LINKED = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("training/*.md")])
