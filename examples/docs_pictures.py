@@ -25,7 +25,7 @@ from eyefirst.requests import FaceRectanglesRequest
 from eyefirst.tools.crop import crops_of
 from eyefirst.tools.planning import framer_of, plan_from
 
-RATIOS = ("4:3", "1:1", "9:16", "2:1")
+RATIOS = ("16:9", "1:1", "9:16", "2:1")
 QUALITY = 80
 
 
