@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from benchmarks.figures import Figure, all_figures, as_page
 from skimage import data
+from typer.testing import CliRunner
 
 import eyefirst
+from eyefirst.cli import app
 from eyefirst.errors import EyefirstError
 from tests.make_clips import make_clip
 
@@ -37,6 +41,7 @@ PAGES = [
             "errors",
             "coming-from",
             "tutorials/first-crop",
+            "tutorials/responsive-site",
         )
     ),
     ROOT / "docs" / "inputs.md",
@@ -55,6 +60,11 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
         pytest.importorskip(NEEDS[page.stem], reason=f"{NEEDS[page.stem]} comes with the extra {page.stem!r}")
     if page.stem == "video":
         make_clip(tmp_path / "talk.mp4")
+    if page.stem == "responsive-site":
+        (tmp_path / "album").mkdir()
+        shutil.copy("photo.jpg", "album")
+        command = re.findall(r"^eyefirst (thumbnails .*)$", page.read_text(), re.M)[0]
+        assert CliRunner().invoke(app, shlex.split(command)).exit_code == 0
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
     assert blocks, f"{page.name} shows no Python"
     names: dict[str, object] = {}
