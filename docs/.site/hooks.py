@@ -13,13 +13,23 @@ ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md"]
 PAGES += ["training/README.md", "training/NOTEBOOK.md", "src/eyefirst/weights/CHANGELOG.md"]
 PAGES += [str(p.relative_to(ROOT)) for p in ROOT.glob("src/eyefirst/weights/*/CARD.md")]
-FILES = ["src/eyefirst/plan.schema.json", "examples/django_photos.py", "examples/object_position.py"]
 LINK = re.compile(r"(\]\(|src=\")(?!\w+:|#)([^)\"\s#]+)")
+
+
+def linked_files() -> set[str]:
+    """Files that a page links to and that are no pages, by their place in the repository."""
+    found = set()
+    for page in [*ROOT.glob("docs/**/*.md"), *(ROOT / name for name in PAGES)]:
+        for _, target in LINK.findall(page.read_text()):
+            path = (page.parent / target).resolve()
+            if path.is_file() and path.suffix != ".md" and not path.is_relative_to(ROOT / "docs"):
+                found.add(str(path.relative_to(ROOT)))
+    return found
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages and files that lie outside of docs/."""
-    for name in [*PAGES, *FILES]:
+    for name in [*PAGES, *sorted(linked_files())]:
         files.append(File.generated(config, f"project/{name}", abs_src_path=str(ROOT / name)))
     return files
 
@@ -36,5 +46,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         where = target.removeprefix("docs/") if target.startswith("docs/") else f"project/{target}"
         return found[1] + posixpath.relpath(where, posixpath.dirname(here) or ".")
 
+    def without_folders(found: re.Match[str]) -> str:
+        folder = (ROOT / posixpath.dirname(stored) / found[2]).is_dir()  # a site shows no folders
+        return found[1] if folder else found[0]
+
+    markdown = re.sub(r"\[([^\]]*)\]\(([^)\s:#]+)\)", without_folders, markdown)
     parts = re.split(r"(```.*?```|`[^`\n]*`)", markdown, flags=re.DOTALL)
     return "".join(part if i % 2 else LINK.sub(mended, part) for i, part in enumerate(parts))

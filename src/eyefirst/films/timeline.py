@@ -1,7 +1,7 @@
 """A reframed film as an OpenTimelineIO timeline, for editing programs, and back (the extra `[otio]`).
 
-The timeline has one clip for each shot, cut from the film. OpenTimelineIO has no key frames for a crop, so the
-window's path is an effect of the name `eyefirst.reframe` on each clip, with the shot in its metadata as in the plan's
+The timeline has one clip for each shot, cut from the film. OpenTimelineIO has no key frames for a crop. So the
+window's path is an effect of the name `eyefirst.reframe` on each clip; its metadata holds the shot, as in the plan's
 JSON. What an editor changes there, or by trimming clips against each other, is read back.
 """
 

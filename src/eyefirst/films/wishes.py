@@ -59,7 +59,7 @@ class ShotWish:
             or not in_range
             or self.face not in (None, 1, 2)
         ):
-            raise InvalidValueError(f"expected a shot from 1 and a place or a face, got {self}", remedy="e.g. 2=centre")
+            raise InvalidValueError(f"expected a shot from 1 and a place or a face, got {self}", remedy="for example 2=centre")
 
     @classmethod
     def parse(cls, value: ShotWish | str) -> ShotWish:
@@ -77,5 +77,5 @@ class ShotWish:
                 return cls(number, float(word))
         raise InvalidValueError(
             f"expected the number of a shot and left, centre, right, a place of 0..1, face or face2, got {value!r}",
-            remedy="e.g. 2=centre or 3=0.4; `eyefirst shots` lists the numbers",
+            remedy="for example 2=centre or 3=0.4; `eyefirst shots` lists the numbers",
         )

@@ -157,13 +157,13 @@ def _nothing(*_: object) -> None:
 
 def _whole(name: str, text: str) -> int:
     if not re.fullmatch(r"\d{1,6}", text, re.ASCII):
-        raise InvalidValueError(f"expected {name} as whole pixels, got {text[:20]!r}", remedy="e.g. rs:fill:300:400")
+        raise InvalidValueError(f"expected {name} as whole pixels, got {text[:20]!r}", remedy="for example rs:fill:300:400")
     return int(text)
 
 
 def _yes(text: str) -> bool:
     if text not in YES:
-        raise InvalidValueError(f"expected 1 or 0, got {text[:20]!r}", remedy="e.g. el:1")
+        raise InvalidValueError(f"expected 1 or 0, got {text[:20]!r}", remedy="for example el:1")
     return YES[text]
 
 
