@@ -59,7 +59,9 @@ class ShotWish:
             or not in_range
             or self.face not in (None, 1, 2)
         ):
-            raise InvalidValueError(f"expected a shot from 1 and a place or a face, got {self}", remedy="for example 2=centre")
+            raise InvalidValueError(
+                f"expected a shot from 1 and a place or a face, got {self}", remedy="for example 2=centre"
+            )
 
     @classmethod
     def parse(cls, value: ShotWish | str) -> ShotWish:

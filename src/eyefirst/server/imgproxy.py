@@ -157,7 +157,9 @@ def _nothing(*_: object) -> None:
 
 def _whole(name: str, text: str) -> int:
     if not re.fullmatch(r"\d{1,6}", text, re.ASCII):
-        raise InvalidValueError(f"expected {name} as whole pixels, got {text[:20]!r}", remedy="for example rs:fill:300:400")
+        raise InvalidValueError(
+            f"expected {name} as whole pixels, got {text[:20]!r}", remedy="for example rs:fill:300:400"
+        )
     return int(text)
 
 

@@ -92,7 +92,9 @@ def responsive_image(
     """
     chosen = sorted({int(width) for width in widths})
     if not 1 <= len(chosen) <= MOST_WIDTHS:
-        raise InvalidValueError(f"expected 1 to {MOST_WIDTHS} widths, got {len(chosen)}", remedy="for example 320,640,1280")
+        raise InvalidValueError(
+            f"expected 1 to {MOST_WIDTHS} widths, got {len(chosen)}", remedy="for example 320,640,1280"
+        )
     useless = [name for name in ("w", "h", "size", "dpr", "format") if options.get(name)]
     if useless:
         raise InvalidValueError(
