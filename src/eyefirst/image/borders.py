@@ -64,7 +64,7 @@ def _widths(lines: NDArray[np.uint8], side: int, depth: int) -> tuple[int, int]:
 
 def _width(lines: NDArray[np.uint8], most: int) -> int:
     """How many lines belong to the border at the beginning; 0 where it is uneven, too wide, or ends ragged."""
-    if len(lines) < 4 or lines[0].std(0).max() > EVEN:
+    if min(lines.shape[:2]) < 4 or lines[0].std(0).max() > EVEN:
         return 0
     some = lines[: min(most, len(lines) - 2), :: max(1, lines.shape[1] // SAMPLES)].astype(np.float32)
     colour = some[0].mean(0)

@@ -66,6 +66,12 @@ def test_what_is_no_border_stays(picture: PillowImage.Image) -> None:
     assert inside_borders(pixels_of(picture)) == Box.whole()
 
 
+def test_borders_that_leave_nothing_are_none() -> None:
+    """Bars inside bars, up to the middle of a narrow picture."""
+    columns = np.array([255, 255, 0, 0, 180, 180, 0, 0, 255, 255], np.uint8)
+    assert inside_borders(np.broadcast_to(columns[:, None], (20, 10, 3)).copy()) == Box.whole()
+
+
 @pytest.mark.parametrize("ratio", ["1:1", "16:9", "9:16"])
 def test_crops_are_without_borders_unless_the_largest_is_asked_for(ratio: str) -> None:
     framed = ImageOps.expand(CAT, (0, 80), "black")
