@@ -47,7 +47,7 @@ def cut_out_subjects(
     Examples:
       eyefirst cutout photo.jpg -o subject.png
       eyefirst cutout photo.jpg --backdrop blur -o portrait.jpg
-      eyefirst cutout shop --backdrop '#f4f4f4' --shadow -o cut
+      eyefirst cutout album --backdrop '#f4f4f4' --shadow -o cut
     """
     from eyefirst.cli.outputs import Results
     from eyefirst.colours import parse_colour

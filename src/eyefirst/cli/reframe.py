@@ -100,7 +100,7 @@ def reframe_film(
       eyefirst reframe talk.mp4 --ratio 9:16 -o talk-vertical.mp4
       eyefirst reframe talk.mp4 --ratio 1:1 --strip strip.png --json > talk.json
       eyefirst reframe talk.json -o square.mp4
-      eyefirst reframe talk.mp4 --safe-area tiktok --shot 2=centre --preview small.mp4 -o talk-vertical.mp4
+      eyefirst reframe talk.mp4 --safe-area tiktok --shot 1=centre --preview small.mp4 -o talk-vertical.mp4
       eyefirst reframe talk.mp4 --must-keep 0,0.8,0.3,1@0:00-0:01 --pad blur --path-only talk.cmd --json
     """
     from rich.progress import Progress

@@ -35,8 +35,7 @@ def watch_stream(
 
     \b
     Examples:
-      eyefirst watch rtsp://camera/stream --ratio 9:16 -o tall.mkv
-      ffmpeg -v error -i talk.mp4 -c copy -f mpegts - | eyefirst watch - -o - | ffplay -
+      eyefirst watch talk.mp4 --ratio 9:16 -o tall.mkv
     """
     from rich.progress import Progress
 
