@@ -57,8 +57,8 @@ class Weights:
     """
 
     kept: float = 1.0
-    subject_whole: float = 0.02
-    subject_cut: float = 0.025
+    subject_whole: float = 0.01
+    subject_cut: float = 0.015
     head_whole: float = 0.2
     head_cut: float = 0.04
     word_whole: float = 0.2
