@@ -15,7 +15,7 @@ from eyefirst.framing.content import Array, Content, FaceLike, content_of, mass_
 from eyefirst.framing.judge import PASSES, findings, reason_for, severity_of, shares_inside
 from eyefirst.framing.options import Frame, FramingOptions, Padding
 from eyefirst.framing.portrait import portrait_places
-from eyefirst.framing.score import STRICTER, WEIGHTS, Axis, Spans, Weights, score_along, stricter
+from eyefirst.framing.score import STRICTER, WEIGHTS, Axis, Spans, Weights, score_along, stricter, unaided
 from eyefirst.framing.search import (
     ANCHOR_LENGTHS,
     BREATHING_SCALES,
@@ -185,6 +185,11 @@ class Framer:
         kept, *kept_objects = self._inside(box.normalized(self.size))
         return replace(frame, box=box, kept=kept, kept_objects=tuple(kept_objects))
 
+    @property
+    def _unaided(self) -> Weights:
+        """Weights for what gets no second look: points for all ratios, and alternatives."""
+        return unaided(self.weights)
+
     @cached_property
     def _tables(self) -> list[Array]:
         """Summed-area tables of the attention and of each subject."""
@@ -282,7 +287,7 @@ class Framer:
     def _distinct(self, places: Places) -> Iterator[Frame]:
         """The best frames of one size that are no near-copies, best first."""
         left, top = (v.ravel() for v in np.meshgrid(places.left, places.top))
-        score = places.score(self.weights).ravel()
+        score = places.score(self._unaided).ravel()
         order = np.argsort(-score, kind="stable")
         for _ in range(DIFFERENT_CHOICES):
             if not len(order):
@@ -326,7 +331,8 @@ class Framer:
         places = np.linspace(0, 1, ANCHOR_PLACES)
         lengths = np.array(ANCHOR_LENGTHS)[::3, np.newaxis]
         start = places * (1 - lengths) if placement == "share" else np.clip(places - lengths / 2, 0, 1 - lengths)
-        summed = self.score(axis, Spans(start.ravel(), (start + lengths).ravel())).reshape(start.shape).sum(0)
+        spans = Spans(start.ravel(), (start + lengths).ravel())
+        summed = score_along(self._content, axis, spans, self._unaided).reshape(start.shape).sum(0)
         summed -= 1e-6 * np.abs(places - 0.5)
         return float(places[summed.argmax()])
 

@@ -84,6 +84,11 @@ def stricter(weights: Weights, factor: float) -> Weights:
     return replace(weights, **{name: factor * getattr(weights, name) for name in cuts})
 
 
+def unaided(weights: Weights) -> Weights:
+    """The same weights with subjects that count twice, for what gets no second look."""
+    return replace(weights, subject_whole=2 * weights.subject_whole, subject_cut=2 * weights.subject_cut)
+
+
 @dataclass(frozen=True, eq=False)
 class Spans:
     """Windows along one axis: starts and stops, (m,) float64 in 0..1."""
