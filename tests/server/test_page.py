@@ -207,23 +207,6 @@ def test_a_key_is_asked_for_and_kept_for_the_visit(browser: Any, serving: Servin
         page.close()
 
 
-CONTRAST = """() => {
-  const light = c => { const v = c.map(x => (x /= 255) <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
-    return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
-  const numbers = s => s.match(/[\\d.]+/g).map(Number);
-  const ground = e => { for (; e; e = e.parentElement) { const c = numbers(getComputedStyle(e).backgroundColor);
-    if (c.length < 4 || c[3] > .9) return c.slice(0, 3); } return [255, 255, 255]; };
-  return [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('#boxes')
-    && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())).map(e => {
-      const a = light(numbers(getComputedStyle(e).color).slice(0, 3)), b = light(ground(e));
-      return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.textContent.slice(0, 30)];
-    }).filter(([ratio]) => ratio < 4.5);
-}"""
-TARGETS = """() => [...document.querySelectorAll('button, label:has(input)')].filter(e => e.checkVisibility())
-  .map(e => [e.getBoundingClientRect(), e.id || e.textContent.trim()])
-  .filter(([r]) => r.width && Math.min(r.width, r.height) < 44).map(([r, name]) => [name, r.width, r.height])"""
-
-
 def test_every_bad_file_is_named(visit: Open, tmp_path: Path, photo_path: Path) -> None:
     (tmp_path / "words.jpg").write_text("hello")
     (tmp_path / "empty.jpg").write_bytes(b"")

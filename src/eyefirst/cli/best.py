@@ -8,7 +8,11 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.guard import FAILED, as_line, guarded, readable, refuse, say
-from eyefirst.cli.options import AsJson, Revision
+from eyefirst.cli.options import (
+    AsJson,
+    AsTable,
+    Revision,
+)
 
 COLUMNS = ("group", "rank", "picture", "width", "height", "sharpness", "faces", "cut_faces")
 
@@ -26,7 +30,7 @@ def find_best(
     workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
     revision: Revision = "",
     as_json: AsJson = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print a row for each picture as comma-separated values.")] = False,
+    csv: AsTable = False,
 ) -> None:
     """List groups of nearly alike pictures, such as bursts, the best of each group first. No file is changed.
 

@@ -11,6 +11,7 @@ import typer
 from eyefirst.cli.batch import Picture, expand, for_each
 from eyefirst.cli.guard import as_line, guarded, refuse, say
 from eyefirst.cli.options import (
+    Alternatives,
     AsJson,
     Avoid,
     Background,
@@ -18,6 +19,7 @@ from eyefirst.cli.options import (
     FitOption,
     FitSize,
     Format,
+    Margin,
     MetadataChoice,
     MetadataOption,
     MustKeep,
@@ -52,11 +54,9 @@ def crop_pictures(
     ratios: Ratios = None,
     out: Out = "",
     size: FitSize = "",
-    alternatives: Annotated[int, typer.Option(min=1, help="Largest number of frames for each ratio.")] = 1,
+    alternatives: Alternatives = 1,
     tightness: Tightness = 0.0,
-    margin: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Free space round what is kept, as a share of its size. [0.05]")
-    ] = None,
+    margin: Margin = None,
     must_keep: MustKeep = None,
     avoid: Avoid = None,
     pad: Pad = "",

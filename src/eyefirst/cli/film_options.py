@@ -14,6 +14,9 @@ import typer
 if TYPE_CHECKING:
     from eyefirst.films.encoding import EncodeOptions
 
+FilmRatio = Annotated[
+    str, typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="Ratio of the result, such as 9:16 or 4/5.")
+]
 CodecName = Annotated[
     str,
     typer.Option("--codec", metavar="NAME", help="Codec: auto, h264, hevc or av1. Auto is h264, hevc above 8 bits."),

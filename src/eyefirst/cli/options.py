@@ -17,6 +17,8 @@ Out = Annotated[
     str,
     typer.Option("--out", "-o", metavar="OUT", help="A picture's file where there is one result; otherwise a folder."),
 ]
+AsJsonLines = Annotated[bool, typer.Option("--jsonl", help="Print a row for each picture as a line of JSON.")]
+AsTable = Annotated[bool, typer.Option("--csv", help="Print a row for each picture as comma-separated values.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line on standard output.")]
 Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100. [88]")]
 Name = Annotated[
@@ -99,6 +101,11 @@ Tightness = Annotated[
     float, typer.Option(min=0, max=1, help="Zoom: 0 is the largest frame, 1 the tightest round what is salient.")
 ]
 BOX = "L,T,R,B"
+Alternatives = Annotated[int, typer.Option("--alternatives", min=1, help="Largest number of frames for each ratio.")]
+Margin = Annotated[
+    float | None,
+    typer.Option("--margin", min=0, max=1, help="Free space round what is kept, as a share of its size. [0.05]"),
+]
 MustKeep = Annotated[
     list[str] | None,
     typer.Option("--must-keep", metavar=BOX, help="Box in shares of the picture that must be inside; or: faces, text."),

@@ -11,9 +11,13 @@ import typer
 
 from eyefirst.cli.guard import FAILED, guarded, refuse
 from eyefirst.cli.options import (
+    Alternatives,
+    AsJsonLines,
+    AsTable,
     Avoid,
     FitChoice,
     FitOption,
+    Margin,
     MustKeep,
     Pad,
     PortraitOption,
@@ -42,11 +46,9 @@ def plan_pictures(
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FILE.jsonl", help="File of the plans, one line of JSON per picture.")
     ],
-    alternatives: Annotated[int, typer.Option(min=1, help="Largest number of frames for each ratio.")] = 1,
+    alternatives: Alternatives = 1,
     tightness: Tightness = 0.0,
-    margin: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Free space round what is kept, as a share of its size. [0.05]")
-    ] = None,
+    margin: Margin = None,
     must_keep: MustKeep = None,
     avoid: Avoid = None,
     pad: Pad = "",
@@ -59,8 +61,8 @@ def plan_pictures(
         bool, typer.Option("--triage", help="At the end, print the crops that want a human eye, worst first.")
     ] = False,
     revision: Revision = "",
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a row for each picture as a line of JSON.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print a row for each picture as comma-separated values.")] = False,
+    jsonl: AsJsonLines = False,
+    csv: AsTable = False,
 ) -> None:
     """Analyse many pictures once, in parallel; `eyefirst render` cuts any size later, without the network.
 

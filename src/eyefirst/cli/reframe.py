@@ -13,6 +13,7 @@ from eyefirst.cli.film_options import (
     CodecName,
     CodecPreset,
     CodecQuality,
+    FilmRatio,
     Hardware,
     encode_options,
     stopped_by_signals,
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
 def reframe_film(
     source: Annotated[str, typer.Argument(metavar="FILM", help="A film; or a saved plan (.json or .otio).")],
     *,
-    ratio: Annotated[
-        str, typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="Ratio of the result, such as 9:16 or 4/5.")
-    ] = "",
+    ratio: FilmRatio = "",
     out: Annotated[str, typer.Option("--out", "-o", metavar="OUT.mp4", help="Film to write: .mp4, .mov or .mkv.")] = "",
     size: Annotated[
         str, typer.Option("--size", "-s", metavar="WxH", help="Size of the result, of the same ratio. [largest window]")

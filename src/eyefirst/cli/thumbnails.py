@@ -8,6 +8,8 @@ import typer
 
 from eyefirst.cli.guard import FAILED, guarded, refuse, say
 from eyefirst.cli.options import (
+    AsJsonLines,
+    AsTable,
     Avoid,
     FitChoice,
     FitOption,
@@ -82,8 +84,8 @@ def thumbnail_pictures(
         bool, typer.Option("--watch", help="Go on: make whatever comes into the folders as well, until Ctrl-C.")
     ] = False,
     revision: Revision = "",
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a row for each picture as a line of JSON.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print a row for each picture as comma-separated values.")] = False,
+    jsonl: AsJsonLines = False,
+    csv: AsTable = False,
 ) -> None:
     """Make thumbnails of many pictures, in parallel. A second run does only what is missing or changed.
 

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from eyefirst.cli.film_options import CodecName, CodecPreset, CodecQuality, Hardware, encode_options, stopped_by_signals
+from eyefirst.cli.film_options import (
+    CodecName,
+    CodecPreset,
+    CodecQuality,
+    FilmRatio,
+    Hardware,
+    encode_options,
+    stopped_by_signals,
+)
 from eyefirst.cli.guard import guarded, readable, say, words
 from eyefirst.cli.options import Revision
 from eyefirst.errors import OutputError
@@ -22,9 +30,7 @@ def watch_stream(
     ],
     *,
     out: Annotated[str, typer.Option("--out", "-o", metavar="OUT.mkv", help="Film to write; - for standard output.")],
-    ratio: Annotated[
-        str, typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="Ratio of the result, such as 9:16 or 4/5.")
-    ] = "9:16",
+    ratio: FilmRatio = "9:16",
     codec: CodecName = "auto",
     quality: CodecQuality = None,
     preset: CodecPreset = "veryfast",
