@@ -13,8 +13,9 @@ from eyefirst.files.formats import AVIF, GIF, JPEG, PictureFormat
 from eyefirst.geometry import Size
 from eyefirst.image import Animation, Keep, Metadata, loop_option, save_options
 
-PROGRESSIVE_FROM = 250_000
-"""Pixels from which a JPEG is progressive. A smaller one is shown at once, and takes twice as long to encode so."""
+OPTIMISED_TO = 250_000
+"""Pixels to which a JPEG has Huffman tables of its own: 2 to 5 % of its bytes. A larger one gains 1 % in twice the
+time, and 3 % if it were progressive, in five times the time."""
 QUALITY = 88
 """The default quality of lossy formats, 1 to 100."""
 
@@ -47,7 +48,7 @@ def encode(
     if format is AVIF and speed is not None:
         options["speed"] = speed
     if format is JPEG:
-        options |= {"optimize": True, "progressive": frames[0].width * frames[0].height >= PROGRESSIVE_FROM}
+        options["optimize"] = frames[0].width * frames[0].height <= OPTIMISED_TO
     if len(frames) > 1:
         durations = list(animation.durations_ms)
         options |= {"save_all": True, "append_images": frames[1:], "duration": durations}
