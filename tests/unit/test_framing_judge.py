@@ -52,6 +52,20 @@ def ratio(text: str) -> AspectRatio:
     return AspectRatio.parse(text)
 
 
+def test_a_cut_through_what_has_no_box_is_said_where_boxes_say_nothing() -> None:
+    subject = np.zeros((68, 68), np.float32)
+    subject[20:48, 30:40] = 0.9
+    seen = HeatMap(spot(0.5, 0.5, 6))
+    one = Framer(SIZE, seen, HeatMap(subject), ())
+    cut = one.frame(PixelBox(600, 0, 1200, 800))
+    assert cut.warnings == ("what people look at is cut at the left edge",)
+    assert 0.3 <= cut.severity <= 0.6
+    assert one.frame(PixelBox(300, 0, 900, 800)).warnings == ()
+    assert one.frame(PixelBox(200, 100, 1000, 400)).warnings == ("what people look at is cut at the bottom edge",)
+    sky = Framer(SIZE, seen, HeatMap(np.zeros((68, 68), np.float32)), ())
+    assert sky.frame(PixelBox(600, 0, 1200, 800)).warnings == ()
+
+
 def test_a_cut_face_is_said_with_its_edge() -> None:
     one = framer(spot(0.5, 0.5), faces=(Face(Box(0.45, 0.4, 0.55, 0.6)),))
     frame = one.frame(PixelBox(600, 0, 1200, 800))

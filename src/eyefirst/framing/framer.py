@@ -12,7 +12,7 @@ import numpy as np
 from eyefirst.boxes import SalientObject, attention_box
 from eyefirst.face_maps import DetectedFace
 from eyefirst.framing.content import Array, Content, FaceLike, content_of, mass_in
-from eyefirst.framing.judge import PASSES, findings, reason_for, severity_of, shares_inside
+from eyefirst.framing.judge import findings, reason_for, remarks, severity_of, shares_inside
 from eyefirst.framing.options import Frame, FramingOptions, Padding
 from eyefirst.framing.portrait import portrait_places
 from eyefirst.framing.score import STRICTER, WEIGHTS, Axis, Spans, Weights, score_along, stricter, unaided
@@ -120,7 +120,7 @@ class Framer:
         """A frame at a given place, with what it keeps and what an editor would say of it."""
         share = box.normalized(self.size)
         kept, *kept_objects = self._inside(share)
-        found = [f for f in findings(self._content, share, kept, kept_objects, self.options) if f.severity >= PASSES]
+        found = remarks(self._content, share, kept, kept_objects, self.options)
         return Frame(
             box,
             kept,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from eyefirst.framing.content import Content, Thing
+import numpy as np
+
+from eyefirst.framing.content import Array, Content, Thing
 from eyefirst.framing.options import FramingOptions
 from eyefirst.framing.score import ON_BORDER
 from eyefirst.geometry import Box, round_half_up
@@ -26,6 +28,11 @@ BOTH_SIDES = 0.28
 """A subject that is too wide had better be cut on one side alone; no reason for a warning."""
 MAIN_SHARE = 0.15
 """A thing with this share of the attention is one that the picture is about."""
+SLICED = 1.65
+"""Where an edge runs through a subject that people look at, no box may say so. What it cuts is the attention there, as
+a multiple of the picture's mean, times the probability of a subject; from this on it is worth a warning."""
+SLICED_MOST = 0.6
+"""The largest severity of that: it says that something is cut, not what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,22 @@ def findings(
         outside = round_half_up(100 * (1 - kept))
         found.append(Finding(f"{outside} % of what people look at is outside", 0.3 + (LITTLE_KEPT - kept)))
     return sorted(found, key=lambda f: -f.severity)
+
+
+def remarks(
+    content: Content, frame: Box, kept: float, kept_objects: Sequence[float], options: FramingOptions
+) -> list[Finding]:
+    """The findings that are worth a warning; where there is none, a cut through what has no box.
+
+    That says where to look twice, and not which of two frames is better, so no frame is chosen by it.
+    """
+    found = [f for f in findings(content, frame, kept, kept_objects, options) if f.severity >= PASSES]
+    if not found:
+        edge, cut = _cut_without_box(content, frame)
+        severity = min(PASSES * cut / SLICED, SLICED_MOST)
+        if severity >= PASSES:
+            found = [Finding(f"what people look at is cut at the {edge} edge", severity)]
+    return found
 
 
 def severity_of(found: Sequence[Finding]) -> float:
@@ -159,6 +182,35 @@ def _of_constraints(frame: Box, options: FramingOptions) -> Iterator[Finding]:
         inside = frame.overlap(box) / box.area
         if inside > 0.005:
             yield Finding(f"{round_half_up(100 * inside)} % of avoid box {i} is inside", 0.7)
+
+
+def _cut_without_box(content: Content, frame: Box) -> tuple[str, float]:
+    """The edge inside the picture that cuts most where boxes say nothing, and how much: see `SLICED`."""
+    worst, most = "right", 0.0
+    for edge, axis, place in (
+        ("left", 1, frame.left),
+        ("right", 1, frame.right),
+        ("top", 0, frame.top),
+        ("bottom", 0, frame.bottom),
+    ):
+        if not ON_BORDER < place < 1 - ON_BORDER:
+            continue
+        low, high = (frame.top, frame.bottom) if axis else (frame.left, frame.right)
+        seen, subject = (_along(m, axis, place, low, high) for m in (content.attention, content.objectness))
+        cut = float((seen * subject).max()) * content.attention.size
+        if cut > most:
+            worst, most = edge, cut
+    return worst, most
+
+
+def _along(values: Array, axis: int, place: float, low: float, high: float) -> Array:
+    """A map along a line across it, from low to high, each cell the mean of three."""
+    lines = values.T if axis else values
+    at = min(max(place * len(lines) - 0.5, 0.0), len(lines) - 1.0)
+    first = int(at)
+    line = lines[first] * (1 - at + first) + lines[min(first + 1, len(lines) - 1)] * (at - first)
+    line = line[int(low * len(line)) : max(int(np.ceil(high * len(line))), int(low * len(line)) + 1)]
+    return np.convolve(line, np.full(3, 1 / 3), "same")
 
 
 def _beyond(box: Box, frame: Box) -> dict[str, float]:
