@@ -321,7 +321,7 @@ def test_choices_are_those_of_the_tools() -> None:
 
 def test_objects(folder: Path) -> None:
     found = eyefirst.objects("album/flower.jpg")
-    assert run("objects", "album/flower.jpg", "--json").rows == [found.to_dict()]
+    assert run("objects", "album/flower.jpg", "--json").rows == [{"picture": "album/flower.jpg", **found.to_dict()}]
     PillowImage.new("RGB", (300, 200), "grey").save("blank.png")
     ran = run("objects", "album/flower.jpg", "blank.png", "-o", "annotated")
     box = found.salient_objects[0].box.to_pixels(eyefirst.Size(640, 427))
@@ -627,7 +627,7 @@ def test_two_photos_never_share_a_sidecar(folder: Path) -> None:
 def test_a_folder_is_walked(folder: Path) -> None:
     ran = run("objects", "album", "--json")
     assert ran.code == 0
-    assert len(ran.rows) == 2
+    assert sorted(Path(row["picture"]).name for row in ran.rows) == ["china.jpg", "flower.jpg"]
     (folder / "empty").mkdir()
     ran = run("objects", "empty")
     assert ran.code == 1

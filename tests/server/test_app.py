@@ -70,7 +70,8 @@ def test_one_saliency_through_python_the_command_and_http(client: httpx.Client) 
     found = client.post("/v1/saliency", content=data).json()
     seen = ImageRequestHandler(data).perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])
     assert found == {o.to_dict()["kind"]: o.to_dict() for o in seen}
-    assert found["objectness"] == by_command(data, "objects", "-", "--json")
+    told = by_command(data, "objects", "-", "--json")
+    assert told == {"picture": told["picture"], **found["objectness"]}
     part = client.post("/v1/saliency", params={"kind": "attention", "region": "0,0,0.5,1"}, content=data).json()
     assert list(part) == ["attention"]
     assert part["attention"]["region_of_interest"]["right"] == 0.5
