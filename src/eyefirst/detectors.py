@@ -7,7 +7,7 @@ extra `[text]`), whose wheel carries its networks: nothing is downloaded.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -152,6 +152,12 @@ def load_detector(name: str) -> Detector:
             remedy="register_detector makes others known",
         )
     return _detectors.load(name)
+
+
+def load_detectors(names: Iterable[str]) -> None:
+    """Load detectors before long work, so that an unknown name or a missing extra is said once."""
+    for name in names:
+        load_detector(name)
 
 
 register_detector("text", TextDetector)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
 from eyefirst.albums.walk import Task
-from eyefirst.detectors import load_detector
+from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio
@@ -85,8 +85,7 @@ def plan_album(
     """
     path = Path(out)
     check_plan_file(path, overwrite=overwrite)
-    for name in settings.detectors:
-        load_detector(name)  # an extra that is missing is said once, before anything is made
+    load_detectors(settings.detectors)
     journal = Journal(path.parent, settings_hash(settings), of=path.name)
     return _planned(tasks, path, journal, settings, workers)
 

@@ -20,7 +20,7 @@ from eyefirst.albums.catalogue import ProductSettings, enlargement, lay_out
 from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
 from eyefirst.albums.walk import Task
 from eyefirst.cut import check_pixels, cut_frame, pixels_expected, scaled_by
-from eyefirst.detectors import load_detector
+from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import format_named
@@ -131,8 +131,7 @@ def make_thumbnails(
     A picture keeps the names of its thumbnails from run to run. overwrite: replace files that eyefirst did not write.
     """
     folder = Path(out)
-    for name in settings.detectors:
-        load_detector(name)  # an extra that is missing is said once, before anything is made
+    load_detectors(settings.detectors)
     journal = Journal(folder, settings_hash(settings))
 
     def work(task: Task) -> Made:

@@ -68,8 +68,7 @@ class Framer:
 
     size: of the upright picture. attention, objectness: its heat maps. objects: its subjects. faces: what a detector
     found, each with a box in 0..1 and a confidence. words: boxes of lines of text that should be whole or left out.
-    inside: the part of the picture that frames lie in, such as what is inside of its borders; all of it where the
-    largest frames are asked for.
+    inside: the part of the picture that frames lie in, such as what is inside of its borders; by default all of it.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class Framer:
         self.weights = weights
         self._words = tuple(words)
         self._objectness = objectness
-        self._region = None if inside is None or self.options.fit == "largest" else inside.to_pixels(size)
+        self._region = None if inside is None else inside.to_pixels(size)
         self._attention = attention
         self._content = content_of(attention, objectness, self.objects, self.options, self.faces, words)
 

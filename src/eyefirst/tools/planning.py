@@ -103,6 +103,7 @@ def plan_from(
 def framer_of(handler: ImageRequestHandler, seen: Look, options: FramingOptions | None = None) -> Framer:
     """Return what finds frames for a picture that was looked at."""
     words = boxes_to_keep(handler, "text") if options and options.prefer == "text" else ()
+    largest = options is not None and options.fit == "largest"
     return Framer(
         handler.image.size,
         seen.attention.heat_map,
@@ -111,7 +112,7 @@ def framer_of(handler: ImageRequestHandler, seen: Look, options: FramingOptions 
         options,
         faces=seen.faces,
         words=words,
-        inside=inside_borders(handler.image.pixels),
+        inside=None if largest else inside_borders(handler.image.pixels),
     )
 
 
