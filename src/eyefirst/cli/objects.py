@@ -50,7 +50,11 @@ def find_objects(
         if results:
             drawn = draw_boxes(handler.picture().picture, seen.salient_objects)
             written = [results.write(drawn, handler, picture, "objects")]
-        return [as_line({"picture": picture.name, **seen.to_dict()})] if as_json else [_table(picture.name, seen, handler.image.size), *written]
+        return (
+            [as_line({"picture": picture.name, **seen.to_dict()})]
+            if as_json
+            else [_table(picture.name, seen, handler.image.size), *written]
+        )
 
     for_each(batch, find, as_json=as_json)
 
