@@ -1,8 +1,8 @@
 """Makes the weights a training starts from: `python -m training.begin CONFIG STORE WARM OUT`.
 
-The trunk's plain beginning and the decoder come from WARM, a network of this project; the rest of the trunk from
-EfficientNet-Lite0. Where the two meet, the plain beginning learns to say what the published stem and first blocks
-say: the squared distance of their 24 channels at 1/4, on the store's pictures, whatever they show.
+The decoder comes from WARM, a network of this project, the trunk from EfficientNet-Lite0. Where the config wants a
+plain beginning of the trunk, that comes from WARM too, and learns to say what the published stem and first blocks say:
+the squared distance of their 24 channels at 1/4, on the store's pictures, whatever they show.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.datasets.store import Store, open_store
-from training.networks.lite import STAGES, PublishedEntry, published_weights
-from training.networks.saliency_net import NetConfig, SaliencyNet
+from training.networks.lite import STAGES, PublishedEntry, published_weights, take_stem
+from training.networks.saliency_net import NetConfig, Pyramid, SaliencyNet
 from training.schedule import cosine
 from training.train import read_config
 from training.weights import load_weights, save_weights
@@ -30,22 +30,24 @@ LEARNING_RATE = 2e-3
 def begin(config: NetConfig, warm: SaliencyNet) -> SaliencyNet:
     """The network with the published blocks, and every tensor of `warm` that has the same name and shape elsewhere.
 
-    If `warm` has such blocks itself, it is taken as it is.
+    Blocks that `warm` has learned from the published ones are not taken.
     """
     net = SaliencyNet(config)
-    if warm.config.lite:
-        net.load_state_dict(warm.state_dict())
-        return net
     own = net.state_dict()
-    below = tuple(f"stages.{k}." for k in range(1, 1 + len(STAGES)))
-    own.update(
-        {n: v for n, v in warm.state_dict().items() if n in own and own[n].shape == v.shape and not n.startswith(below)}
-    )
+    ours = {n: v for n, v in warm.state_dict().items() if n in own and own[n].shape == v.shape}
+    for name in ("mean", "std"):
+        ours.pop(name, None)
+    own.update(ours)
     net.load_state_dict(own)
+    if net.face_decoder is not None and warm.face_decoder is None:
+        net.face_decoder = Pyramid(net.lateral[1:], net.smooth[:-1])
     published = published_weights()
-    for (first, end), blocks in zip(STAGES, net.stages[1:], strict=True):
-        for number, block in zip(range(first, end), blocks, strict=True):
+    stages = ((0, STAGES[0][0]), *STAGES) if config.published_entry else (None, *STAGES)
+    for numbers, blocks in zip(stages, net.stages, strict=True):
+        for number, block in zip(range(*numbers or (0,)), blocks, strict=False):
             block.take(published, number)
+    if config.published_entry:
+        take_stem(net.stem, published)
     nn.init.zeros_(net.context.weight)
     nn.init.constant_(net.context.bias, 3.0)
     return net
@@ -96,8 +98,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=3.0, help="Time for fitting the entry (default: 3)")
     arguments = parser.parse_args()
     net = begin(read_config(arguments.config)[0], load_weights(arguments.warm))
-    missed = learn_entry(net, open_store(arguments.store), arguments.minutes)
-    print(f"the entry misses {missed:.3f} of the variance of the published channels")
+    if net.entry is not None:
+        missed = learn_entry(net, open_store(arguments.store), arguments.minutes)
+        print(f"the entry misses {missed:.3f} of the variance of the published channels")
     save_weights(net.eval(), arguments.out)
 
 

@@ -98,19 +98,29 @@ def stage(first: int, end: int) -> nn.Sequential:
     return nn.Sequential(*(InvertedBlock(*BLOCKS[k]) for k in range(first, end)))
 
 
+def stem() -> nn.Sequential:
+    """The published stem, with weights from chance: (n, 3, side, side) in -1..1 -> (n, 32, side / 2, side / 2)."""
+    return nn.Sequential(ScaledConv(3, BLOCKS[0][0], 3, 2), nn.Identity(), nn.ReLU6(inplace=True))
+
+
+def take_stem(own: nn.Sequential, published: dict[str, Tensor]) -> None:
+    """Takes the published stem."""
+    own[0].take(*_conv_and_norm(published, "_conv_stem", "_bn0"))
+
+
 class PublishedEntry(nn.Module):
     """The published stem and first three blocks: (n, 3, side, side) in 0..255 -> (n, 24, side / 4, side / 4)."""
 
     def __init__(self, published: dict[str, Tensor]) -> None:
         super().__init__()
-        self.stem = ScaledConv(3, BLOCKS[0][0], 3, 2)
-        self.stem.take(*_conv_and_norm(published, "_conv_stem", "_bn0"))
+        self.stem = stem()
+        take_stem(self.stem, published)
         self.blocks = stage(0, STAGES[0][0])
         for number, block in enumerate(self.blocks):
             block.take(published, number)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.blocks(F.relu6(self.stem((x - 127) / 128)))
+        return self.blocks(self.stem((x - 127) / 128))
 
 
 def published_weights() -> dict[str, Tensor]:

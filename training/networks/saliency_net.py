@@ -19,6 +19,8 @@ from torch.nn import functional as F
 
 from training.networks import lite
 
+MEAN, STD = [123.7, 116.3, 103.5], [58.4, 57.1, 57.4]
+"""Of ImageNet, in 0..255, red first."""
 PRIOR_SIDE = 17
 SURROUND = 11
 """Cells at 1/8 of the side, a third of the picture each way: how much there is round about."""
@@ -39,8 +41,8 @@ class NetConfig:
     times (logits, less `attention_surround` times their mean over `SURROUND` cells each way, plus the prior times
     `prior_gain`): labels are blurred, people's fixations are not, and what stands out among much else that does
     draws more of them. Objectness is logits times gain plus bias.
-    `lite` takes the stages below the first from EfficientNet-Lite0; `channels` names their widths, `blocks` only
-    those of the first. `faces` adds the third map; with `face_decoder` it has a pyramid of its own, down to 1/4.
+    `lite` takes the stages below the first from EfficientNet-Lite0, with `published_entry` the stem and the first
+    stage too; `channels` names their widths, `blocks` only those of a first stage of our own. `faces` adds the third map; with `face_decoder` it has a pyramid of its own, down to 1/4.
     """
 
     channels: tuple[int, ...] = (32, 64, 112, 192)
@@ -51,6 +53,7 @@ class NetConfig:
     attention_decoder: bool = False
     readout: int = 3
     lite: bool = False
+    published_entry: bool = False
     faces: bool = False
     face_decoder: bool = False
     prior_sets: tuple[str, ...] = ()
@@ -120,15 +123,20 @@ class SaliencyNet(nn.Module):
         super().__init__()
         self.config = config
         c, d = config.channels, config.decoder
-        self.register_buffer("mean", torch.tensor([123.7, 116.3, 103.5]).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor([58.4, 57.1, 57.4]).view(1, 3, 1, 1))
-        self.stem = conv(3, config.stem, stride=2)
+        mean, std = ([127.0] * 3, [128.0] * 3) if config.published_entry else (MEAN, STD)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+        self.stem = lite.stem() if config.published_entry else conv(3, config.stem, stride=2)
         widths = (config.stem, *c)
         self.stages = nn.ModuleList(
             nn.Sequential(conv(widths[i], c[i], stride=2), *(Block(c[i]) for _ in range(config.blocks[i])))
-            for i in range(1 if config.lite else len(c))
+            for i in range(0 if config.published_entry else 1 if config.lite else len(c))
         )
-        self.entry = nn.Conv2d(c[0], lite.ENTRY_CHANNELS, 1) if config.lite else None
+        self.entry = None
+        if config.published_entry:
+            self.stages.append(lite.stage(0, lite.STAGES[0][0]))
+        elif config.lite:
+            self.entry = nn.Conv2d(c[0], lite.ENTRY_CHANNELS, 1)
         if config.lite:
             self.stages.extend(lite.stage(first, end) for first, end in lite.STAGES)
         self.context = nn.Linear(c[-1], c[-1])
