@@ -38,8 +38,7 @@ from training.networks.saliency_net import NetConfig, SaliencyNet, with_attentio
 from training.schedule import cosine
 from training.weights import load_weights, save_weights
 
-TRUNK = ("stages.1.", "stages.2.", "stages.3.")
-BEGINNING = ("stem.", "stages.0.")
+TRUNK = ("stem.", "stages.")
 LOSSES = ("objectness", "attention", "centres", "edges")
 LATEST = "latest.safetensors"
 FACE_CENTRES = 0.3
@@ -59,7 +58,7 @@ class TrainConfig:
     sides: tuple[tuple[float, int, float], ...]
     learning_rate: float = 2e-3
     trunk_learning_rate: float | None = None
-    """Of the stages below the first, and of a published entry, if it is another."""
+    """Of stem and stages, if it is another: what is published already needs less."""
     weight_decay: float = 0.03
     attention_weight: float = 0.35
     face_weight: float = 1.0
@@ -209,10 +208,9 @@ class Run:
 def _groups(net: SaliencyNet, config: TrainConfig) -> list[dict[str, Any]]:
     """Parameters by learning rate, and by whether they decay: vectors and single numbers do not."""
     groups = []
-    trunk = (*TRUNK, *BEGINNING) if net.config.published_entry else TRUNK
     for in_trunk in (False, True):
         share = (config.trunk_learning_rate or config.learning_rate) / config.learning_rate if in_trunk else 1.0
-        own = [p for n, p in net.named_parameters() if p.requires_grad and n.startswith(trunk) == in_trunk]
+        own = [p for n, p in net.named_parameters() if p.requires_grad and n.startswith(TRUNK) == in_trunk]
         for decay, wanted in ((config.weight_decay, True), (0.0, False)):
             members = [p for p in own if (p.ndim > 1) == wanted]
             groups.append({"params": members, "weight_decay": decay, "share": share})

@@ -35,9 +35,10 @@ BLOCKS: tuple[tuple[int, int, int, int, int], ...] = (
 )
 """Channels in and out, size of the depthwise kernel, stride and expansion of every published block."""
 NORM_EPSILON = 1e-3
-STAGES = ((3, 5), (5, 11), (11, 15))
-"""First block and end of the stages that end at 1/8, 1/16 and 1/32 of the side."""
-ENTRY_CHANNELS = BLOCKS[STAGES[0][0]][0]
+MEAN, STD = [127.0] * 3, [128.0] * 3
+"""What the published stem expects to be taken off bytes, and to divide them by."""
+STAGES = ((0, 3), (3, 5), (5, 11), (11, 15))
+"""First block and end of the stages that end at 1/4, 1/8, 1/16 and 1/32 of the side; the last block is left out."""
 
 
 class ScaledConv(nn.Conv2d):
@@ -93,34 +94,22 @@ class InvertedBlock(nn.Module):
                 conv.take(*_conv_and_norm(published, f"_blocks.{number}.{name}", f"_blocks.{number}.{norm}"))
 
 
-def stage(first: int, end: int) -> nn.Sequential:
-    """These blocks, with weights from chance."""
-    return nn.Sequential(*(InvertedBlock(*BLOCKS[k]) for k in range(first, end)))
-
-
 def stem() -> nn.Sequential:
-    """The published stem, with weights from chance: (n, 3, side, side) in -1..1 -> (n, 32, side / 2, side / 2)."""
+    """The published stem, with weights from chance: (n, 3, side, side), see `MEAN`, -> (n, 32, side / 2, side / 2)."""
     return nn.Sequential(ScaledConv(3, BLOCKS[0][0], 3, 2), nn.Identity(), nn.ReLU6(inplace=True))
 
 
-def take_stem(own: nn.Sequential, published: dict[str, Tensor]) -> None:
-    """Takes the published stem."""
-    own[0].take(*_conv_and_norm(published, "_conv_stem", "_bn0"))
+def stages() -> list[nn.Sequential]:
+    """The published blocks below the stem, with weights from chance."""
+    return [nn.Sequential(*(InvertedBlock(*BLOCKS[k]) for k in range(first, end))) for first, end in STAGES]
 
 
-class PublishedEntry(nn.Module):
-    """The published stem and first three blocks: (n, 3, side, side) in 0..255 -> (n, 24, side / 4, side / 4)."""
-
-    def __init__(self, published: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.stem = stem()
-        take_stem(self.stem, published)
-        self.blocks = stage(0, STAGES[0][0])
-        for number, block in enumerate(self.blocks):
+def take_published(own_stem: nn.Sequential, own_stages: nn.ModuleList, published: dict[str, Tensor]) -> None:
+    """Takes the published weights into a stem and stages made here."""
+    own_stem[0].take(*_conv_and_norm(published, "_conv_stem", "_bn0"))
+    for (first, end), blocks in zip(STAGES, own_stages, strict=True):
+        for number, block in zip(range(first, end), blocks, strict=True):
             block.take(published, number)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.blocks(self.stem((x - 127) / 128))
 
 
 def published_weights() -> dict[str, Tensor]:

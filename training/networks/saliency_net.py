@@ -1,10 +1,8 @@
 """One trunk, three heads: attention, objectness and faces from one picture.
 
-The trunk starts with plain 3 x 3 convolutions (a small residual network, He et al., CVPR 2016), which run fast on
-few channels at fine strides; from stride 8 on it has the blocks of EfficientNet-Lite0, which know ImageNet
-(`training.networks.lite`). The decoder is a feature pyramid (Lin et al., CVPR 2017) that ends at
-stride 4; every data set of fixations has a centre prior of its own, as in UNISAL
-(Droste et al., ECCV 2020).
+The trunk is EfficientNet-Lite0 from its published weights, which know ImageNet (`training.networks.lite`), or a small
+plain network of 3 x 3 convolutions, which knows nothing. The decoder is a feature pyramid (Lin et al., CVPR 2017) that
+ends at stride 4; every data set of fixations has a centre prior of its own, as in UNISAL (Droste et al., ECCV 2020).
 """
 
 from __future__ import annotations
@@ -41,8 +39,8 @@ class NetConfig:
     times (logits, less `attention_surround` times their mean over `SURROUND` cells each way, plus the prior times
     `prior_gain`): labels are blurred, people's fixations are not, and what stands out among much else that does
     draws more of them. Objectness is logits times gain plus bias.
-    `lite` takes the stages below the first from EfficientNet-Lite0, with `published_entry` the stem and the first
-    stage too; `channels` names their widths, `blocks` only those of a first stage of our own. `faces` adds the third map; with `face_decoder` it has a pyramid of its own, down to 1/4.
+    `lite` makes the trunk that of EfficientNet-Lite0; `channels` then names its widths, and `blocks` and `stem` count
+    for nothing. `faces` adds the third map; with `face_decoder` it has a pyramid of its own, down to 1/4.
     """
 
     channels: tuple[int, ...] = (32, 64, 112, 192)
@@ -53,7 +51,6 @@ class NetConfig:
     attention_decoder: bool = False
     readout: int = 3
     lite: bool = False
-    published_entry: bool = False
     faces: bool = False
     face_decoder: bool = False
     prior_sets: tuple[str, ...] = ()
@@ -92,6 +89,15 @@ class Block(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
+def plain_stages(config: NetConfig) -> nn.ModuleList:
+    """Residual stages of 3 x 3 convolutions, each of half the side (He et al., CVPR 2016)."""
+    widths = (config.stem, *config.channels)
+    return nn.ModuleList(
+        nn.Sequential(conv(widths[i], c, stride=2), *(Block(c) for _ in range(config.blocks[i])))
+        for i, c in enumerate(config.channels)
+    )
+
+
 def enlarged(x: Tensor, like: Tensor) -> Tensor:
     """A map at the size of a finer one."""
     return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
@@ -123,22 +129,13 @@ class SaliencyNet(nn.Module):
         super().__init__()
         self.config = config
         c, d = config.channels, config.decoder
-        mean, std = ([127.0] * 3, [128.0] * 3) if config.published_entry else (MEAN, STD)
+        mean, std = (lite.MEAN, lite.STD) if config.lite else (MEAN, STD)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
-        self.stem = lite.stem() if config.published_entry else conv(3, config.stem, stride=2)
-        widths = (config.stem, *c)
-        self.stages = nn.ModuleList(
-            nn.Sequential(conv(widths[i], c[i], stride=2), *(Block(c[i]) for _ in range(config.blocks[i])))
-            for i in range(0 if config.published_entry else 1 if config.lite else len(c))
-        )
-        self.entry = None
-        if config.published_entry:
-            self.stages.append(lite.stage(0, lite.STAGES[0][0]))
-        elif config.lite:
-            self.entry = nn.Conv2d(c[0], lite.ENTRY_CHANNELS, 1)
         if config.lite:
-            self.stages.extend(lite.stage(first, end) for first, end in lite.STAGES)
+            self.stem, self.stages = lite.stem(), nn.ModuleList(lite.stages())
+        else:
+            self.stem, self.stages = conv(3, config.stem, stride=2), plain_stages(config)
         self.context = nn.Linear(c[-1], c[-1])
         finest, r = config.finest or d, config.readout
         self.lateral = nn.ModuleList(nn.Conv2d(c[i], d if i else finest, 1) for i in range(len(c)))
@@ -160,9 +157,9 @@ class SaliencyNet(nn.Module):
 
     def trunk(self, x: Tensor) -> list[Tensor]:
         """The stages' maps of a normalised picture, at strides 4, 8, 16 and 32."""
-        levels = [self.stages[0](self.stem(x))]
-        x = levels[0] if self.entry is None else self.entry(levels[0])
-        for stage in self.stages[1:]:
+        x = self.stem(x)
+        levels = []
+        for stage in self.stages:
             x = stage(x)
             levels.append(x)
         return levels
