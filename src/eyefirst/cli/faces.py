@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_line, guarded, readable
+from eyefirst.cli.guard import guarded
 from eyefirst.cli.options import AsJson, Format, Name, Out, Overwrite, Pictures, Quality, Revision
 
 
@@ -29,28 +26,19 @@ def find_faces(
       eyefirst faces 'album/*.jpg' -o annotated
       eyefirst faces photo.jpg --json
     """
-    from eyefirst.cli.outputs import drawings
-    from eyefirst.drawing import draw_boxes
-    from eyefirst.handler import ImageRequestHandler, all_pixels
+    from eyefirst.cli.boxes import list_boxes
     from eyefirst.requests import FaceRectanglesRequest
 
-    request = FaceRectanglesRequest(revision=revision or None)
-    batch = expand(pictures, outside=out or None)
-    results = drawings(out, batch, format=format, name=name, quality=quality, overwrite=overwrite)
-
-    def find(picture: Picture) -> Iterable[str]:
-        handler = ImageRequestHandler(picture.source(), expects=all_pixels if results else None)
-        seen = handler.perform([request])[0]
-        written = []
-        if results:
-            written = [results.write(draw_boxes(handler.picture().picture, seen.faces), handler, picture, "faces")]
-        if as_json:
-            return [as_line({"picture": picture.name, **seen.to_dict()})]
-        size = handler.image.size
-        lines = [f"{readable(picture.name)} ({size}): {len(seen.faces)} found; left top right bottom, confidence"]
-        for face in seen.faces:
-            edges = " ".join(f"{edge:5d}" for edge in face.box.to_pixels(size))
-            lines.append(f"  {edges}  {face.confidence:.2f}")
-        return [*lines, *written]
-
-    for_each(batch, find, as_json=as_json)
+    list_boxes(
+        pictures,
+        FaceRectanglesRequest(revision=revision or None),
+        lambda seen: seen.faces,
+        label="faces",
+        nothing="no face is found",
+        out=out,
+        name=name,
+        quality=quality,
+        format=format,
+        overwrite=overwrite,
+        as_json=as_json,
+    )
