@@ -64,6 +64,7 @@ mutate: setup  ## change the core at random, and list what the tests do not noti
 	$(RUN) -m benchmarks.mutation --count $(COUNT)
 
 site: $(SITE_VENV)/.ready  ## build the documentation site into build/site; a warning is an error
+	$(SITE_VENV)/bin/python docs/.site/parts.py build/parts
 	NO_MKDOCS_2_WARNING=1 $(SITE_VENV)/bin/python -m mkdocs build --strict
 $(SITE_VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(SITE_VENV)

@@ -1,7 +1,11 @@
-"""Hooks of the site: pages that lie outside of docs/ go under project/, and links to files there are mended."""
+"""Hooks of the site: pages that lie outside of docs/ go under project/, and links to files there are mended.
+
+The page try.md gets the files that parts.py fetched, or says that they are missing.
+"""
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -13,6 +17,9 @@ ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md"]
 PAGES += ["training/README.md", "training/NOTEBOOK.md", "src/eyefirst/weights/CHANGELOG.md"]
 PAGES += [str(p.relative_to(ROOT)) for p in ROOT.glob("src/eyefirst/weights/*/CARD.md")]
+PARTS = ROOT / "build" / "parts"
+MISSING = """!!! note "This copy of the site lacks the page's parts"
+    They are fetched when the site is built, and there was no network then. Build it again with `make site`."""
 LINK = re.compile(r"(\]\(|src=\")(?!\w+:|#)([^)\"\s#]+)")
 
 
@@ -31,7 +38,26 @@ def on_files(files: Files, config: Any) -> Files:
     """Add the pages and files that lie outside of docs/."""
     for name in [*PAGES, *sorted(linked_files())]:
         files.append(File.generated(config, f"project/{name}", abs_src_path=str(ROOT / name)))
+    if (PARTS / "parts.json").exists():
+        for path in [PARTS / "parts.json", *sorted((PARTS / "files").iterdir())]:
+            files.append(File.generated(config, f"try/parts/{path.name}", abs_src_path=str(path)))
+        sample = ROOT / "src" / "eyefirst" / "server" / "page" / "sample.jpg"
+        files.append(File.generated(config, "try/sample.jpg", abs_src_path=str(sample)))
     return files
+
+
+def with_parts(markdown: str) -> str:
+    """Fill in what the page to try loads, or put a note in the place of what cannot work."""
+    if not (PARTS / "parts.json").exists():
+        markdown = re.sub(r"<link.*?</script>", MISSING, markdown, flags=re.DOTALL)
+        return markdown.replace("{{ parts }}", "The table of what is loaded is missing for the same reason.")
+    made = json.loads((PARTS / "parts.json").read_text())
+    rows = [f"| `{name}` | {part['bytes'] / 1e6:.2f} MB |" for name, part in made["parts"].items()]
+    weight = f"{made['bytes'] / 1e6:.1f} MB"
+    table = "\n".join(["| file | loaded |", "|---|---|", *rows, f"| together | {weight} |"])
+    return (
+        markdown.replace("{{ bytes }}", str(made["bytes"])).replace("{{ weight }}", weight).replace("{{ parts }}", table)
+    )
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -39,6 +65,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     here = page.file.src_uri
     if here.endswith("NOTEBOOK.md"):
         page.meta["search"] = {"exclude": True}  # it mentions everything
+    if here == "try.md":
+        markdown = with_parts(markdown)
     stored = here.removeprefix("project/") if here.startswith("project/") else f"docs/{here}"
 
     def mended(found: re.Match[str]) -> str:
