@@ -8,6 +8,7 @@ an SBOM and SHA-256 sums to dist/. It uploads nothing: the last lines say what i
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -94,8 +95,8 @@ def _release(version: str, folder: Path) -> None:
     _run(tools, "-m", "twine", "check", "--strict", wheel, sdist)
     tried = None
     for number in PYTHONS:
-        python = shutil.which(f"python{number}")
-        if python is None or subprocess.run([python, "-V"], capture_output=True, check=False).returncode:
+        python = _python_of(number)
+        if python is None:
             print(f"python{number} is not here: left out")
             continue
         for made in (wheel, sdist) if tried is None else (wheel,):
@@ -113,6 +114,15 @@ def _release(version: str, folder: Path) -> None:
     sums = "".join(f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in (wheel, sdist, bill))
     (DIST / "SHA256SUMS").write_text(sums)
     print(sums)
+
+
+def _python_of(number: str) -> str | None:
+    """A Python of this version that runs: on the path, or one of pyenv's, whose commands on the path may be shut off."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for python in (shutil.which(f"python{number}"), *sorted(pyenv.glob(f"{number}.*/bin/python"), reverse=True)):
+        if python and not subprocess.run([python, "-V"], capture_output=True, check=False).returncode:
+            return str(python)
+    return None
 
 
 def _environment(python: str, folder: Path, *packages: str) -> Path:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from eyefirst.cut import resized, scaled_by
 from eyefirst.drawing import draw_view
-from eyefirst.errors import PictureError
+from eyefirst.errors import MissingExtraError, NotAPictureError, PictureError, UnsupportedPictureError
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import JPEG
 from eyefirst.geometry import Size
@@ -29,6 +29,10 @@ VIEW_SIDE = 960
 """Longest side of a view, in pixels."""
 CROP_SIDE = 560
 """Longest side of a crop as it is shown, in pixels."""
+
+
+class RefusedError(Exception):
+    """The photo cannot be used; the words are for the visitor."""
 
 
 class MapsFromOutside:
@@ -58,11 +62,16 @@ class Journey:
         self._handler = ImageRequestHandler(source, network=self._network)
 
     def unreadable(self) -> str:
-        """Why this Python cannot read the file as the package does elsewhere; nothing if it can."""
+        """Why the browser has to decode the file instead; nothing where Pillow does it as the package does elsewhere.
+
+        Raises RefusedError for a file that nobody can use.
+        """
         try:
             _ = self._handler.image
+        except (NotAPictureError, UnsupportedPictureError, MissingExtraError) as error:
+            return f"The file {error.reason}."
         except PictureError as error:
-            return f"{error.reason[:1].upper()}{error.reason[1:]}."
+            raise RefusedError(f"The file {error.reason}. Next: {error.remedy}.") from error
         if not PIL.features.check("littlecms2") and not self._handler.opened.is_in_memory:
             profile = PIL.Image.open(io.BytesIO(self._handler.opened.data)).info.get("icc_profile") or b""
             if profile and b"sRGB" not in profile.replace(b"\0", b""):

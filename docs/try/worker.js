@@ -89,21 +89,24 @@ async function look({ file, ratios }) {
   const why = journey.unreadable();
   if (why) {
     journey.destroy();
-    const pixels = await decoded(file).catch(() => {
+    const shown = await decoded(file).catch(() => {
       throw new Error(`${why} Your browser cannot read the file either. Try a JPEG or a PNG.`);
     });
-    journey = begin(pixels.data, { size: [pixels.width, pixels.height] });
+    journey = begin(shown.data, { size: [shown.width, shown.height] });
   }
-  const input = journey.network_input();
+  const pixels = journey.network_input();
+  const input = pixels.toJs();
+  pixels.destroy();
   note("Running the network");
   const before = performance.now();
-  const tensor = new session.ort.Tensor("uint8", input.toJs(), [1, session.side, session.side, 3]);
+  const tensor = new session.ort.Tensor("uint8", input, [1, session.side, session.side, 3]);
   const outputs = await session.session.run({ image: tensor });
   const network = performance.now() - before;
   note("Choosing the crops");
   const maps = Object.entries(outputs).map(([name, found]) => [name, found.data, found.dims]);
-  const found = journey.plan(maps, ratios).toJs({ dict_converter: Object.fromEntries });
-  input.destroy();
+  const answer = journey.plan(maps, ratios);
+  const found = answer.toJs({ dict_converter: Object.fromEntries });
+  answer.destroy();
   journey.destroy();
   return { ...found, decoder: why, seconds: { network: network / 1000, all: (performance.now() - start) / 1000 }, loaded };
 }
