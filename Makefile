@@ -8,7 +8,7 @@ TRAIN_RUN := $(TRAIN_VENV)/bin/python
 STACKS_RUN := $(STACKS_VENV)/bin/python
 SITE_VENV ?= .venv-site
 
-.PHONY: help setup demo test test-main test-stacks test-training check bench quality mutate site pictures figures release clean
+.PHONY: help setup demo test test-main test-stacks test-training test-site check bench quality mutate site pictures figures release clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ $(SITE_VENV)/.ready: pyproject.toml
 	$(SITE_VENV)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(SITE_VENV)/bin/python -m pip install --quiet --group docs
 	touch $@
+
+test-site: setup site  ## the site's page to try, in a real browser
+	$(RUN) -m pytest tests/integrations/test_try_page.py
 
 pictures: setup  ## draw the pictures that the site explains with, and its gallery beside other croppers
 	$(RUN) -m pip install --quiet pyvips pyvips-binary smartcrop

@@ -117,7 +117,7 @@ def _release(version: str, folder: Path) -> None:
 
 
 def _python_of(number: str) -> str | None:
-    """A Python of this version that runs: on the path, or one of pyenv's, whose commands on the path may be shut off."""
+    """A Python of this version that runs: on the path, or of pyenv, whose commands on the path may be shut off."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for python in (shutil.which(f"python{number}"), *sorted(pyenv.glob(f"{number}.*/bin/python"), reverse=True)):
         if python and not subprocess.run([python, "-V"], capture_output=True, check=False).returncode:

@@ -41,23 +41,22 @@ def on_files(files: Files, config: Any) -> Files:
     if (PARTS / "parts.json").exists():
         for path in [PARTS / "parts.json", *sorted((PARTS / "files").iterdir())]:
             files.append(File.generated(config, f"try/parts/{path.name}", abs_src_path=str(path)))
-        sample = ROOT / "src" / "eyefirst" / "server" / "page" / "sample.jpg"
-        files.append(File.generated(config, "try/sample.jpg", abs_src_path=str(sample)))
     return files
 
 
 def with_parts(markdown: str) -> str:
     """Fill in what the page to try loads, or put a note in the place of what cannot work."""
-    if not (PARTS / "parts.json").exists():
-        markdown = re.sub(r"<link.*?</script>", MISSING, markdown, flags=re.DOTALL)
-        return markdown.replace("{{ parts }}", "The table of what is loaded is missing for the same reason.")
-    made = json.loads((PARTS / "parts.json").read_text())
-    rows = [f"| `{name}` | {part['bytes'] / 1e6:.2f} MB |" for name, part in made["parts"].items()]
-    weight = f"{made['bytes'] / 1e6:.1f} MB"
-    table = "\n".join(["| file | loaded |", "|---|---|", *rows, f"| together | {weight} |"])
-    return (
-        markdown.replace("{{ bytes }}", str(made["bytes"])).replace("{{ weight }}", weight).replace("{{ parts }}", table)
-    )
+    values = {"page": MISSING, "parts": "The table of what is loaded is missing for the same reason."}
+    if (PARTS / "parts.json").exists():
+        made = json.loads((PARTS / "parts.json").read_text())
+        rows = [f"| `{name}` | {part['bytes'] / 1e6:.2f} MB |" for name, part in made["parts"].items()]
+        weight = f"{made['bytes'] / 1e6:.1f} MB"
+        values["parts"] = "\n".join(["| file | loaded |", "|---|---|", *rows, f"| together | {weight} |"])
+        values["page"] = Path(__file__).with_name("try.html").read_text()
+        values |= {"bytes": str(made["bytes"]), "weight": weight}
+    for name, text in values.items():  # the page first: it holds others
+        markdown = markdown.replace(f"{{{{ {name} }}}}", text)
+    return markdown
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

@@ -118,7 +118,8 @@ def build(into: Path) -> int:
         listed[name] = {"file": path.name, "packed": name in packed, "bytes": len(stored), "sha256": sha256_of(stored)}
     total = sum(part["bytes"] for part in listed.values())
     revision = next(name for name in own if name.endswith(".onnx")).removesuffix(".onnx")
-    (into / "parts.json").write_text(json.dumps({"revision": revision, "bytes": total, "parts": listed}, indent=1) + "\n")
+    made = {"revision": revision, "bytes": total, "parts": listed}
+    (into / "parts.json").write_text(json.dumps(made, indent=1) + "\n")
     return total
 
 

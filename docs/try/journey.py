@@ -10,8 +10,8 @@ import io
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import PIL.features
+import PIL.Image
 from numpy.typing import NDArray
 
 from eyefirst.cut import resized, scaled_by

@@ -66,7 +66,7 @@ function start() {
   made.onerror = event => {
     event.preventDefault?.();
     worker = null;
-    fail("This browser cannot run the page's parts. A current Chrome, Edge, Firefox or Safari can.");
+    fail("This browser cannot run the page's parts. Chrome or Edge, Firefox from 114, or Safari from 16.4 can.");
   };
   return made;
 }

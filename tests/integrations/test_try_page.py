@@ -26,7 +26,7 @@ ENDED = "#try[data-state=done], #try[data-state=failed]"
 LOADS_MS = 180_000  # Python starts in the browser, on a machine that may be busy
 
 if not (SITE / "try" / "parts" / "parts.json").exists():
-    pytest.skip("`make site` builds the page to try, with a network", allow_module_level=True)
+    pytest.skip("`make test-site` builds the page to try", allow_module_level=True)
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -43,7 +43,7 @@ def page(browser: Any) -> Iterator[Any]:
         found.asked, found.faults = [], []
         home = f"http://127.0.0.1:{server.server_port}/"
         found.on("pageerror", lambda error: found.faults.append(str(error)))
-        found.on("request", lambda request: found.asked.append(request))
+        found.on("request", found.asked.append)
         found.goto(f"{home}try.html")
         assert not [r.url for r in found.asked if "/parts/" in r.url], "something is loaded before a photo is chosen"
         yield found
@@ -75,8 +75,8 @@ def test_a_png_gives_the_plan_of_the_package(page: Any, tmp_path: Path) -> None:
     assert captions == ["Where people look first", "Subjects: 1 found", "Faces: 1 found"]
     shown = page.locator("#try .crop").all_text_contents()
     assert [text.startswith(r + wanted["frames"][r][0]["reason"]) for text, r in zip(shown, RATIOS, strict=True)]
-    widths = page.evaluate("[...document.querySelectorAll('#try .crop img')].map(i => i.naturalWidth / i.naturalHeight)")
-    assert widths == pytest.approx([16 / 9, 1, 4 / 5, 9 / 16], rel=0.01)
+    shapes = page.evaluate("[...document.querySelectorAll('.crop img')].map(i => i.naturalWidth / i.naturalHeight)")
+    assert shapes == pytest.approx([16 / 9, 1, 4 / 5, 9 / 16], rel=0.01)
 
 
 def test_a_jpeg_gives_nearly_the_plan_of_the_package(page: Any, photo_path: Path) -> None:
