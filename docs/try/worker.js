@@ -90,7 +90,7 @@ async function look({ file, ratios }) {
   if (why) {
     journey.destroy();
     const shown = await decoded(file).catch(() => {
-      throw new Error(`${why} Your browser cannot read the file either. Try a JPEG or a PNG.`);
+      throw new Error(`${why} Your browser cannot decode the file either. Try a JPEG or a PNG.`);
     });
     journey = begin(shown.data, { size: [shown.width, shown.height] });
   }

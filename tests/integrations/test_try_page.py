@@ -104,5 +104,5 @@ def test_what_is_no_picture_is_refused_in_plain_words(page: Any, tmp_path: Path)
     page.set_input_files("#try-file", path)
     page.wait_for_selector(ENDED, timeout=LOADS_MS)
     problem = page.text_content("[data-part=problem]")
-    assert "Your browser cannot read the file either" in problem
+    assert "Your browser cannot decode the file either" in problem
     assert "Traceback" not in problem

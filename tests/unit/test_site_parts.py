@@ -45,7 +45,7 @@ def test_every_pin_names_its_package_in_one_version(parts: Any) -> None:
         assert "==" in pin["pypi"] if "pypi" in pin else pin["npm"].count("@") == 1
 
 
-PIN = {"file": "a.wasm", "npm": "a@1.0.0", "member": "package/a.wasm", "sha256": "0" * 64, "packed": False}
+PIN: dict[str, Any] = {"file": "a.wasm", "npm": "a@1.0.0", "member": "package/a.wasm", "sha256": "0" * 64, "packed": False}
 
 
 def test_another_file_than_the_pinned_one_is_refused(
@@ -64,7 +64,7 @@ def test_another_file_than_the_pinned_one_is_refused(
 
 def test_without_a_network_nothing_is_listed(parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(command: list[str], **_: Any) -> None:
-        raise subprocess.CalledProcessError(1, command, stderr=b"npm error\nnpm error network is unreachable")
+        raise subprocess.CalledProcessError(1, command, stderr=b"npm warn old\nnpm error network is unreachable\nmore")
 
     monkeypatch.setattr(parts.subprocess, "run", refuse)
     monkeypatch.setattr(parts.shutil, "which", lambda name: name)
