@@ -36,20 +36,22 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def page(browser: Any) -> Iterator[Any]:
-    """The page, with what it asked for in `asked`, and errors and requests to elsewhere in `faults`."""
+    """The page. What it asks for goes to this server alone, sends nothing, and begins with the first photo."""
+    asked: list[Any] = []
+    faults: list[str] = []
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=SITE)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        found = browser.new_page()
-        found.asked, found.faults = [], []
         home = f"http://127.0.0.1:{server.server_port}/"
-        found.on("pageerror", lambda error: found.faults.append(str(error)))
-        found.on("request", found.asked.append)
+        found = browser.new_page()
+        found.on("pageerror", lambda error: faults.append(str(error)))
+        found.on("request", lambda request: asked.extend([request]))
         found.goto(f"{home}try.html")
-        assert not [r.url for r in found.asked if "/parts/" in r.url], "something is loaded before a photo is chosen"
+        assert not [r.url for r in asked if "/parts/" in r.url], "something is loaded before a photo is chosen"
         yield found
-        elsewhere = [r.url for r in found.asked if not r.url.startswith((home, "data:", f"blob:{home}"))]
-        sent = [r.url for r in found.asked if r.method != "GET" or r.post_data]
-        assert not [*found.faults, *elsewhere, *sent]
+        elsewhere = [r.url for r in asked if not r.url.startswith((home, "data:", f"blob:{home}"))]
+        sent = [r.url for r in asked if r.method != "GET" or r.post_data]
+        assert [r for r in asked if "/parts/" in r.url]
+        assert not [*faults, *elsewhere, *sent]
         server.shutdown()
 
 

@@ -45,7 +45,13 @@ def test_every_pin_names_its_package_in_one_version(parts: Any) -> None:
         assert "==" in pin["pypi"] if "pypi" in pin else pin["npm"].count("@") == 1
 
 
-PIN: dict[str, Any] = {"file": "a.wasm", "npm": "a@1.0.0", "member": "package/a.wasm", "sha256": "0" * 64, "packed": False}
+PIN: dict[str, Any] = {
+    "file": "a.wasm",
+    "npm": "a@1.0.0",
+    "member": "package/a.wasm",
+    "sha256": "0" * 64,
+    "packed": False,
+}
 
 
 def test_another_file_than_the_pinned_one_is_refused(
