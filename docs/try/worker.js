@@ -59,7 +59,7 @@ async function openPython() {
   await script("pyodide.asm.js");
   const { loadPyodide } = await script("pyodide.mjs");
   const [python, own, journey] = await Promise.all([
-    loadPyodide({ indexURL: here.href, packages: PACKAGES, checkIntegrity: false }),
+    loadPyodide({ indexURL: here.href, packages: PACKAGES }),
     bytes("eyefirst.zip"),
     self.direct(new URL("journey.py", import.meta.url)).then(answer => answer.text()),
   ]);

@@ -68,6 +68,15 @@ def test_another_file_than_the_pinned_one_is_refused(
         parts.fetched([pin], tmp_path)
 
 
+def test_a_wheel_that_pyodide_does_not_name_is_refused(parts: Any) -> None:
+    named = {"packages": {"a": {"file_name": "a.whl", "sha256": parts.sha256_of(b"wheel")}}}
+    lock = {"pyodide-lock.json": json.dumps(named).encode()}
+    parts._check_wheels(lock | {"a.whl": b"wheel", "b.zip": b"anything"})
+    for other in ({"a.whl": b"other"}, {"b.whl": b"wheel"}):
+        with pytest.raises(parts.PartsError, match="not the wheel that Pyodide's lock file names"):
+            parts._check_wheels(lock | other)
+
+
 def test_without_a_network_nothing_is_listed(parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(command: list[str], **_: Any) -> None:
         raise subprocess.CalledProcessError(1, command, stderr=b"npm warn old\nnpm error network is unreachable\nmore")
