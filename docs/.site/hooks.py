@@ -19,7 +19,7 @@ PAGES += ["training/README.md", "training/NOTEBOOK.md", "src/eyefirst/weights/CH
 PAGES += [str(p.relative_to(ROOT)) for p in ROOT.glob("src/eyefirst/weights/*/CARD.md")]
 PARTS = ROOT / "build" / "parts"
 MISSING = """!!! note "This copy of the site lacks the page's parts"
-    They are fetched when the site is built, and there was no network then. Build it again with `make site`."""
+    They are fetched when the site is built, and could not be had then. `make site` fetches them, or says why not."""
 LINK = re.compile(r"(\]\(|src=\")(?!\w+:|#)([^)\"\s#]+)")
 
 
