@@ -208,7 +208,7 @@ def _resized(picture: PillowImage.Image, edges: tuple[float, float, float, float
     times = min((edges[2] - edges[0]) / size.width, (edges[3] - edges[1]) / size.height)
     if times < SHRINKS:
         return picture.resize(size.as_tuple, PillowImage.Resampling.BICUBIC, edges, reducing_gap=2.0)
-    return picture.resize(size.as_tuple, PillowImage.Resampling.HAMMING, edges, reducing_gap=3.0)
+    return picture.resize(size.as_tuple, PillowImage.Resampling.HAMMING, edges, reducing_gap=2.0)
 
 
 def _padded(inner: PillowImage.Image, padding: Padding, size: Size, style: str) -> PillowImage.Image:
