@@ -174,7 +174,8 @@ def _worths(sight: Sight, grid: Places, share: float, upright: bool) -> Places:
     for found, attention in zip(sight.subjects, sight.on_subjects, strict=True):
         start, end = _extent(found.box, upright)
         if end - start > share:
-            worths += found.confidence * attention * WIDE_PREMIUM * _filled(grid, share, start, end, upright)
+            best = start if upright else _looked_at(sums, edges, start, end) - share / 2
+            worths += found.confidence * attention * WIDE_PREMIUM * _filled(grid, share, start, end, best)
             continue
         off = np.abs(grid + share / 2 - (start + end) / 2) / (share / 2)
         inside = _inside(grid, share, start, end)
@@ -290,10 +291,17 @@ def _inside(grid: Places, share: float, start: float, end: float) -> Places:
     return np.clip(both, 0, None) / (end - start)
 
 
-def _filled(grid: Places, share: float, start: float, end: float, upright: bool) -> Places:
-    """How much of the window at each place a larger subject fills, best at its middle, or at its top; 0..1."""
+def _looked_at(sums: Places, edges: Places, start: float, end: float) -> float:
+    """The middle of the attention between two places; of a subject, the part that people look at."""
+    inside = np.concatenate([[start], edges[(edges > start) & (edges < end)], [end]])
+    weights = np.diff(np.interp(inside, edges, sums)) + 1e-12
+    return float(((inside[1:] + inside[:-1]) / 2) @ weights / weights.sum())
+
+
+def _filled(grid: Places, share: float, start: float, end: float, best: float) -> Places:
+    """How much of the window at each place a larger subject fills, most where the window begins at `best`; 0..1."""
     both = np.clip(np.minimum(grid + share, end) - np.maximum(grid, start), 0, None) / share
-    best = start if upright else (start + end - share) / 2
+    best = min(max(best, start), end - share)
     return both**2 * (1 - CENTRING * np.minimum(np.abs(grid - best) / ((end - start) / 2), 1))
 
 
