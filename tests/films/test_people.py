@@ -16,7 +16,7 @@ from PIL import ImageDraw, ImageFont
 
 from eyefirst.boxes import SalientObject
 from eyefirst.face_maps import DetectedFace
-from eyefirst.films.axis import Wanted, axis_path
+from eyefirst.films.axis import Axis, Wanted
 from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.frames import ColourTags, VideoInfo
 from eyefirst.films.path import TrackLimits
@@ -245,13 +245,17 @@ def test_a_face_that_is_never_sure_does_not_lead_the_camera() -> None:
         assert len(people_of(Shot(Fraction(0), Fraction(4, 3), sights))) == count
 
 
-def test_a_subject_larger_than_the_window_draws_it_to_its_middle() -> None:
-    sights = tuple(drawn_sight(n, None, Box(0.5, 0.0, 1.0, 1.0)) for n in range(6))
+@pytest.mark.parametrize(("looked_at", "place"), [((0.0, 1.0), 0.6), ((0.58, 0.64), 0.5), ((0.8, 0.84), 0.67)])
+def test_a_subject_larger_than_the_window_is_framed_round_what_is_looked_at(
+    looked_at: tuple[float, float], place: float
+) -> None:
+    cells = (np.arange(68) + 0.5) / 68
+    across = ((cells > looked_at[0]) & (cells < looked_at[1])).astype(np.float32)
+    body = drawn_sight(0, None, Box(0.5, 0.0, 1.0, 1.0))
+    sights = tuple(replace(body, seconds=Fraction(n, 3), across=across / across.sum()) for n in range(6))
     shot = Shot(Fraction(0), Fraction(2), sights)
-    path = axis_path(
-        shot, np.linspace(0, 2, 7), 0.3, upright=False, pixels=640, wanted=Wanted(()), limits=TrackLimits()
-    )
-    assert path.places[0] == pytest.approx(0.6, abs=0.02)
+    path = Axis(shot, Wanted(()), TrackLimits(), 0.3, (0.0, 1.0), upright=False, pixels=640).path(np.linspace(0, 2, 7))
+    assert path.places[0] == pytest.approx(place, abs=0.02)
 
 
 def shot_of_two() -> Shot:

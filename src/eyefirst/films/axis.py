@@ -73,82 +73,78 @@ class Wanted:
     hidden: SafeArea = SAFE_AREAS["none"]
 
 
-def axis_path(
-    shot: Shot,
-    times: Places,
-    share: float,
-    *,
-    upright: bool,
-    pixels: int,
-    wanted: Wanted,
-    limits: TrackLimits,
-) -> AxisPath:
-    """Return the path along one axis. share: the window's of the frame. pixels: the frame's, along the axis."""
-    low, high = _extent(shot.active, upright)
-    room = high - low - share
-    if room < 1e-6:
-        return AxisPath(share, "hold", np.full(len(times), max(min(low, 1 - share), 0.0)))
-    grid, worths = _worths_over(shot, times, (low, high), share, upright, wanted)
+@dataclass(frozen=True, slots=True, eq=False)
+class Axis:
+    """One axis of a shot, and the window that moves along it.
 
-    def worth_of(places: Places) -> Places:
-        return np.array([np.interp(p, grid, w) for p, w in zip(places, worths, strict=True)])
-
-    held = np.full(len(times), snapped(float(grid[int(worths.mean(0).argmax())]), low, low + room, pixels))
-    options: list[tuple[Kind, Places]] = [("hold", held)]
-    panned = _pan(worths, grid, share, times, limits)
-    if panned is not None:
-        options.append(("pan", panned))
-    options.append(("track", _track(grid, worths, times, share, limits)))
-    known = [(kind, places, worth_of(places)) for kind, places in options]
-    most = max((worth for _, _, worth in known), key=lambda w: float(w.mean()))
-
-    def will_do(worth: Places) -> bool:
-        """Whether it is about as good as the best: over the whole shot, and in its worst tenth."""
-        lost = most - worth
-        return float(lost.mean()) <= SIMPLER_LOSS and float(np.quantile(lost, 0.9)) <= WORST_LOSS
-
-    best = next(AxisPath(share, kind, places) for kind, places, worth in known if will_do(worth))
-    if best.kind == "track" and np.ptp(best.places) < LEAST_PAN * share / 2:
-        return AxisPath(share, "hold", held)
-    return best
-
-
-def axis_track(
-    shot: Shot,
-    times: Places,
-    extent: tuple[float, float],
-    share: float,
-    *,
-    upright: bool,
-    wanted: Wanted,
-    limits: TrackLimits,
-    given: Places,
-) -> Places:
-    """Return the track along one axis that goes on from the places of the first times, which are given.
-
-    extent: where the picture without bars begins and ends, 0..1. share: the window's of the frame.
+    share: the window's of the frame. extent: where the picture without bars begins and ends, 0..1 of the frame.
+    upright: whether the axis runs down, not across. pixels: the frame's, along the axis.
     """
-    low, high = extent
-    if high - low - share < 1e-6:
-        return np.full(len(times), max(min(low, 1 - share), 0.0))
-    grid, worths = _worths_over(shot, times, extent, share, upright, wanted)
-    return _track(grid, worths, times, share, limits, given)
 
+    shot: Shot
+    wanted: Wanted
+    limits: TrackLimits
+    share: float
+    extent: tuple[float, float]
+    upright: bool
+    pixels: int
 
-def _worths_over(
-    shot: Shot, times: Places, extent: tuple[float, float], share: float, upright: bool, wanted: Wanted
-) -> tuple[Places, Places]:
-    """Places of the window, and what each is worth at each time, (times, places)."""
-    low, high = extent
-    room = high - low - share
-    grid = low + np.linspace(0, room, int(min(max(np.ceil(room / share * STEPS_A_WINDOW), 2), MOST_STEPS)) + 1)
-    clearest = max(s.contrast for s in shot.sights) or 1.0
-    worths = [
-        _worths(s, grid, share, upright) * s.contrast / clearest  # fades pull less
-        + _demands(s, n, grid, share, upright, wanted, (low + high - share) / 2)
-        for n, s in enumerate(shot.sights)
-    ]
-    return grid, _smoothed(worths, shot, times)
+    def path(self, times: Places) -> AxisPath:
+        """Return the simplest path that keeps about as much as the best one. times: evenly spaced, in seconds."""
+        if self._has_no_room:
+            return AxisPath(self.share, "hold", self._only_place(times))
+        share, (low, high) = self.share, self.extent
+        grid, worths = self._worths_over(times)
+
+        def worth_of(places: Places) -> Places:
+            return np.array([np.interp(p, grid, w) for p, w in zip(places, worths, strict=True)])
+
+        best_place = float(grid[int(worths.mean(0).argmax())])
+        held = np.full(len(times), snapped(best_place, low, high - share, self.pixels))
+        options: list[tuple[Kind, Places]] = [("hold", held)]
+        panned = _pan(worths, grid, share, times, self.limits)
+        if panned is not None:
+            options.append(("pan", panned))
+        options.append(("track", _track(grid, worths, times, share, self.limits)))
+        known = [(kind, places, worth_of(places)) for kind, places in options]
+        most = max((worth for _, _, worth in known), key=lambda w: float(w.mean()))
+
+        def will_do(worth: Places) -> bool:
+            """Whether it is about as good as the best: over the whole shot, and in its worst tenth."""
+            lost = most - worth
+            return float(lost.mean()) <= SIMPLER_LOSS and float(np.quantile(lost, 0.9)) <= WORST_LOSS
+
+        best = next(AxisPath(share, kind, places) for kind, places, worth in known if will_do(worth))
+        if best.kind == "track" and np.ptp(best.places) < LEAST_PAN * share / 2:
+            return AxisPath(share, "hold", held)
+        return best
+
+    def track(self, times: Places, given: Places) -> Places:
+        """Return the calmest track that goes on from the places of the first times, which are given."""
+        if self._has_no_room:
+            return self._only_place(times)
+        grid, worths = self._worths_over(times)
+        return _track(grid, worths, times, self.share, self.limits, given)
+
+    @property
+    def _has_no_room(self) -> bool:
+        return self.extent[1] - self.extent[0] - self.share < 1e-6
+
+    def _only_place(self, times: Places) -> Places:
+        return np.full(len(times), max(min(self.extent[0], 1 - self.share), 0.0))
+
+    def _worths_over(self, times: Places) -> tuple[Places, Places]:
+        """Places of the window, and what each is worth at each time, (times, places)."""
+        share, (low, high) = self.share, self.extent
+        room = high - low - share
+        grid = low + np.linspace(0, room, int(min(max(np.ceil(room / share * STEPS_A_WINDOW), 2), MOST_STEPS)) + 1)
+        clearest = max(s.contrast for s in self.shot.sights) or 1.0
+        worths = [
+            _worths(s, grid, share, self.upright) * s.contrast / clearest  # fades pull less
+            + _demands(s, n, grid, share, self.upright, self.wanted, (low + high - share) / 2)
+            for n, s in enumerate(self.shot.sights)
+        ]
+        return grid, _smoothed(worths, self.shot, times)
 
 
 def _track(
@@ -172,7 +168,7 @@ def _worths(sight: Sight, grid: Places, share: float, upright: bool) -> Places:
     edges = np.linspace(0, 1, len(sums))
     worths = np.interp(grid + share, edges, sums) - np.interp(grid, edges, sums)
     for found, attention in zip(sight.subjects, sight.on_subjects, strict=True):
-        start, end = _extent(found.box, upright)
+        start, end = extent_of(found.box, upright)
         if end - start > share:
             best = start if upright else _looked_at(sums, edges, start, end) - share / 2
             worths += found.confidence * attention * WIDE_PREMIUM * _filled(grid, share, start, end, best)
@@ -191,7 +187,7 @@ def _demands(
     head = wanted.heads[number] if number < len(wanted.heads) else None
     before, after = (wanted.hidden[1], wanted.hidden[3]) if upright else (wanted.hidden[0], wanted.hidden[2])
     if head is not None:
-        start, end = _extent(head, upright)
+        start, end = extent_of(head, upright)
         room = max((share - (end - start)) / 2, 0.0)
         ahead, behind = (min(max(HEAD_ROOM, hidden) * share, room) for hidden in (before, after))
         inside = _inside(grid, share, max(start - ahead, 0.0), min(end + behind, 1.0))
@@ -199,14 +195,14 @@ def _demands(
         off = np.abs(grid + share * best - (start + end) / 2) / (share / 2)
         worths += HEAD_WORTH * inside**WHOLE_OR_OUT * (1 - HEAD_CENTRING * np.minimum(off, 1) ** 2)
     for box, numbers in wanted.texts:
-        start, end = _extent(box, upright)
+        start, end = extent_of(box, upright)
         if number in numbers and end - start <= share:
             room = (share - (end - start)) / 2
             first, last = max(start - min(before * share, room), 0.0), min(end + min(after * share, room), 1.0)
             worths += TEXT_WORTH * _inside(grid, share, first, last) ** WHOLE_OR_OUT
     for region in wanted.regions:
         if region.holds_at(float(sight.seconds)):
-            start, end = _extent(region.box, upright)
+            start, end = extent_of(region.box, upright)
             worths += MUST_KEEP_WORTH * _inside(grid, share, start, end)
     return worths
 
@@ -305,5 +301,6 @@ def _filled(grid: Places, share: float, start: float, end: float, best: float) -
     return both**2 * (1 - CENTRING * np.minimum(np.abs(grid - best) / ((end - start) / 2), 1))
 
 
-def _extent(box: Box, upright: bool) -> tuple[float, float]:
+def extent_of(box: Box, upright: bool) -> tuple[float, float]:
+    """Return where a box begins and ends along an axis."""
     return (box.top, box.bottom) if upright else (box.left, box.right)

@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 
 from eyefirst.errors import InvalidValueError
-from eyefirst.films.axis import Places, Wanted, axis_track
+from eyefirst.films.axis import Axis, Places, Wanted
 from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.frames import VideoFrame, VideoInfo
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
@@ -50,10 +50,9 @@ def live_windows(
     of the upright frame; its size changes at cuts alone, where bars come or go.
     """
     window = largest_window(info, AspectRatio.parse(ratio))
-    limits = limits or TrackLimits()
-    camera = Camera(info, window, window, 0.0, (), None, limits)
+    camera = Camera(info, window, window, 0.0, (), None, limits or TrackLimits())
     waiting: deque[VideoFrame] = deque()
-    path = _LivePath(camera, limits)
+    path = _LivePath(camera)
     with closing(Observer(info, RATE, network or load_network())) as observer:
         for frame in frames:
             observer.see(frame)
@@ -103,8 +102,8 @@ def watch_live(
 class _LivePath:
     """The window's path in the shot that is shown: key frames so far, at even times."""
 
-    def __init__(self, camera: Camera, limits: TrackLimits) -> None:
-        self._camera, self._limits = camera, limits
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
         self._start: Fraction | None = None
         self._keys: list[KeyFrame] = []
         self._until = 0.0
@@ -134,12 +133,11 @@ class _LivePath:
         heads = people_of(shot)
         wanted = Wanted([union_at(heads[:1], n) for n in range(len(shot.sights))], texts_of(shot))
         part = replace(shot, start=Fraction(begin), end=Fraction(float(times[-1])))
-        (wide, high), active = self._shares, self._active
+        wide, high = self._shares
         axes = [
-            self._places(part, times, extent, share, upright, wanted, [getattr(k.box, edge) for k in given])
-            for extent, share, upright, edge in (
-                ((active.left, active.right), min(wide, 1.0), False, "left"),
-                ((active.top, active.bottom), min(high, 1.0), True, "top"),
+            _places(axis, times, [getattr(key.box, edge) for key in given])
+            for axis, edge in zip(
+                self._camera.axes(part, self._shares, wanted, self._active), ("left", "top"), strict=True
             )
         ]
         for i, (left, top) in enumerate(zip(*axes, strict=True)):
@@ -151,20 +149,10 @@ class _LivePath:
         if shot.end > Fraction(seconds):
             self._until = min(self._until, float(shot.end))
 
-    def _places(
-        self,
-        shot: Shot,
-        times: Places,
-        extent: tuple[float, float],
-        share: float,
-        upright: bool,
-        wanted: Wanted,
-        given: list[float],
-    ) -> list[float]:
-        try:
-            track = axis_track(
-                shot, times, extent, share, upright=upright, wanted=wanted, limits=self._limits, given=np.array(given)
-            )
-        except InvalidValueError:  # it cannot stop within the limits before the edge: it rests
-            track = np.array([*given, *[given[-1]] * (len(times) - len(given))])
-        return [float(p) for p in track]
+
+def _places(axis: Axis, times: Places, given: list[float]) -> list[float]:
+    """The track along an axis that goes on from the places that are given."""
+    try:
+        return [float(p) for p in axis.track(times, np.array(given))]
+    except InvalidValueError:  # it cannot stop within the limits before the edge: it rests
+        return [*given, *[given[-1]] * (len(times) - len(given))]

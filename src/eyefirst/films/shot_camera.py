@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from eyefirst.errors import InvalidValueError
-from eyefirst.films.axis import AxisPath, Places, Wanted, axis_path, snapped
+from eyefirst.films.axis import Axis, AxisPath, Places, Wanted, extent_of, snapped
 from eyefirst.films.frames import VideoInfo
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
 from eyefirst.films.people import HeadTrack, head_tracks, people_of, texts_of, union_at, widest
@@ -143,14 +143,18 @@ class Camera:
         wide, high = min(wide, high * value), min(high, wide / value)
         return wide / size.width, high / size.height
 
+    def axes(self, shot: Shot, shares: tuple[float, float], wanted: Wanted, active: Box) -> tuple[Axis, Axis]:
+        """Return the axes of a window with these shares of the frame's sides. active: the frame without bars."""
+        (wide, high), size = shares, self._video.size
+        return (
+            Axis(shot, wanted, self._limits, min(wide, 1.0), extent_of(active, False), False, size.width),
+            Axis(shot, wanted, self._limits, min(high, 1.0), extent_of(active, True), True, size.height),
+        )
+
     def _path_of(self, shot: Shot, shares: tuple[float, float], wanted: Wanted) -> tuple[CameraPath, Kind]:
         count = max(2, round(shot.seconds * self._rate_of(shot)) + 1)
         times = np.linspace(float(shot.start), float(shot.end), count)
-        size = self._video.size
-        across, down = (
-            axis_path(shot, times, min(share, 1.0), upright=upright, pixels=pixels, wanted=wanted, limits=self._limits)
-            for share, upright, pixels in zip(shares, (False, True), (size.width, size.height), strict=True)
-        )
+        across, down = (axis.path(times) for axis in self.axes(shot, shares, wanted, shot.active))
         return _joined(times, across, down), max((across.kind, down.kind), key=KINDS.index)
 
     def _rate_of(self, shot: Shot) -> float:
