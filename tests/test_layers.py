@@ -86,6 +86,7 @@ ROOMS = {
         "axis",
         "people",
         "shot_camera",
+        "order",
         "reframe",
         "live",
         "pan_plan",

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
@@ -23,6 +25,8 @@ from eyefirst.cli import app
 from eyefirst.cli.heatmap import Colormap, View
 from eyefirst.colours import COLORMAPS
 from eyefirst.drawing import VIEWS
+from eyefirst.films.reader import VideoReader
+from eyefirst.network import OnnxNetwork, Prediction
 from tests.make_clips import make_clip
 
 ROOT = Path(__file__).parents[2]
@@ -538,7 +542,16 @@ def test_reframe_plans_and_renders_what_was_planned(talk: str, folder: Path) -> 
     ("words", "code", "hint"),
     [
         (("reframe", "talk.mp4"), 2, "add -o OUT.mp4"),
-        (("reframe", "talk.mp4", "-o", "out.gif"), 2, "end in .mp4"),
+        (("reframe", "talk.mp4", "-o", "out.gif"), 2, "use one of mp4, m4v, mov, mkv"),
+        (("reframe", "talk.mp4", "-a", "1:1", "-a", "9:16", "-o", "out.mp4"), 2, "name a folder"),
+        (("reframe", "talk.mp4", "-a", "1:1", "-a", "9:16", "--strip", "s.png"), 2, "--strip would have no effect"),
+        (
+            ("reframe", "talk.mp4", "-a", "1:1", "-a", "9:16", "-s", "90x90", "-o", "o"),
+            2,
+            "expected a size of the ratio",
+        ),
+        (("reframe", "talk.mp4", "-o", "out", "--format", "gif"), 2, "end in .mp4"),
+        (("reframe", "talk.mp4", "other.mp4", "--shot", "1=left", "-o", "out"), 2, "film by film"),
         (("reframe", "talk.mp4", "--strip", "strip.psd"), 2, "webp"),
         (("reframe", "talk.mp4", "-o", "talk.mp4"), 1, "would replace"),
         (("reframe", "talk.mp4", "--json", "--must-keep", "0,0,1,1@9"), 2, "5-12.5"),
@@ -555,6 +568,43 @@ def test_films_are_refused_in_one_line(talk: str, words: tuple[str, ...], code: 
     assert (ran.code, ran.out) == (code, "")
     assert len(ran.err.splitlines()) == 1
     assert hint in ran.err
+
+
+def test_one_analysis_serves_all_ratios_of_each_film(
+    folder: Path, tiny_network: OnnxNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
+    runs: list[int] = []
+
+    class Counting:
+        revision, input_side = tiny_network.revision, tiny_network.input_side
+
+        def predict(self, pictures: NDArray[np.uint8]) -> Prediction:
+            runs.append(len(pictures))
+            return tiny_network.predict(pictures)
+
+    monkeypatch.setattr("eyefirst.films.shots.load_network", lambda _: Counting())
+    (folder / "bad.mp4").write_bytes(b"no film")
+    (folder / "b").mkdir()
+    talk = str(make_clip(folder / "talk.mp4", place=lambda t: [(0.2 + t / 2, 0.5)], seconds=1))
+    make_clip(folder / "b" / "talk.mp4", place=lambda t: [(0.2 + t / 2, 0.5)], seconds=0.5)
+    ran = run("reframe", talk, "bad.mp4", "b/talk.mp4", "-a", "1:1", "-a", "9:16", "-a", "4:5", "-o", "out")
+    assert (ran.code, len(ran.err.splitlines())) == (1, 1)
+    assert "bad.mp4: is not a film" in ran.err
+    assert ran.out.splitlines() == [
+        f"out/{stem}_{ratio}.mp4" for stem in ("talk", "talk-mp4") for ratio in ("1x1", "9x16", "4x5")
+    ]
+    assert runs == [1] * (3 + 2)  # three looks a second, at a film of a second and at one of half a second
+    with VideoReader("out/talk-mp4_9x16.mp4") as reader:
+        assert reader.info.size.as_tuple == (100, 180)
+    again = run(
+        "reframe", talk, "-a", "9:16", "-o", "out", "--name", "{stem}_{width}x{height}.{ext}", "--format", "mkv"
+    )
+    assert again.out == "out/talk_100x180.mkv\n"
+    (folder / "out" / "talk_1x1.mp4").write_bytes(b"mine")
+    kept = run("reframe", talk, "-a", "1:1", "-o", "out")
+    assert (kept.code, (folder / "out" / "talk_1x1.mp4").read_bytes()) == (1, b"mine")
+    assert "eyefirst did not write it" in kept.err
 
 
 @pytest.mark.parametrize("missing", ["av", "scipy"])

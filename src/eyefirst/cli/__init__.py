@@ -24,7 +24,7 @@ from eyefirst.cli.models import list_models
 from eyefirst.cli.objects import find_objects
 from eyefirst.cli.pan import pan_album
 from eyefirst.cli.plan import plan_pictures
-from eyefirst.cli.reframe import reframe_film
+from eyefirst.cli.reframe import reframe_films
 from eyefirst.cli.render import render_plans
 from eyefirst.cli.report import report_pictures
 from eyefirst.cli.serve import serve_pictures
@@ -80,7 +80,7 @@ for _name, _command in (
     ("enhance", enhance_pictures),
     ("cutout", cut_out_subjects),
     ("pan", pan_album),
-    ("reframe", reframe_film),
+    ("reframe", reframe_films),
     ("watch", watch_stream),
     ("shots", rank_shots_of),
     ("render", render_plans),

@@ -96,10 +96,21 @@ def _standard_input() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def for_each(items: Sequence[Item], work: Callable[[Item], Iterable[str]], *, as_json: bool, workers: int = 1) -> None:
-    """Prints what `work` returns for each item, or its error, in order; exits with 1 if there was any."""
+def for_each(
+    items: Sequence[Item],
+    work: Callable[[Item], Iterable[str]],
+    *,
+    as_json: bool,
+    workers: int = 1,
+    what: str = "picture",
+    bar: bool = True,
+) -> None:
+    """Prints what `work` returns for each item, or its error, in order; exits with 1 if there was any.
+
+    what: the key of an item's name in an error's JSON. bar: show how many are done; False where `work` shows one.
+    """
     failed = False
-    with _progress(len(items)) as advance, closing(_in_order(items, work, workers)) as done:
+    with _progress(len(items) if bar else 0) as advance, closing(_in_order(items, work, workers)) as done:
         for item, lines_of in done:
             try:
                 lines = list(lines_of())
@@ -109,7 +120,7 @@ def for_each(items: Sequence[Item], work: Callable[[Item], Iterable[str]], *, as
                 if known.source in ("", "<bytes>"):
                     known.source = item.name
                 say(str(known))
-                lines = [as_line({"error": known.to_dict(), "picture": item.name})] if as_json else []
+                lines = [as_line({"error": known.to_dict(), what: item.name})] if as_json else []
             for line in lines:
                 print(line, flush=True)
             advance()

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -194,29 +194,29 @@ class Ledger:
 
     @contextlib.contextmanager
     def writing(self, path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
-        """Give a file to write into, which becomes `path` at the end, or is removed on any error. See `write`.
-
-        It is noted before it gets its name: a kill leaves no file of unknown origin.
-        """
+        """Give a file to write into, which becomes `path` at the end, or is removed on any error. See `write`."""
         self.check_free(path, overwrite=overwrite)
-        sha256, key = "", self.key(path)
+        with written_whole(path, rename=self.renaming(overwrite=overwrite)) as out:
+            yield out
 
-        def before(temporary: Path) -> None:
-            nonlocal sha256
-            sha256 = _sha256(temporary)
+    def renaming(self, *, overwrite: bool = False) -> Callable[[Path, Path], None]:
+        """Return what gives a finished file its name. Both are paths in the folder; see `write`.
+
+        The file is noted before it gets its name: a kill leaves no file of unknown origin.
+        """
+
+        def rename(temporary: Path, path: Path) -> None:
+            sha256, key = _sha256(temporary), self.key(path)
             self._check_place()
             with self.transaction():
                 self.check_free(path, overwrite=overwrite)
                 self.note(path, Stamp.from_status(temporary.stat()), sha256)
-
-        def rename(temporary: Path, target: Path) -> None:
             with self.transaction():  # no other process comes between the file and its row
-                temporary.replace(target)
+                temporary.replace(path)
                 self.run("DELETE FROM written WHERE path = ? AND sha256 <> ? AND NOT pending", (key, sha256))
                 self.run("UPDATE written SET pending = 0 WHERE path = ? AND sha256 = ?", (key, sha256))
 
-        with written_whole(path, before_rename=before, rename=rename) as out:
-            yield out
+        return rename
 
     def check_free(self, path: Path, *, overwrite: bool = False) -> None:
         """Raise OutputError where a file is there that eyefirst did not write, unless `overwrite` is set.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image as PillowImage
@@ -20,13 +20,12 @@ from eyefirst.geometry import Size
 from eyefirst.image import Animation, Keep, Metadata
 
 
-class Outputs:
-    """Names, encodes and writes the results of a run.
+class Targets:
+    """The names of a run's results, and what they may replace.
 
-    out: a picture's file where there is one result (`single`), otherwise a folder. format: an extension such as
-    "webp"; by default as the file's name ends, or as `format_for` says. name: a template, see NameTemplate.
-    overwrite: replace files that eyefirst did not write. keep: how much of a picture's metadata goes along.
-    inputs: paths that are read, and are never replaced.
+    out: a file where there is one result (`single`), otherwise a folder. name: a template, see NameTemplate.
+    overwrite: replace files that eyefirst did not write. inputs: paths that are read, and are never replaced.
+    endings: of the files that can be written. kind: what these are.
 
     A file that the user names is replaced. A name that eyefirst chooses replaces only what eyefirst wrote.
     Safe to share between threads. Raises InvalidValueError and OutputError.
@@ -37,20 +36,15 @@ class Outputs:
         out: str | os.PathLike[str],
         *,
         single: bool = False,
-        format: str = "",
         name: str = "",
-        quality: int | None = None,
-        background: str = "white",
         overwrite: bool = False,
-        keep: Keep = "copyright",
         inputs: Iterable[str] = (),
+        endings: Collection[str] = SPELLINGS,
+        kind: str = "picture",
     ) -> None:
-        path = Path(out)
-        if os.fspath(out) == "-":
-            raise InvalidValueError("pictures are not written to standard output", remedy="name a file or a folder")
-        self.file = path if names_a_file(os.fspath(out)) else None
-        self.folder = path
-        self._format = format_named(format) if format else None
+        self.file = Path(out) if names_a_file(os.fspath(out), endings, kind) else None
+        self.folder = Path(out)
+        self._kind = kind
         if self.file:
             if not single:
                 raise InvalidValueError(
@@ -58,74 +52,53 @@ class Outputs:
                 )
             if name:
                 raise InvalidValueError("--name is for folders of results", remedy="leave out --name, or name a folder")
-            written = format_of(self.file)
-            if self._format and self._format is not written:
-                raise InvalidValueError(
-                    f"the file's name says {written.name}, the format says {self._format.name}",
-                    remedy="leave out --format, or change the name",
-                    source=os.fspath(out),
-                )
-            self._format = written
         self._template = NameTemplate(name) if name else NameTemplate()
-        self._quality = QUALITY if quality is None else quality
-        self._background = background
         self._overwrite = overwrite
-        self._keep = keep
         self._inputs = {identity(i) for i in inputs} - {None}
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
         self._taken: dict[str, str] = {}
 
-    def format_for(self, *, source: str, has_alpha: bool, is_animated: bool, keep: bool = False) -> PictureFormat:
-        """Return the format of a result: the one that the user asked for, else the default. See `format_for`."""
-        return self._format or format_for(source=source, has_alpha=has_alpha, is_animated=is_animated, keep=keep)
-
     def names(self, wanted: Sequence[tuple[str, str]]) -> list[str]:
-        """Return the names of the pictures' results that they had before in this folder; see `Ledger.names`."""
+        """Return the names of the sources' results that they had before in this folder; see `Ledger.names`."""
         return [name for _, name in wanted] if self.file else self._ledger_here().names(wanted)
 
-    def write(
-        self,
-        picture: PillowImage.Image | Animation,
-        format: PictureFormat,
-        *,
-        stem: str,
-        label: str,
-        ratio: str = "",
-        rank: int = 1,
-        source_ext: str = "",
-        metadata: Metadata | None = None,
-    ) -> str:
-        """Write one result and return its path.
+    def path_for(
+        self, *, stem: str, label: str, ratio: str = "", rank: int = 1, size: Size, ext: str, source_ext: str = ""
+    ) -> Path:
+        """Return the path of one result; each is given out once.
 
         stem: the source's name below the output folder, without extension. label: what was made of it.
         """
-        still = picture.frames[0] if isinstance(picture, Animation) else picture
-        if self.file:
-            path = self.file
-        else:
-            name = self._template.fill(
+        path = self.file
+        if path is None:
+            path = self.folder / self._template.fill(
                 stem=stem,
                 label=label,
                 ratio=ratio or label,
                 rank=rank,
-                size=Size(*still.size),
-                ext=format.extension,
+                size=size,
+                ext=ext,
                 source_ext=source_ext,
             )
-            path = self.folder / name
             self._take(path, stem, label)
         if identity(path) in self._inputs:
-            raise OutputError("would replace a picture that is read", remedy="choose another output", source=str(path))
-        data = encode(
-            picture, format, quality=self._quality, background=self._background, metadata=metadata, keep=self._keep
-        )
+            raise OutputError(
+                f"would replace a {self._kind} that is read", remedy="choose another output", source=str(path)
+            )
+        return path
+
+    def check_free(self, path: Path) -> None:
+        """Raise OutputError where a result may not have this path, which `path_for` gave."""
+        if not self.file:
+            self._ledger_here().check_free(path, overwrite=self._overwrite)
+
+    def rename(self, temporary: Path, path: Path) -> None:
+        """Give a finished file the path that `path_for` gave."""
         if self.file:
-            with written_whole(path) as out:
-                out.write(data)
+            temporary.replace(path)
         else:
-            self._ledger_here().write(path, data, overwrite=self._overwrite)
-        return str(path)
+            self._ledger_here().renaming(overwrite=self._overwrite)(temporary, path)
 
     def _take(self, path: Path, stem: str, label: str) -> None:
         """Refuse a name that another result of this run has already."""
@@ -150,6 +123,79 @@ class Outputs:
             self._ledger.close()
 
 
+class Outputs(Targets):
+    """Names, encodes and writes the pictures of a run.
+
+    format: an extension such as "webp"; by default as the file's name ends, or as `format_for` says. keep: how much
+    of a picture's metadata goes along. The rest is explained at Targets.
+    """
+
+    def __init__(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        single: bool = False,
+        format: str = "",
+        name: str = "",
+        quality: int | None = None,
+        background: str = "white",
+        overwrite: bool = False,
+        keep: Keep = "copyright",
+        inputs: Iterable[str] = (),
+    ) -> None:
+        if os.fspath(out) == "-":
+            raise InvalidValueError("pictures are not written to standard output", remedy="name a file or a folder")
+        super().__init__(out, single=single, name=name, overwrite=overwrite, inputs=inputs)
+        self._format = format_named(format) if format else None
+        if self.file:
+            written = format_of(self.file)
+            if self._format and self._format is not written:
+                raise InvalidValueError(
+                    f"the file's name says {written.name}, the format says {self._format.name}",
+                    remedy="leave out --format, or change the name",
+                    source=os.fspath(out),
+                )
+            self._format = written
+        self._quality = QUALITY if quality is None else quality
+        self._background = background
+        self._keep = keep
+
+    def format_for(self, *, source: str, has_alpha: bool, is_animated: bool, keep: bool = False) -> PictureFormat:
+        """Return the format of a result: the one that the user asked for, else the default. See `format_for`."""
+        return self._format or format_for(source=source, has_alpha=has_alpha, is_animated=is_animated, keep=keep)
+
+    def write(
+        self,
+        picture: PillowImage.Image | Animation,
+        format: PictureFormat,
+        *,
+        stem: str,
+        label: str,
+        ratio: str = "",
+        rank: int = 1,
+        source_ext: str = "",
+        metadata: Metadata | None = None,
+    ) -> str:
+        """Write one result and return its path; see `path_for`."""
+        still = picture.frames[0] if isinstance(picture, Animation) else picture
+        path = self.path_for(
+            stem=stem,
+            label=label,
+            ratio=ratio,
+            rank=rank,
+            size=Size(*still.size),
+            ext=format.extension,
+            source_ext=source_ext,
+        )
+        data = encode(
+            picture, format, quality=self._quality, background=self._background, metadata=metadata, keep=self._keep
+        )
+        self.check_free(path)
+        with written_whole(path, rename=self.rename) as out:
+            out.write(data)
+        return str(path)
+
+
 def write_picture(
     picture: PillowImage.Image | Animation,
     path: str | os.PathLike[str],
@@ -170,21 +216,23 @@ def write_picture(
         out.write(data)
 
 
-def names_a_file(out: str) -> bool:
-    """Whether an output is a picture's file; else it is a folder.
+def names_a_file(out: str, endings: Collection[str] = SPELLINGS, kind: str = "picture") -> bool:
+    """Whether an output is a file; else it is a folder.
 
-    A folder is what exists as one, what ends in "/", and what has no extension with a letter in it. Raises
-    InvalidValueError for any other extension that is no format of a picture.
+    A folder is what exists as one, what ends in "/", and what has no extension with a letter in it. endings: those
+    of the files that can be written, without a dot. kind: what these are. Raises InvalidValueError for any other
+    extension.
     """
     if os.path.isdir(out) or out.endswith(("/", os.sep)):
         return False
     suffix = Path(out).suffix
     if not re.fullmatch(r"\.[0-9]*[A-Za-z][A-Za-z0-9]{0,6}", suffix):
         return False
-    if suffix.lower().removeprefix(".") not in SPELLINGS:
+    if suffix.lower().removeprefix(".") not in endings:
         raise InvalidValueError(
-            f"cannot write a picture ending in {suffix!r}",
-            remedy=f"use one of {KNOWN}; for a folder of that name add / at its end",
+            f"cannot write a {kind} ending in {suffix!r}",
+            remedy=f"use one of {KNOWN if endings is SPELLINGS else ', '.join(endings)}; "
+            "for a folder of that name add / at its end",
             source=out,
         )
     return True

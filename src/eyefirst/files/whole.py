@@ -16,13 +16,12 @@ def written_whole(
     path: Path,
     rights: int | None = None,
     *,
-    before_rename: Callable[[Path], None] | None = None,
     rename: Callable[[Path, Path], object] = Path.replace,
 ) -> Iterator[BinaryIO]:
     """Give a file to write into, beside `path`. It is renamed to `path` at the end, or removed on any error.
 
-    Missing folders are made. rights: of the file; by default those of any new one. before_rename: called with
-    the finished file, before it gets its name. rename: gives the file its name. Raises OutputError.
+    Missing folders are made. rights: of the file; by default those of any new one. rename: gives the finished file
+    its name. Raises OutputError.
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
@@ -31,8 +30,6 @@ def written_whole(
             yield out
         if rights is not None:
             temporary.chmod(rights)
-        if before_rename:
-            before_rename(temporary)
         rename(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):

@@ -19,10 +19,10 @@ from eyefirst.errors import InvalidValueError
 from eyefirst.films.axis import Axis, Places, Wanted
 from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.frames import VideoFrame, VideoInfo
+from eyefirst.films.order import largest_window
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
 from eyefirst.films.people import people_of, texts_of, union_at
 from eyefirst.films.reader import VideoReader
-from eyefirst.films.reframe import largest_window
 from eyefirst.films.shot_camera import Camera
 from eyefirst.films.shots import RATE, Observer
 from eyefirst.films.sights import Shot

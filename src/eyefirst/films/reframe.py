@@ -12,29 +12,27 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from eyefirst.drawing import Tile, contact_sheet
-from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError, UnsupportedPictureError
+from eyefirst.errors import InvalidPlanError, OutputError
 from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.frames import VideoFrame, VideoInfo
+from eyefirst.films.order import ReframeOrder
 from eyefirst.films.path import TrackLimits
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe_plan import MustKeep, ReframePlan, ShotPath, stack_cells
-from eyefirst.films.shot_camera import LAYOUTS, Camera, Layout
+from eyefirst.films.shot_camera import Layout
 from eyefirst.films.shots import RATE, watch
 from eyefirst.films.sights import Footage
 from eyefirst.films.wishes import ShotWish
-from eyefirst.films.wishes import safe_area as safe_area_of
 from eyefirst.films.writer import VideoWriter, check_name, even
-from eyefirst.framing import FramingOptions, Padding
-from eyefirst.geometry import AspectRatio, Box, BoxLike, RatioLike, Size, SizeLike
+from eyefirst.framing import Padding
+from eyefirst.geometry import Box, BoxLike, RatioLike, Size, SizeLike
 from eyefirst.network import Network
-
-SIZE_SLACK = 2
-"""Pixels by which a size may miss the ratio: sides are whole and even."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,39 +77,21 @@ def plan_reframe(
     Raises PictureError for a film that cannot be used, InvalidValueError for a bad argument, MissingExtraError
     without the extra `[video]`.
     """
-    shape = AspectRatio.parse(ratio)
-    FramingOptions(tightness=tightness, pad=pad)  # refuses bad ones
-    if layout not in LAYOUTS:
-        raise InvalidValueError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}", remedy="choose one")
-    hidden = safe_area_of(safe_area)
-    wishes = {wish.number: wish for wish in map(ShotWish.parse, shots)}
-    regions = tuple(MustKeep.parse(m) for m in must_keep)
-    exact = checked_size(Size.parse(size), shape) if size is not None else None
-    if isinstance(source, Footage):
-        footage = source
-    else:
-        footage = watch(source, rate=rate, network=network, revision=revision, progress=progress)
-    video = footage.video
-    window = largest_window(video, shape)
-    shown = exact or (window if video.pixel_aspect == 1 else even(shape.largest_in(video.display_size)))
-    style = pad or ("blur" if layout in ("pad", "auto") else None)
-    camera = Camera(video, window, shown, tightness, regions, style, limits or TrackLimits(), layout, hidden)
-    if wishes and max(wishes) > len(footage.shots):
-        raise InvalidValueError(
-            f"there is no shot {max(wishes)}: the film has {len(footage.shots)}", remedy="`eyefirst shots` lists them"
-        )
-    return ReframePlan(
-        video=video.name,
-        video_size=video.size,
-        pixel_aspect=video.pixel_aspect,
-        seconds=footage.seconds,
-        ratio=shape,
-        size=shown,
-        pad=style,
-        revision=footage.revision,
-        shots=tuple(camera.plan(shot, wishes.get(i)) for i, shot in enumerate(footage.shots, 1)),
-        warnings=footage.warnings,
+    order = ReframeOrder.parse(
+        (ratio,),
+        size=size,
+        tightness=tightness,
+        must_keep=must_keep,
+        pad=pad,
+        layout=layout,
+        safe_area=safe_area,
+        shots=shots,
+        limits=limits,
     )
+    if not isinstance(source, Footage):
+        source = watch(source, rate=rate, network=network, revision=revision, progress=progress)
+    (plan,) = order.plans(source)
+    return plan
 
 
 def render_reframe(
@@ -120,12 +100,14 @@ def render_reframe(
     *,
     source: str | os.PathLike[str] | VideoReader | None = None,
     encode: EncodeOptions | None = None,
+    rename: Callable[[Path, Path], object] = os.replace,
     progress: Callable[[], object] = lambda: None,
 ) -> Reframed:
     """Write the film; sound, subtitles and metadata come along. progress is called after each frame.
 
     source: where the film is, if it is not where it was; or an open reader of it, which is then closed. encode:
-    codec, quality and preset. Raises InvalidPlanError where it is another film.
+    codec, quality and preset. rename: gives the finished film its name. Raises InvalidPlanError where it is another
+    film.
     """
     path = source.info.name if isinstance(source, VideoReader) else str(source or plan.video)
     if os.path.exists(target) and os.path.exists(path) and os.path.samefile(path, target):
@@ -133,7 +115,9 @@ def render_reframe(
     count = 0
     with source if isinstance(source, VideoReader) else VideoReader(path) as reader:
         _check_film(plan, reader.info)
-        writer = VideoWriter(target, plan.size, reader.info.frames_per_second, like=reader, encode=encode)
+        writer = VideoWriter(
+            target, plan.size, reader.info.frames_per_second, like=reader, encode=encode, rename=rename
+        )
         with writer:
             for found in reader.frames_and_packets(writer.carried):
                 if not isinstance(found, VideoFrame):
@@ -228,28 +212,6 @@ def strip(
             boxes = [path.box_at(float(frame.seconds)) for path in paths]
             tiles.append(Tile(_outlined(still, boxes), caption))
     return contact_sheet([tiles[i : i + columns] for i in range(0, len(tiles), columns)], tile_height=height, gap=6)
-
-
-def checked_size(size: Size, ratio: AspectRatio) -> Size:
-    """Return a size with even sides. Raises InvalidValueError where it has another ratio: that would stretch."""
-    wanted = ratio.largest_in(size)
-    if abs(wanted.width - size.width) > SIZE_SLACK or abs(wanted.height - size.height) > SIZE_SLACK:
-        raise InvalidValueError(
-            f"expected a size of the ratio {ratio}, got {size}, which would stretch the film",
-            remedy=f"use {wanted}, or the ratio {AspectRatio.parse(size)}",
-        )
-    return even(size)
-
-
-def largest_window(video: VideoInfo, ratio: AspectRatio) -> Size:
-    """The largest window of a ratio, in stored pixels, odd sides less a pixel."""
-    if min(video.size.width, video.size.height) < 2:
-        raise UnsupportedPictureError(
-            f"has {video.size} pixels; a film needs 2x2 or more", remedy="give a larger one", source=video.name
-        )
-    largest = AspectRatio(ratio.value / video.pixel_aspect).largest_in(video.size)
-    window = Size(max(largest.width, 2), max(largest.height, 2))
-    return even(window) if video.pixel_aspect == 1 else window
 
 
 def draft(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -55,7 +55,7 @@ class VideoWriter:
     like: a film whose times, colours, metadata, sound and subtitles are carried over: then frames come by
     `write_cut` and other packets by `copy`. Its levels stay what they are: no colour is converted, unless the film
     is RGB. Without it, RGB pictures come by `write`, at a constant rate, and are coded as BT.709. encode: codec,
-    quality and preset.
+    quality and preset. rename: gives the finished film its name.
 
     A context manager: the film is written under a temporary name and renamed at the end; an exception
     inside leaves nothing behind. Raises OutputError, and MissingExtraError without the extra `[video]`.
@@ -69,14 +69,15 @@ class VideoWriter:
         *,
         like: VideoReader | None = None,
         encode: EncodeOptions | None = None,
+        rename: Callable[[Path, Path], object] = os.replace,
     ) -> None:
         self._av = pyav()
-        self._path = Path(path)
+        self._path, self._rename = Path(path), rename
         self._kind = check_name(path)
         self._size, self._rate, self._like = even(size), frames_per_second, like
         self._coding: Coding = coding_of(encode or EncodeOptions(), like.info if like else None, self._size)
         self._is_pipe = str(path) == STANDARD
-        self._temporary = "pipe:1" if self._is_pipe else self._path.with_name(f".{self._path.name}.part")
+        self._temporary = Path("pipe:1") if self._is_pipe else self._path.with_name(f".{self._path.name}.part")
         self._sound: NDArray[np.float32] | None = None
         self._container: Any = None
         self._carried: Carried | None = None
@@ -191,7 +192,7 @@ class VideoWriter:
                 if self._like is not None:
                     with self._av.open(str(self._temporary), metadata_errors="replace") as made:
                         lost_tags(self._like.container.metadata, made.metadata, self._words.append)
-                os.replace(self._temporary, self._path)
+                self._rename(self._temporary, self._path)
         except BaseException:
             self._abandon()
             raise

@@ -1,0 +1,130 @@
+"""What is asked of a reframed film, and the plans that come of it: one analysis serves any number of ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from eyefirst.errors import InvalidValueError, UnsupportedPictureError
+from eyefirst.films.frames import VideoInfo
+from eyefirst.films.path import TrackLimits
+from eyefirst.films.reframe_plan import MustKeep, ReframePlan
+from eyefirst.films.shot_camera import LAYOUTS, Camera, Layout
+from eyefirst.films.sights import Footage
+from eyefirst.films.wishes import SafeArea, ShotWish
+from eyefirst.films.wishes import safe_area as safe_area_of
+from eyefirst.films.writer import even
+from eyefirst.framing import FramingOptions
+from eyefirst.geometry import AspectRatio, BoxLike, RatioLike, Size, SizeLike
+
+SIZE_SLACK = 2
+"""Pixels by which a size may miss the ratio: sides are whole and even."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReframeOrder:
+    """What is asked of a reframed film, checked.
+
+    ratios: of the results, one or more. size: of the result; None is the largest window of each ratio. hidden: what a
+    platform hides of the result. The other fields are the arguments of `plan_reframe`.
+    """
+
+    ratios: tuple[AspectRatio, ...]
+    size: Size | None
+    tightness: float
+    must_keep: tuple[MustKeep, ...]
+    pad: str | None
+    layout: Layout
+    hidden: SafeArea
+    shots: tuple[ShotWish, ...]
+    limits: TrackLimits
+
+    @classmethod
+    def parse(
+        cls,
+        ratios: Iterable[RatioLike],
+        *,
+        size: SizeLike | None = None,
+        tightness: float = 0.0,
+        must_keep: Sequence[MustKeep | BoxLike] = (),
+        pad: str | None = None,
+        layout: Layout = "crop",
+        safe_area: str = "none",
+        shots: Sequence[ShotWish | str] = (),
+        limits: TrackLimits | None = None,
+    ) -> Self:
+        """Read an order as people write it; the arguments are those of `plan_reframe`. Raises InvalidValueError."""
+        shapes = tuple(dict.fromkeys(AspectRatio.parse(ratio) for ratio in ratios))
+        FramingOptions(tightness=tightness, pad=pad)  # refuses bad ones
+        if layout not in LAYOUTS:
+            raise InvalidValueError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}", remedy="choose one")
+        if not shapes:
+            raise InvalidValueError("expected one ratio or more, got none", remedy="9:16 is usual")
+        exact = Size.parse(size) if size is not None else None
+        if exact is not None:
+            for shape in shapes:
+                exact = checked_size(exact, shape)
+        return cls(
+            ratios=shapes,
+            size=exact,
+            tightness=tightness,
+            must_keep=tuple(map(MustKeep.parse, must_keep)),
+            pad=pad or ("blur" if layout in ("pad", "auto") else None),
+            layout=layout,
+            hidden=safe_area_of(safe_area),
+            shots=tuple(map(ShotWish.parse, shots)),
+            limits=limits or TrackLimits(),
+        )
+
+    def plans(self, footage: Footage) -> tuple[ReframePlan, ...]:
+        """Return a plan for each ratio. Raises InvalidValueError for a shot or a face that the film does not have."""
+        last = max((wish.number for wish in self.shots), default=0)
+        if last > len(footage.shots):
+            raise InvalidValueError(
+                f"there is no shot {last}: the film has {len(footage.shots)}", remedy="`eyefirst shots` lists them"
+            )
+        return tuple(self._plan(footage, ratio) for ratio in self.ratios)
+
+    def _plan(self, footage: Footage, ratio: AspectRatio) -> ReframePlan:
+        video = footage.video
+        window = largest_window(video, ratio)
+        size = self.size or (window if video.pixel_aspect == 1 else even(ratio.largest_in(video.display_size)))
+        camera = Camera(
+            video, window, size, self.tightness, self.must_keep, self.pad, self.limits, self.layout, self.hidden
+        )
+        wishes = {wish.number: wish for wish in self.shots}
+        return ReframePlan(
+            video=video.name,
+            video_size=video.size,
+            pixel_aspect=video.pixel_aspect,
+            seconds=footage.seconds,
+            ratio=ratio,
+            size=size,
+            pad=self.pad,
+            revision=footage.revision,
+            shots=tuple(camera.plan(shot, wishes.get(i)) for i, shot in enumerate(footage.shots, 1)),
+            warnings=footage.warnings,
+        )
+
+
+def checked_size(size: Size, ratio: AspectRatio) -> Size:
+    """Return a size with even sides. Raises InvalidValueError where it has another ratio: that would stretch."""
+    wanted = ratio.largest_in(size)
+    if abs(wanted.width - size.width) > SIZE_SLACK or abs(wanted.height - size.height) > SIZE_SLACK:
+        raise InvalidValueError(
+            f"expected a size of the ratio {ratio}, got {size}, which would stretch the film",
+            remedy=f"use {wanted}, or the ratio {AspectRatio.parse(size)}",
+        )
+    return even(size)
+
+
+def largest_window(video: VideoInfo, ratio: AspectRatio) -> Size:
+    """The largest window of a ratio, in stored pixels, odd sides less a pixel."""
+    if min(video.size.width, video.size.height) < 2:
+        raise UnsupportedPictureError(
+            f"has {video.size} pixels; a film needs 2x2 or more", remedy="give a larger one", source=video.name
+        )
+    largest = AspectRatio(ratio.value / video.pixel_aspect).largest_in(video.size)
+    window = Size(max(largest.width, 2), max(largest.height, 2))
+    return even(window) if video.pixel_aspect == 1 else window
