@@ -82,6 +82,7 @@ ROOMS = {
         "path",
         "reframe_plan",
         "timeline",
+        "fcpxml",
         "wishes",
         "axis",
         "people",

@@ -10,6 +10,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError, OutputError, UnsupportedPictureError
 from eyefirst.files.outputs import write_picture
+from eyefirst.films.fcpxml import fcpxml_of, plan_of_fcpxml
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits, smooth_track
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import draft, plan_reframe, reframe, render_reframe, strip
@@ -500,3 +502,80 @@ def test_a_timeline_holds_the_plan_and_gives_it_back_edited(filmed: Make) -> Non
     for text in ("{}", "nothing", otio.adapters.write_to_string(otio.schema.Timeline("x"), "otio_json")):
         with pytest.raises(InvalidPlanError):
             plan_of(text)
+
+
+CHILDREN = {
+    "fcpxml": "resources library",
+    "resources": "format format asset",
+    "asset": "media-rep",
+    "library": "event",
+    "event": "project",
+    "project": "sequence",
+    "sequence": "spine metadata",
+    "asset-clip": "adjust-conform adjust-transform metadata",
+    "param": "keyframeAnimation",
+    "metadata": "md",
+}
+"""The children of elements in the order that the DTD of FCPXML 1.10 demands."""
+
+
+def fcpxml(plan: ReframePlan) -> tuple[str, ElementTree.Element]:
+    with VideoReader(plan.video) as reader:
+        text = fcpxml_of(plan, reader.info)
+    root = ElementTree.fromstring(text)
+    for element in root.iter():
+        if element.tag in CHILDREN:
+            assert [child.tag for child in element] == CHILDREN[element.tag].split()
+    names = {e.get("id") for e in root.iter() if e.get("id")}
+    assert names >= {e.get(key) for e in root.iter() for key in ("ref", "format") if e.get(key)}
+    return text, root
+
+
+def test_fcpxml_moves_clips_as_the_window_goes(filmed: Make) -> None:
+    plan = plan_reframe(filmed("crossing", crossing, seconds=6), "9:16")
+    text, root = fcpxml(plan)
+    assert plan_of_fcpxml(text) == plan
+    (clip,) = root.iter("asset-clip")
+    transform = clip.find("adjust-transform")
+    assert transform is not None and transform.get("scale") == "1 1"
+    keys = list(clip.iter("keyframe"))
+    assert len(keys) == 30  # every fifth of 144 frames, and the last one
+    for key in keys:
+        x, y = map(float, key.attrib["value"].split())
+        # the clip fills the project, so it is 320 / 180 times as wide as the project is high; right is less of it
+        middle = 0.5 - x / 100 * 180 / 320
+        seconds = Fraction(key.attrib["time"].removesuffix("s"))
+        assert middle == pytest.approx(plan.box_at(seconds).center.x, abs=0.001)
+        assert y == 0
+        assert seconds * Fraction(24000, 1001) % 1 == 0
+
+
+def test_fcpxml_enlarges_tight_windows_and_gives_moved_cuts_back(filmed: Make) -> None:
+    plan = plan_reframe(filmed("cut", with_cut, seconds=4, ground=cuts), "1:1", tightness=1.0)
+    text, root = fcpxml(plan)
+    first, second = root.iter("asset-clip")
+    for clip, shot in ((first, plan.shots[0]), (second, plan.shots[1])):
+        box, transform = shot.path.keys[0].box, clip.find("adjust-transform")
+        assert transform is not None
+        scale = float(transform.attrib["scale"].split()[0])
+        assert scale == pytest.approx(1 / box.height, rel=0.01)
+        x, y = map(float, transform.attrib["position"].split())
+        assert x == pytest.approx(100 * scale * (0.5 - box.center.x) * 320 / 180, abs=0.5)
+        assert y == pytest.approx(100 * scale * (box.center.y - 0.5), abs=0.5)
+    first.set("duration", "36/24s")
+    second.set("start", "36/24s")
+    second.set("duration", "60/24s")
+    edited = plan_of_fcpxml(ElementTree.tostring(root, encoding="unicode"))
+    assert [s.start for s in edited.shots] == [0, Fraction(3, 2)]
+    second.set("start", "40/24s")
+    with pytest.raises(InvalidPlanError, match="do not follow"):
+        plan_of_fcpxml(ElementTree.tostring(root, encoding="unicode"))
+    second[:] = []
+    for text in (
+        "{}",
+        "<fcpxml/>",
+        "<fcpxml><sequence><spine/></sequence></fcpxml>",
+        ElementTree.tostring(root).decode(),
+    ):
+        with pytest.raises(InvalidPlanError):
+            plan_of_fcpxml(text)

@@ -558,6 +558,8 @@ def test_reframe_plans_and_renders_what_was_planned(talk: str, folder: Path) -> 
         (("reframe", "talk.mp4", "--json", "-a", "wide"), 2, "16:9"),
         (("reframe", "none.mp4", "--json"), 1, "no such file"),
         (("reframe", "photo.jpg", "-a", "1:1", "--json", "--revision", "v0"), 2, "saliency_v9"),
+        (("reframe", "none.fcpxml", "--json"), 2, "cannot be read"),
+        (("reframe", "talk.mp4", "--timeline", "t.edl"), 2, ".otio or .fcpxml"),
         (("reframe", "none.json", "--json"), 2, "cannot be read"),
         (("shots", "none.mp4"), 1, "no such file"),
         (("shots", "talk.mp4", "--cover", "c.psd"), 2, "webp"),

@@ -35,13 +35,14 @@ if TYPE_CHECKING:
     from eyefirst.films.reframe import Reframed
     from eyefirst.films.reframe_plan import ReframePlan
 
-PLANS = (".json", ".otio")
+TIMELINES = (".otio", ".fcpxml")
+PLANS = (".json", *TIMELINES)
 
 
 @guarded
 def reframe_films(
     sources: Annotated[
-        list[str], typer.Argument(metavar="FILMS", help="Films; or saved plans of them (.json or .otio).")
+        list[str], typer.Argument(metavar="FILMS", help="Films; or saved plans of them (.json, .otio or .fcpxml).")
     ],
     *,
     ratios: Ratios = None,
@@ -105,7 +106,8 @@ def reframe_films(
         str, typer.Option("--path-only", metavar="FILE", help="Write the path as commands for ffmpeg's sendcmd filter.")
     ] = "",
     timeline: Annotated[
-        str, typer.Option(metavar="FILE.otio", help="Write the plan as an OpenTimelineIO timeline.")
+        str,
+        typer.Option(metavar="FILE", help="Write the plan for editing programs, as .otio or .fcpxml."),
     ] = "",
     strip: Annotated[str, typer.Option(metavar="STRIP.png", help="Write stills with the window drawn on them.")] = "",
     preview: Annotated[
@@ -207,12 +209,14 @@ class Film:
 
     def plan(self) -> ReframePlan:
         """Return the plan that was saved. Raises InvalidPlanError."""
+        from eyefirst.films.fcpxml import plan_of_fcpxml
         from eyefirst.films.reframe_plan import ReframePlan
         from eyefirst.films.timeline import plan_of
 
         if self.name.endswith(".json"):
             return ReframePlan.from_dict(film_plan(self.name))
-        return plan_of(film_text(self.name))
+        read = plan_of_fcpxml if self.name.endswith(".fcpxml") else plan_of
+        return read(film_text(self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,15 +253,16 @@ class Beside:
             check_name(self.preview)
         if self.strip:
             format_of(Path(self.strip))
-        if self.timeline and not self.timeline.endswith(".otio"):
+        if self.timeline and not self.timeline.endswith(TIMELINES):
             raise InvalidValueError(
-                "a timeline is written as .otio", remedy="let its name end in .otio", source=self.timeline
+                "a timeline is written as .otio or .fcpxml", remedy="let its name end so", source=self.timeline
             )
 
     def write(self, plan: ReframePlan, info: VideoInfo) -> None:
         """Write what was asked for."""
         from eyefirst.files.outputs import write_picture
         from eyefirst.files.whole import written_whole
+        from eyefirst.films.fcpxml import fcpxml_of
         from eyefirst.films.reframe import draft, strip
         from eyefirst.films.reframe_plan import ffmpeg_commands, ffmpeg_filter
         from eyefirst.films.timeline import timeline_of
@@ -267,7 +272,8 @@ class Beside:
                 file.write(ffmpeg_commands(plan).encode())
             say(f"follow it with ffmpeg -i {plan.video} -vf '{ffmpeg_filter(plan, self.path_only)}'")
         if self.timeline:
-            text = timeline_of(plan, info.frames_per_second)
+            is_fcpxml = self.timeline.endswith(".fcpxml")
+            text = fcpxml_of(plan, info) if is_fcpxml else timeline_of(plan, info.frames_per_second)
             with written_whole(Path(self.timeline)) as file:
                 file.write(text.encode())
         if self.preview:

@@ -47,6 +47,7 @@ class VideoInfo:
     size: upright, in stored pixels. turn: from a stored frame to the upright one. pixel_aspect: width of a pixel by
     its height, upright. frames_per_second: the average. seconds, frame_count: as the file says, None where it does
     not. transfer: "sdr", "pq" or "hlg". bits: of one sample. chroma: "4:2:0", "4:2:2", "4:4:4", "grey" or "rgb".
+    has_sound: whether there is a sound track.
     """
 
     name: str
@@ -61,6 +62,7 @@ class VideoInfo:
     bits: int
     chroma: str
     colours: ColourTags
+    has_sound: bool = False
 
     @property
     def expected_frames(self) -> int | None:

@@ -363,6 +363,7 @@ class VideoReader:
             bits=max(c.bits for c in first.format.components),
             chroma=_chroma_of(first.format),
             colours=colours,
+            has_sound=bool(self.container.streams.audio),
         )
 
 

@@ -8,16 +8,25 @@ JSON. What an editor changes there, or by trimming clips against each other, is 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from eyefirst.errors import InvalidPlanError, MissingExtraError
 from eyefirst.films.path import understood
 from eyefirst.films.reframe_plan import ReframePlan
 
 NAME, EFFECT = "eyefirst", "eyefirst.reframe"
+
+
+class Clip(NamedTuple):
+    """A clip of a timeline. shot: as in the plan's JSON. start, end: where it is in the film, in seconds."""
+
+    shot: Mapping[str, Any]
+    start: Fraction
+    end: Fraction
 
 
 def _otio() -> Any:
@@ -67,22 +76,39 @@ def plan_of(text: str) -> ReframePlan:
         raise InvalidPlanError(f"is not a timeline: {error}", remedy="give what --timeline wrote") from error
     with understood("a timeline of eyefirst"):
         values = _plain(timeline.metadata[NAME])
-        shots = []
+        found, rate = [], Fraction(1)
         for clip in clips:
             effect = next((e for e in clip.effects if e.effect_name == EFFECT), None)
             if effect is None:
                 raise InvalidPlanError(f"clip {clip.name!r} has no window", remedy="keep the effect on every clip")
-            shot, span = _plain(effect.metadata[NAME]), clip.source_range
-            for name, time in (("start", span.start_time), ("end", span.end_time_exclusive())):
-                seconds = Fraction(time.value).limit_denominator(1000) / Fraction(time.rate).limit_denominator(1001)
-                if abs(seconds - Fraction(shot[name])) * Fraction(time.rate) > Fraction(1, 2):
-                    shot[name] = str(seconds)
-            shots.append(shot)
+            span = clip.source_range
+            start, end = (_exact(t) for t in (span.start_time, span.end_time_exclusive()))
+            found.append(Clip(_plain(effect.metadata[NAME]), start, end))
+            rate = Fraction(span.start_time.rate).limit_denominator(1001)
+        return plan_of_clips(values, found, rate)
+
+
+def plan_of_clips(values: Mapping[str, Any], clips: Sequence[Clip], rate: Fraction) -> ReframePlan:
+    """Return the plan with the cuts as they are in a timeline. Raises InvalidPlanError.
+
+    values: of the plan's JSON, without shots. rate: frames a second; a cut that moved by less than half a frame stays.
+    """
+    shots = []
+    for clip in clips:
+        shot = dict(clip.shot)
+        for name, seconds in (("start", clip.start), ("end", clip.end)):
+            if abs(seconds - Fraction(shot[name])) * rate > Fraction(1, 2):
+                shot[name] = str(seconds)
+        shots.append(shot)
     if any(Fraction(a["end"]) != Fraction(b["start"]) for a, b in pairwise(shots)):
         raise InvalidPlanError(
             "the clips do not follow each other as in the film", remedy="move cuts, but keep order and all of the film"
         )
     return ReframePlan.from_dict({**values, "shots": shots})
+
+
+def _exact(time: Any) -> Fraction:
+    return Fraction(time.value).limit_denominator(1000) / Fraction(time.rate).limit_denominator(1001)
 
 
 def _plain(value: Any) -> Any:
