@@ -144,15 +144,19 @@ class CutFinder:
             begin = end - round(seconds * self._rate)
             if end - begin < 5 or begin - margin < max(first, self._last_cut):
                 continue
+            ends = (self._known[begin - first].variance, self._known[end - first].variance)
+            middle = self._known[begin - first + (end - begin) // 2].variance
+            if min(ends) < FLAT * FLAT or middle > LESS_CONTRAST * (sum(ends) / 2):  # a fade, or no mixture
+                continue
             part = [self._known[i - first] for i in range(begin - margin, end + margin + 1)]
             shares = _dissolved(part, margin)
             if shares is None:
                 continue
-            middle = begin + int(np.argmax(shares >= 0.5))
-            if middle - self._last_cut < self._shortest:
+            cut = begin + int(np.argmax(shares >= 0.5))
+            if cut - self._last_cut < self._shortest:
                 continue
-            self._last_cut, self._last_end = middle, end
-            return [middle]
+            self._last_cut, self._last_end = cut, end
+            return [cut]
         return []
 
 
@@ -165,22 +169,20 @@ def _dissolved(part: Sequence[_Seen], margin: int) -> Places | None:
     """
     length = len(part) - 2 * margin - 1
     one, other = part[margin], part[-margin - 1]
-    ends, middle = (one.variance, other.variance), part[margin + length // 2].variance
-    if min(ends) < FLAT * FLAT or middle > LESS_CONTRAST * (sum(ends) / 2):  # a fade, or no mixture
-        return None
     if _shape_change(other.vector - one.vector) < LEAST_DISSOLVE or _unlike(one.vector, other.vector) < 2 * UNLIKE:
         return None
     before, after = _motion(part[0].grey, one.grey) / margin, _motion(other.grey, part[-1].grey) / margin
     steps = np.linspace(-margin, length + margin, LOOKS + 4).round()
-    found = np.array(
-        [
-            _mixture(part[int(k) + margin].grey, (one.grey, before * k), (other.grey, after * (k - length)))
-            for k in steps
-        ]
-    )
-    shares, explained, needed, alike = found.T
+    found = np.empty((len(steps), 4))
+    for i in sorted(range(len(steps)), key=lambda i: abs(2 * i + 1 - len(steps))):  # the middle tells soonest
+        k = steps[i]
+        found[i] = _mixture(part[int(k) + margin].grey, (one.grey, before * k), (other.grey, after * (k - length)))
+        _, explained, _, alike = found[i]
+        if explained < EXPLAINED or (2 <= i < len(steps) - 2 and alike > ALIKE):
+            return None
+    shares, needed = found[:, 0], found[:, 2]
     wanted = np.clip(steps / length, 0, 1)
-    if explained.min() < EXPLAINED or needed.max() < NEEDED or alike[2:-2].max() > ALIKE:
+    if needed.max() < NEEDED:
         return None
     off = np.abs(shares - wanted)
     if off.max() > OFF_COURSE or max(off[0], off[-1]) > UNSTEADY:

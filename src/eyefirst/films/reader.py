@@ -71,6 +71,7 @@ class VideoReader:
     def __init__(self, path: str | os.PathLike[str], *, live: bool = False) -> None:
         self._av = pyav("reading films")
         self._name = os.fspath(path)
+        self._is_stream = is_live(self._name)
         if not (os.path.isfile(path) or (live and is_live(self._name))):
             raise PictureNotFoundError("there is no such file", remedy="check the path", source=self._name)
         self.damaged_packets = 0
@@ -79,6 +80,8 @@ class VideoReader:
         self._deinterlacer: Any = None
         self._waiting: list[Any] = []
         self._in_order: list[int] | None = None
+        self._has_times = False
+        self._latest: Fraction | None = None
         self._times = Restarts(Fraction(0), can_jump=False)
         self._scalers: dict[tuple[Size, str, str], Any] = {}
         self._start_over()
@@ -121,7 +124,7 @@ class VideoReader:
                     yield found
                 continue
             for raw, seconds in self._progressive(found):
-                if last is None or seconds > last:
+                if seconds is not None and (last is None or seconds > last) and not (seconds < 0 and self._is_stream):
                     last = seconds
                     yield VideoFrame(seconds, self._conformed(raw, seconds), self.info, self._scaled)
 
@@ -184,6 +187,7 @@ class VideoReader:
     def _opened(self, packet: Any) -> Iterator[Any]:
         """The frames of a film's packet, or another stream's packet itself; their times set right."""
         self._times.set_right(packet)
+        self._has_times |= packet.stream.index == self.stream.index and packet.pts is not None
         if self._in_order is not None and packet.stream.index == self.stream.index and packet.size:
             heappush(self._in_order, packet.pts if packet.pts is not None else packet.dts or 0)
         if packet.stream.index == self.stream.index:
@@ -212,7 +216,7 @@ class VideoReader:
                 raise
             return []
 
-    def _progressive(self, raw: Any) -> Iterator[tuple[Any, Fraction]]:
+    def _progressive(self, raw: Any) -> Iterator[tuple[Any, Fraction | None]]:
         """The frame and its time; of an interlaced film, what the filter makes of its fields."""
         if raw is not None and self._deinterlacer is None:
             if not raw.interlaced_frame:
@@ -221,7 +225,10 @@ class VideoReader:
             self._say("the film is interlaced, and is written de-interlaced")
             self._deinterlacer = self._filter()
         if raw is not None and raw.pts is None:
-            raw.pts = round(self._seconds_of(raw) / raw.time_base)
+            seconds = self._seconds_of(raw)
+            if seconds is None:
+                return
+            raw.pts = round(seconds / raw.time_base)
         with contextlib.suppress(self._av.error.FFmpegError, OSError):
             self._deinterlacer.push(raw)
             while True:
@@ -237,17 +244,21 @@ class VideoReader:
         ).configure()
         return graph
 
-    def _seconds_of(self, raw: Any) -> Fraction:
-        """A frame's time; of a file without times, by its number."""
+    def _seconds_of(self, raw: Any) -> Fraction | None:
+        """A frame's time; of a file without times, by its number. None for what comes before a stream's clock."""
         ticks = raw.pts if raw.pts is not None else raw.dts
         if self._in_order:
             ticks = heappop(self._in_order)
         self._count += 1
-        if ticks is None:
-            rate = self.info.frames_per_second
-            self._say(f"the file has no times: {float(rate):.6g} frames a second are taken for granted")
-            return (self._count - 1) / rate
-        return ticks * Fraction(raw.time_base)
+        if ticks is not None:
+            self._latest = ticks * Fraction(raw.time_base)
+            return self._latest
+        rate = self.info.frames_per_second
+        if self._has_times:
+            self._latest = None if self._latest is None else self._latest + 1 / rate
+            return self._latest
+        self._say(f"the file has no times: {float(rate):.6g} frames a second are taken for granted")
+        return (self._count - 1) / rate
 
     def _conformed(self, raw: Any, seconds: Fraction) -> Any:
         """A frame of the first frame's size and format; one of another ratio gets bars."""
@@ -287,7 +298,8 @@ class VideoReader:
         try:
             address = "pipe:0" if name == STANDARD else name
             camera = "v4l2" if name.startswith(CAMERA) else None
-            self.container = self._av.open(address, format=camera, metadata_errors="replace")
+            options = {"rtsp_flags": "prefer_tcp"} if name.startswith("rtsp://") else {}  # UDP loses packets
+            self.container = self._av.open(address, format=camera, options=options, metadata_errors="replace")
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
             raise NotAPictureError(
                 f"is not a film that FFmpeg reads: {getattr(error, 'strerror', None) or error}",
