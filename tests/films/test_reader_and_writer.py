@@ -24,6 +24,7 @@ from eyefirst.errors import (
 from eyefirst.films.frames import VideoFrame
 from eyefirst.films.planes import Turn
 from eyefirst.films.reader import VideoReader
+from eyefirst.films.restarts import Restarts
 from eyefirst.films.tone_mapping import tone_mapped
 from eyefirst.films.writer import VideoWriter
 from eyefirst.geometry import Box, Size
@@ -33,6 +34,24 @@ av: Any = pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
 CLIPS = Path(__file__).parents[3] / "shared" / "data" / "video"
 TALL = Size(100, 180)
 RIGHT = Box(220 / 320, 0, 1, 1)
+
+
+def test_frames_before_a_stream_s_clock_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_clip(tmp_path / "in.mp4", seconds=0.5)
+    with VideoReader(path) as reader:
+        times = [frame.seconds for frame in reader.frames()]
+    set_right = Restarts.set_right
+
+    def late_clock(restarts: Restarts, packet: Any) -> None:
+        """As over RTSP: the first packets have no times."""
+        set_right(restarts, packet)
+        if packet.stream.type == "video" and packet.pts is not None and packet.pts * packet.time_base < times[2]:
+            packet.pts = packet.dts = None
+
+    monkeypatch.setattr(Restarts, "set_right", late_clock)
+    with VideoReader(path) as reader:
+        assert [frame.seconds for frame in reader.frames()] == times[2:]
+        assert reader.warnings == ()
 
 
 def cut(source: Path, target: Path, size: Size = TALL, box: Box = RIGHT) -> tuple[str, ...]:

@@ -117,3 +117,13 @@ def source_matrix(info: VideoInfo) -> str | None:
     if info.colours.matrix != 2 or info.chroma == "rgb":
         return None
     return "ITU601" if min(info.size.width, info.size.height) < TALLEST_601 else "ITU709"
+
+
+def chroma_of(format: Any) -> str:
+    """Return how a PyAV pixel format keeps its colours, as `VideoInfo.chroma` says it."""
+    if format.is_rgb or format.has_palette:
+        return "rgb"
+    if len(format.components) < 3:
+        return "grey"
+    wide, high = format.chroma_width(16), format.chroma_height(16)
+    return {(8, 8): "4:2:0", (8, 16): "4:2:2", (16, 16): "4:4:4"}.get((wide, high), "4:2:0")

@@ -25,7 +25,7 @@ from eyefirst.errors import (
     TruncatedPictureError,
     UnsupportedPictureError,
 )
-from eyefirst.films.frames import ColourTags, VideoFrame, VideoInfo, source_matrix
+from eyefirst.films.frames import ColourTags, VideoFrame, VideoInfo, chroma_of, source_matrix
 from eyefirst.films.planes import Turn, padded, planes_of
 from eyefirst.films.restarts import Restarts
 from eyefirst.films.tone_mapping import HDR_TRANSFERS
@@ -72,13 +72,13 @@ class VideoReader:
         self._av = pyav("reading films")
         self._name = os.fspath(path)
         self._is_stream = is_live(self._name)
-        if not (os.path.isfile(path) or (live and is_live(self._name))):
+        if not (os.path.isfile(path) or (live and self._is_stream)):
             raise PictureNotFoundError("there is no such file", remedy="check the path", source=self._name)
         self.damaged_packets = 0
-        self._words: list[str] = []
-        self._other_sizes: set[Size] = set()
         self._deinterlacer: Any = None
         self._waiting: list[Any] = []
+        self._words: list[str] = []
+        self._other_sizes: set[Size] = set()
         self._in_order: list[int] | None = None
         self._has_times = False
         self._latest: Fraction | None = None
@@ -373,7 +373,7 @@ class VideoReader:
             transfer=HDR_TRANSFERS.get(colours.transfer, "sdr"),
             has_alpha=stream.metadata.get("alpha_mode") == "1" or any(c.is_alpha for c in first.format.components),
             bits=max(c.bits for c in first.format.components),
-            chroma=_chroma_of(first.format),
+            chroma=chroma_of(first.format),
             colours=colours,
             has_sound=bool(self.container.streams.audio),
         )
@@ -391,15 +391,6 @@ def _turn_of(frame: Any) -> Turn | None:
     if matrix is None:
         return Turn()
     return Turn.from_display_matrix([int(v) for v in np.frombuffer(bytes(matrix), np.int32)[:9]])
-
-
-def _chroma_of(format: Any) -> str:
-    if format.is_rgb or format.has_palette:
-        return "rgb"
-    if len(format.components) < 3:
-        return "grey"
-    wide, high = format.chroma_width(16), format.chroma_height(16)
-    return {(8, 8): "4:2:0", (8, 16): "4:2:2", (16, 16): "4:4:4"}.get((wide, high), "4:2:0")
 
 
 def _is_cover(stream: Any) -> bool:
