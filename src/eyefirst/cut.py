@@ -102,7 +102,7 @@ def resized(picture: Picture, size: Size) -> Picture:
         return replace(picture, frames=tuple(resized(f, size) for f in picture.frames))
     if picture.size == tuple(size):
         return picture
-    return _resized(picture, (0.0, 0.0, *map(float, picture.size)), size)
+    return _resized(picture, (0.0, 0.0, float(picture.width), float(picture.height)), size)
 
 
 def result_size(frame: Frame, ratio: AspectRatio, room: Size | None, *, enlarge: bool = True) -> Size:
