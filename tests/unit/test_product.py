@@ -8,7 +8,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFilter
 
 from eyefirst.albums.catalogue import ProductSettings, lay_out
-from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails
+from eyefirst.albums.thumbnails import ThumbnailSettings, cut_one, make_thumbnails
 from eyefirst.albums.walk import find_pictures
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Size
@@ -46,6 +46,19 @@ def test_the_product_is_centred_with_equal_margins(ground: tuple[int, ...], witn
         assert abs(free[0] - free[1]) <= 3
         assert abs(free[2] - free[3]) <= 3
         assert min(free) == pytest.approx(0.1 * min(size.width, size.height), abs=3)
+
+
+@pytest.mark.parametrize(
+    ("backdrop", "colour", "said"),
+    [("white", "#eeeeee", True), ("white", "#9c4a2f", False), ("keep", "#eeeeee", False)],
+)
+def test_a_product_in_the_colour_of_its_backdrop_is_said(backdrop: str, colour: str, *, said: bool) -> None:
+    picture = vase((0xD8, 0xD8, 0xD8), colour)
+    ImageDraw.Draw(picture).ellipse((340, 220, 370, 250), fill="#333333")
+    words: list[str] = []
+    settings = ThumbnailSettings(sizes=(Size(100, 100),), product=ProductSettings(backdrop=backdrop))
+    cut_one(picture, settings, say=words.append)
+    assert any("hard to tell from its backdrop" in word for word in words) == said
 
 
 def test_backdrops() -> None:

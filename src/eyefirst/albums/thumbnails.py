@@ -33,7 +33,7 @@ from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import Animation, Keep, Need, Source, open_source, read_metadata
 from eyefirst.network import check_revision, load_network
 from eyefirst.plan import CropPlan
-from eyefirst.tools.cutout import cutout_all
+from eyefirst.tools.cutout import cutout_all, is_believed
 from eyefirst.tools.planning import plan_from
 from eyefirst.tools.product import find_product
 
@@ -206,6 +206,12 @@ def cut_one(
         if settings.product.backdrop != "keep" and found.witness == "objectness":
             say("the backdrop is not even, so the edge of the cut-out is an estimate")
             whole = cutout_all(handler, animated=animated)
+        elif (
+            settings.product.backdrop != "keep"
+            and found.matte
+            and not is_believed(found.matte, handler.look().objects.heat_map.values)
+        ):
+            say("the product is hard to tell from its backdrop, so parts may be missing; look at the result")
         if found.witness == "nothing":
             say("no product was found, so the whole picture is shown")
         for size in settings.sizes:

@@ -71,7 +71,7 @@ def cutout_all(
 
     def cut(picture: PillowImage.Image) -> PillowImage.Image:
         found = find_product(picture, objects)
-        if found.matte and objects.union_box and not _is_believed(found.matte, objects.heat_map.values):
+        if found.matte and objects.union_box and not is_believed(found.matte, objects.heat_map.values):
             found = Product(objects.union_box, "objectness")
         if found.witness == "nothing":
             raise NoSubjectError(
@@ -110,8 +110,8 @@ def alone(
     return cut
 
 
-def _is_believed(matte: PillowImage.Image, values: NDArray[np.float32]) -> bool:
-    """Whether the matte of what stands before an even backdrop and the objectness map tell of one subject."""
+def is_believed(matte: PillowImage.Image, values: NDArray[np.float32]) -> bool:
+    """Return whether the matte of what stands before an even backdrop and the objectness map tell of one subject."""
     rows, columns = values.shape
     coarse = np.asarray(matte.resize((columns, rows), PillowImage.Resampling.BOX), np.float32) / 255
     overlap = np.minimum(coarse, values).sum() / np.maximum(coarse, values).sum()
