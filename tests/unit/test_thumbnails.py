@@ -17,6 +17,7 @@ from eyefirst.albums.journal import AlbumRow
 from eyefirst.albums.thumbnails import JOURNAL, ThumbnailSettings, make_one, make_thumbnails
 from eyefirst.albums.walk import find_pictures
 from eyefirst.cli import app
+from eyefirst.cli.batch import show_rows
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import Box, Size
@@ -211,6 +212,18 @@ def test_rows_come_as_a_table(album: Path, tmp_path: Path) -> None:
     assert head[:4] == ["picture", "status", "seconds", "files"]
     assert [row[1] for row in rows] == ["failed", "made", "made", "made", "made", "made"]
     assert all(Path(row[3]).exists() for row in rows[1:])
+
+
+@pytest.mark.parametrize("framed", [True, False])
+def test_a_table_repeats_warnings_of_frames_only_where_results_show_them(
+    capsys: pytest.CaptureFixture[str], *, framed: bool
+) -> None:
+    plan = {"frames": {"1:1": [{"warnings": ["a face is cut at the top edge"]}]}}
+    rows = (row for row in [AlbumRow("a.jpg", "made", ("a_20x20.jpg",), plan, warnings=("enlarged",))])
+    show_rows(rows, 1, "thumbnails", jsonl=False, csv=True, framed=framed)
+    head, row = csv.reader(capsys.readouterr().out.splitlines())
+    expected = "enlarged; 1:1: a face is cut at the top edge" if framed else "enlarged"
+    assert row[head.index("warnings")] == expected
 
 
 def test_help_shows_no_escapes() -> None:

@@ -169,21 +169,31 @@ def _listed_paths() -> list[str]:
 COLUMNS = ("picture", "status", "seconds", "files", "focal_x", "focal_y", "warnings", "error", "reason", "remedy")
 
 
-def _cells(row: AlbumRow) -> tuple[object, ...]:
-    """The cells of a row in a table; files are separated by "|"."""
+def _cells(row: AlbumRow, *, framed: bool) -> tuple[object, ...]:
+    """The cells of a row in a table; files are separated by "|". framed: results are cut at the plan's frames."""
     plan, error = row.plan or {}, row.error or {}
+    planned = plan.get("frames", {}) if framed else {}
     focal = plan.get("focal_point", {})
     warnings = dict.fromkeys(row.warnings) | dict.fromkeys(
-        f"{ratio}: {text}" for ratio, frames in plan.get("frames", {}).items() for f in frames for text in f["warnings"]
+        f"{ratio}: {text}" for ratio, frames in planned.items() for f in frames for text in f["warnings"]
     )
     cells = (row.picture, row.status, f"{row.seconds:.4f}", "|".join(row.files), focal.get("x", ""), focal.get("y", ""))
     return *cells, "; ".join(warnings), error.get("code", ""), error.get("reason", ""), error.get("remedy", "")
 
 
 def show_rows(
-    rows: Generator[AlbumRow, None, None], total: int, what: str, *, jsonl: bool, csv: bool = False
+    rows: Generator[AlbumRow, None, None],
+    total: int,
+    what: str,
+    *,
+    jsonl: bool,
+    csv: bool = False,
+    framed: bool = True,
 ) -> dict[Status, int]:
-    """Show rows as they come: a bar, errors in words, JSON or CSV lines if wanted. Return how many of each status."""
+    """Show rows as they come: a bar, errors in words, JSON or CSV lines if wanted. Return how many of each status.
+
+    framed: results are cut at the frames of the plans, so a table repeats the warnings of the frames.
+    """
     import csv as tables
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -207,7 +217,7 @@ def show_rows(
             if jsonl:
                 print(as_line(row.to_dict()), flush=True)
             elif table:
-                table.writerow(_cells(row))
+                table.writerow(_cells(row, framed=framed))
                 sys.stdout.flush()
             speed = progress.tasks[bar].speed
             progress.update(bar, advance=1, rate=f"{speed:.1f}/s" if speed else "")

@@ -62,11 +62,13 @@ def thumbnail_pictures(
     ] = False,
     margin: Annotated[
         float | None,
-        typer.Option(min=0, max=0.45, help="With --product: free share of the canvas's shorter side. [0.08]"),
+        typer.Option(min=0, max=0.45, help="With --product: least margin, as a share of the shorter side. [0.08]"),
     ] = None,
     backdrop: Annotated[
         str,
-        typer.Option(metavar="COLOUR", help="With --product: keep the picture's own, transparent, or a CSS colour."),
+        typer.Option(
+            metavar="COLOUR", help="With --product: keep (the picture's own), transparent, or a colour. [keep]"
+        ),
     ] = "",
     shadow: Annotated[
         bool, typer.Option("--shadow", help="With --backdrop: keep a soft shadow of the product.")
@@ -154,11 +156,12 @@ def thumbnail_pictures(
     if watch:
         for tasks in watched(sources, outside=out, say=say):
             rows = make_thumbnails(tasks, out, settings, workers=workers or None, overwrite=overwrite)
-            show_rows(rows, len(tasks), "new", jsonl=jsonl, csv=csv)
+            show_rows(rows, len(tasks), "new", jsonl=jsonl, csv=csv, framed=not product)
         return
     tasks = album_tasks(sources, outside=out)
     rows = make_thumbnails(tasks, out, settings, workers=workers or None, overwrite=overwrite)
-    counts = show_rows(write_manifest(rows, manifest, settings), len(tasks), "thumbnails", jsonl=jsonl, csv=csv)
+    listed = write_manifest(rows, manifest, settings)
+    counts = show_rows(listed, len(tasks), "thumbnails", jsonl=jsonl, csv=csv, framed=not product)
     if prune:
         say(f"{len(prune_results(out, sources))} orphans removed")
     if counts["failed"] or not tasks:
