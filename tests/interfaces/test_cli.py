@@ -616,7 +616,7 @@ def test_a_missing_extra_is_named_before_any_work(talk: str, missing: str, monke
     for words in (("reframe", talk, "-o", "out.mp4"), ("shots", talk)):
         ran = run(*words)
         assert (ran.code, len(ran.err.splitlines())) == (1, 1)
-        assert "pip install 'eyefirst[video]'" in ran.err
+        assert "pip install '.[video]'" in ran.err
 
 
 def test_shots_are_listed_and_told_as_json(talk: str) -> None:

@@ -200,4 +200,4 @@ def test_without_the_extra_the_command_that_installs_it_is_named(missing: str, m
     monkeypatch.setitem(sys.modules, missing, None)
     ran = CliRunner().invoke(app, ["serve", "--port", "0"], prog_name="eyefirst")
     assert ran.exit_code == 1
-    assert "pip install 'eyefirst[server]'" in ran.stderr
+    assert "pip install '.[server]'" in ran.stderr
