@@ -22,7 +22,7 @@ def guide_camera(
     revision: Revision = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say where to focus, whether the subject is sharp, and what its white is.
+    """Print where to focus, whether the subject is sharp, and its white balance.
 
     \b
     Examples:

@@ -27,11 +27,17 @@ def enhance_pictures(
     *,
     out: Out = "",
     sharpen: Annotated[
-        float | None, typer.Option(min=0, max=3, help="The subject; by default where it is soft.")
+        float | None,
+        typer.Option(min=0, max=3, help="Sharpen the subject: 0 not, 1 strongly. [1 if it is soft, else 0]"),
     ] = None,
-    light: Annotated[float | None, typer.Option(min=0, max=3, help="The subject; by default where it is dark.")] = None,
-    background: Annotated[Beside, typer.Option(help="All that is no subject.")] = Beside.KEEP,
-    strength: Annotated[float, typer.Option(min=0, max=1, help="Of the background's change.")] = 1.0,
+    light: Annotated[
+        float | None,
+        typer.Option(min=0, max=3, help="Light the subject: 0 not, 1 strongly. [0.6 if it is dark, else 0]"),
+    ] = None,
+    background: Annotated[Beside, typer.Option(help="Blur or grey all but the subject, and do nothing else.")] = (
+        Beside.KEEP
+    ),
+    strength: Annotated[float, typer.Option(min=0, max=1, help="Strength of the background's blur or grey.")] = 1.0,
     name: Name = "",
     quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100.")] = 92,
     format: Annotated[
@@ -42,7 +48,7 @@ def enhance_pictures(
     revision: Revision = "",
     as_json: AsJson = False,
 ) -> None:
-    """Improve pictures where people look; without -o, say what would profit and why.
+    """Sharpen and light the subject where it needs it. Without -o, print what would help, and why.
 
     \b
     Examples:

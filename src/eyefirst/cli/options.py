@@ -91,7 +91,7 @@ PreferOption = Annotated[
     PreferChoice | None, typer.Option("--prefer", help="What counts most where a frame cannot hold everything.")
 ]
 PortraitOption = Annotated[
-    PortraitChoice | None, typer.Option("--portrait", help="Frame the main person so close. Without a face, as usual.")
+    PortraitChoice | None, typer.Option("--portrait", help="How close the main person is framed, if a face is found.")
 ]
 FitOption = Annotated[
     FitChoice,

@@ -30,8 +30,8 @@ def report_pictures(
             help="Ratio of the crops shown. Repeat for more. [1:1, 16:9, 9:16]",
         ),
     ] = None,
-    title: Annotated[str, typer.Option(help="Of the page.")] = "Where the eye goes first",
-    colormap: Annotated[Colormap, typer.Option(help="Of the maps.")] = Colormap.INFERNO,
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "Where the eye goes first",
+    colormap: Annotated[Colormap, typer.Option(help="Colours of the maps.")] = Colormap.INFERNO,
     revision: Revision = "",
     as_json: AsJson = False,
 ) -> None:
