@@ -185,7 +185,8 @@ class Box(_Edges):
             if not -SLACK <= value <= 1 + SLACK:
                 raise InvalidBoxError(
                     f"expected {name} in 0..1, got {value!r}",
-                    remedy="divide pixels by the picture's size, or use PixelBox(...).normalized(size)",
+                    remedy="divide pixels by the picture's width and height; "
+                    "in Python PixelBox(...).normalized(size) does it",
                 )
             object.__setattr__(self, name, min(max(float(value), 0.0), 1.0))
         if self.left >= self.right or self.top >= self.bottom:

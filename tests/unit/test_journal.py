@@ -526,15 +526,14 @@ def test_a_walk_says_what_it_leaves_out(tmp_path: Path) -> None:
     said: list[str] = []
     assert find_pictures([tmp_path / "raw", tmp_path / "empty"], say=said.append) == []
     words = "\n".join(said)
-    assert "3 raw files" in words
-    assert "1 .cr2, 2 .nef" in words
+    assert "left out raw files (1 .cr2, 2 .nef)" in words
     assert "1 .psd" in words
     assert f"{tmp_path / 'empty'}: holds no pictures" in words
     photo(tmp_path / "good" / "p.jpg", RED)
     run(tmp_path / "good", tmp_path / "good")
     said.clear()
     find_pictures([tmp_path / "good"], say=said.append)
-    assert "2 results" in "\n".join(said)
+    assert "results of eyefirst: 2" in "\n".join(said)
 
 
 def test_a_stamp_of_nothing_is_none(tmp_path: Path) -> None:

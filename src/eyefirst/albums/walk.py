@@ -149,15 +149,15 @@ def _walk(folder: str, outside: str | os.PathLike[str] | None, say: Callable[[st
 
 
 def _say_what_was_left_out(folder: str, others: Counter[str], results: int, say: Callable[[str], None]) -> None:
-    for suffixes, what in (
-        (RAW_SUFFIXES, "raw files are left out; use the JPEGs of the camera, or extract their previews"),
-        (OTHER_SUFFIXES, "pictures of other kinds are left out; name a file to try it"),
+    for suffixes, what, remedy in (
+        (RAW_SUFFIXES, "raw files", "use the JPEGs of the camera, or extract their previews"),
+        (OTHER_SUFFIXES, "pictures of other kinds", "name a file to try it"),
     ):
         if left := {suffix: n for suffix, n in sorted(others.items()) if suffix in suffixes}:
             kinds = ", ".join(f"{n} {suffix}" for suffix, n in left.items())
-            say(f"{folder}: {sum(left.values())} {what} ({kinds})")
+            say(f"{folder}: left out {what} ({kinds}); {remedy}")
     if results:
-        say(f"{folder}: {results} results of eyefirst are left out")
+        say(f"{folder}: left out earlier results of eyefirst: {results}")
 
 
 def is_device(path: str) -> bool:

@@ -55,16 +55,15 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-def refuse(why: str, options: Mapping[str, object]) -> None:
+def refuse(why: str, options: Mapping[str, object], *, remedy: str = "leave out one or the other") -> None:
     """Raise InvalidValueError where an option was given that would have no effect.
 
-    why: the reason. options: by name, what was given; an empty or false value means that it was not.
+    why: the reason. options: by name, what was given; an empty or false value means that it was not. remedy:
+    what to do instead.
     """
     given = [name for name, value in options.items() if value]
     if given:
-        raise InvalidValueError(
-            f"{why}, so {' and '.join(given)} would have no effect", remedy="leave out one or the other"
-        )
+        raise InvalidValueError(f"{why}, so {' and '.join(given)} would have no effect", remedy=remedy)
 
 
 def as_known(error: Exception) -> EyefirstError:

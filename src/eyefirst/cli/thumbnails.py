@@ -123,9 +123,10 @@ def thumbnail_pictures(
         refuse(
             "without --product a frame is cut",
             {"--margin": margin is not None, "--backdrop": backdrop, "--shadow": shadow},
+            remedy="add --product for catalogue pictures, or leave them out",
         )
     if not backdrop or backdrop == "keep":
-        refuse("a shadow stays with its backdrop", {"--shadow": shadow})
+        refuse("a shadow stays with its backdrop", {"--shadow": shadow}, remedy="add --backdrop, or leave it out")
     if csv:
         refuse("one kind of rows is printed", {"--jsonl": jsonl})
     if watch:
