@@ -244,6 +244,11 @@ class ImageRequestHandler:
         """Ends this handler's work, running or to come, with CancelledError at its next step."""
         self._cancelled.set()
 
+    def go_on(self) -> None:
+        """Raise CancelledError after `cancel()`. For tools that have steps of their own."""
+        if self._cancelled.is_set():
+            raise CancelledError("the request was cancelled", remedy="make a new handler to try again")
+
     def _perform(self, requests: Sequence[Request], on_completion: Completion | None) -> list[Any]:
         observations: list[Observation] = []
         for request in requests:
@@ -259,7 +264,7 @@ class ImageRequestHandler:
         return observations
 
     def _observe(self, request: Request) -> Observation:
-        self._go_on()
+        self.go_on()
         revision = self._network.revision if self._network else check_revision(request.revision)
         maps = self._maps_of(revision, request.region)
         if isinstance(request, TextRecognitionRequest):
@@ -279,11 +284,11 @@ class ImageRequestHandler:
         detector = load_detector("text")
         with self._lock:
             whole = self.picture().image()
-        self._go_on()
+        self.go_on()
         part = whole if request.region == Box.whole() else whole.region(request.region)
         regions = salient_regions(attention, part.size)
         found = read(part.pixels, regions, detector, rest=request.rest)
-        self._go_on()
+        self.go_on()
         texts = [
             RecognizedText(
                 d.text,
@@ -310,10 +315,10 @@ class ImageRequestHandler:
             if (revision, region) not in self._maps:
                 network = self._network or load_network(revision)
                 image = self._image_for(_needed_for(region, network.input_side))
-                self._go_on()
+                self.go_on()
                 part = image if region == Box.whole() else image.region(region)
                 pixels = part.squashed(network.input_side)
-                self._go_on()
+                self.go_on()
                 prediction = network.predict(pixels[np.newaxis])
                 faces = prediction.faces[0] if prediction.faces is not None else None
                 self._maps[revision, region] = Maps(
@@ -345,10 +350,6 @@ class ImageRequestHandler:
     @property
     def _is_jpeg(self) -> bool:
         return not self.opened.is_in_memory and kind_of(self.opened.data, self.opened.name) == "JPEG"
-
-    def _go_on(self) -> None:
-        if self._cancelled.is_set():
-            raise CancelledError("the request was cancelled", remedy="make a new handler to try again")
 
 
 def all_pixels(full: Size) -> Size:

@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import guarded, refuse, say
+from eyefirst.cli.guard import guarded, say
 from eyefirst.cli.options import MetadataChoice, MetadataOption, Name, Overwrite, Pictures, Quality, Revision
-from eyefirst.errors import InvalidValueError
 
 
 @guarded
@@ -50,22 +49,14 @@ def cut_out_subjects(
       eyefirst cutout album --backdrop '#f4f4f4' --shadow -o cut
     """
     from eyefirst.cli.outputs import Results
-    from eyefirst.colours import parse_colour
     from eyefirst.files.formats import format_named, format_of
     from eyefirst.files.outputs import names_a_file
     from eyefirst.handler import ImageRequestHandler, all_pixels
-    from eyefirst.tools.cutout import cutout_all
+    from eyefirst.tools.cutout import check_cutout, cutout_all
 
     clear = backdrop == "transparent"
-    if backdrop == "blur":
-        refuse("the picture's own background stays, with its shadow", {"--shadow": shadow})
-    elif not clear:
-        parse_colour(backdrop)
     named = format_of(Path(out)) if names_a_file(out) else format_named(format) if format else None
-    if clear and named and not named.has_alpha:
-        raise InvalidValueError(
-            f"{named.name} holds no transparency", remedy="use png or webp, or add --backdrop white"
-        )
+    check_cutout(backdrop, shadow, named)
     batch = expand(pictures, outside=out)
     results = Results(
         out,

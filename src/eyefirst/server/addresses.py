@@ -12,11 +12,11 @@ from eyefirst.colours import parse_colour
 from eyefirst.cut import result_size
 from eyefirst.detectors import known_detectors
 from eyefirst.errors import InvalidValueError
-from eyefirst.files.formats import FORMATS, format_named
+from eyefirst.files.formats import FORMATS, PictureFormat, format_named
 from eyefirst.framing import Frame, Padding
 from eyefirst.geometry import AspectRatio, Box, PixelBox, Point, Size, round_half_up
 from eyefirst.image import KEEP
-from eyefirst.server.cuts import Encoding
+from eyefirst.server.cuts import Cutout, Encoding
 from eyefirst.server.watermark import Placement
 from eyefirst.tools.planning import CropOrder
 
@@ -38,7 +38,7 @@ INTEGERS = {
 NUMBERS = {"tightness": (0.0, 1.0), "margin": (0.0, 1.0), "dpr": (0.1, 8.0)}
 KNOWN = (
     *("preset", "ratio", "size", "w", "h", "dpr", "mode", "enlarge", "focus", "portrait", "prefer", "fit"),
-    *("tightness", "margin", "must_keep", "avoid", "pad", "background", "revision"),
+    *("tightness", "margin", "must_keep", "avoid", "pad", "background", "cutout", "shadow", "revision"),
     *("watermark", "format", "quality", "max_bytes", "metadata", "max_age", "expires"),
 )
 ALWAYS = ("preset", "dpr", "expires")
@@ -52,8 +52,8 @@ class ImageOptions:
     order: the crop that is to be planned, or None where the whole picture is wanted. room: the size to fit into;
     a side of 0 is free. point: the middle of the crop, instead of a plan. format: an extension, or empty to let
     the browser choose. expires: seconds since 1970, or None for never. max_age: seconds that caches may keep the
-    answer, or None for the service's own. watermark: where the operator's mark lies. hinted: the density of the
-    screen, where the browser was to say it.
+    answer, or None for the service's own. cutout: the subject alone in place of the picture. watermark: where the
+    operator's mark lies. hinted: the density of the screen, where the browser was to say it.
     """
 
     order: CropOrder | None
@@ -66,6 +66,7 @@ class ImageOptions:
     encoding: Encoding = field(default_factory=lambda: Encoding({}))
     expires: int | None = None
     max_age: int | None = None
+    cutout: Cutout | None = None
     watermark: Placement | None = None
     hinted: float | None = None
 
@@ -115,8 +116,7 @@ class ImageOptions:
         enlarge = _choice("enlarge", found.pop("enlarge", "1"), ("0", "1")) == "1"
         encoding = _encoding(found, numbers.get("max_bytes", 0))
         format = found.pop("format", "")
-        if format:
-            format_named(format)
+        cutout = _cutout(found, format_named(format) if format else None)
         pad = found.get("pad") or "white"
         framing = {n: found.pop(n) for n in FRAMING if n in found}
         framing |= {n: numbers[n] for n in ("tightness", "margin") if n in numbers}
@@ -129,10 +129,9 @@ class ImageOptions:
         else:
             if focus != "auto":
                 found["focus"] = focus
-            _check_whole(mode, room, found, framing)
-        return cls(
-            order, room, mode, point, enlarge, pad, format, encoding, numbers.get("expires"), numbers.get("max_age")
-        )
+            _check_whole(mode, room, found, framing, is_cut_out=cutout is not None)
+        times = numbers.get("expires"), numbers.get("max_age")
+        return cls(order, room, mode, point, enlarge, pad, format, encoding, *times, cutout)
 
     def frame(self, full: Size) -> tuple[Frame, Size] | None:
         """Return frame and size of the result where no plan is needed; None where the picture has to be looked at."""
@@ -185,7 +184,7 @@ def canonical(name: str, value: object) -> str:
     elif name in REPEATABLE and text not in known_detectors():
         Box.parse(text.replace("_", ","))
         text = re.sub(r"\s", "", text).replace(",", "_")
-    elif name in ("pad", "background") and re.search(r"[,/()%\s]", text):
+    elif name in ("pad", "background", "cutout") and re.search(r"[,/()%\s]", text):
         text = "#{:02x}{:02x}{:02x}".format(*parse_colour(text))
     elif name == "focus":
         text = re.sub(r"\s", "", text).replace(",", "_")
@@ -207,11 +206,13 @@ def _room(found: dict[str, Any], numbers: Mapping[str, Any], ratio: AspectRatio 
     return math.floor(width * dpr + 0.5), math.floor(height * dpr + 0.5)
 
 
-def _check_whole(mode: Mode, room: tuple[int, int], found: Mapping[str, Any], framing: Mapping[str, Any]) -> None:
+def _check_whole(
+    mode: Mode, room: tuple[int, int], found: Mapping[str, Any], framing: Mapping[str, Any], *, is_cut_out: bool
+) -> None:
     """Refuse what has no meaning where the whole picture is shown."""
     if mode == "pad" and not all(room):
         raise InvalidValueError("expected a width and a height to pad to", remedy="give w and h, or size")
-    if mode == "crop" and not any(room):
+    if mode == "crop" and not any(room) and not is_cut_out:
         raise InvalidValueError("no ratio was asked for", remedy="give a ratio such as 16:9, or w and h")
     if "pad" in framing and framing["pad"] not in ("blur", "extend"):
         parse_colour(framing["pad"])
@@ -233,6 +234,17 @@ def _encoding(found: dict[str, Any], most_bytes: int) -> Encoding:
     parse_colour(background)
     metadata = _choice("metadata", found.pop("metadata", "copyright"), KEEP)
     return Encoding(qualities, background, metadata, most_bytes)
+
+
+def _cutout(found: dict[str, Any], format: PictureFormat | None) -> Cutout | None:
+    backdrop, shadow = found.pop("cutout", ""), found.pop("shadow", "")
+    if not backdrop:
+        if shadow:
+            raise InvalidValueError("shadow has no effect without cutout", remedy="leave it out, or add cutout=white")
+        return None
+    cutout = Cutout(backdrop, _choice("shadow", shadow or "0", ("0", "1")) == "1", found.get("revision") or None)
+    cutout.check(format)
+    return cutout
 
 
 def _point(focus: str) -> Point | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -12,24 +13,33 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from eyefirst.colours import parse_colour
-from eyefirst.errors import EyefirstError, InvalidValueError
+from eyefirst.errors import EyefirstError, InvalidPlanError, InvalidValueError
 from eyefirst.files.formats import FORMATS, format_named
 from eyefirst.geometry import Box, Size
-from eyefirst.handler import ImageRequestHandler
-from eyefirst.image import thumbhash
+from eyefirst.handler import ImageRequestHandler, all_pixels
+from eyefirst.image import read_metadata, thumbhash
 from eyefirst.plan import CropPlan
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
 from eyefirst.server import openapi
-from eyefirst.server.cuts import Cut, Encoding, cut_all, negotiated, with_alpha, zipped
+from eyefirst.server.cuts import Cut, Cutout, cut_all, format_for, pixels_of, zipped
 from eyefirst.server.foreign import Foreign
 from eyefirst.server.guard import Guard
 from eyefirst.server.images import add_image
 from eyefirst.server.pool import Work
 from eyefirst.server.problems import plain_problem, problem
-from eyefirst.server.queries import CropQuery, PlanQuery, SaliencyQuery, TextQuery
+from eyefirst.server.queries import (
+    CropQuery,
+    CutoutQuery,
+    PlanQuery,
+    RenderQuery,
+    ResultQuery,
+    SaliencyQuery,
+    TextQuery,
+)
 from eyefirst.server.service import Service, Task, json_response, to_json
 from eyefirst.server.settings import Settings
 from eyefirst.server.upkeep import add_upkeep
+from eyefirst.tools.crop import planned_handler
 from eyefirst.tools.planning import CropOrder
 
 MEDIA_TYPES = tuple(f.media_type for f in FORMATS)
@@ -57,7 +67,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _add_work(app: FastAPI, service: Service) -> None:
     """Add the routes that take a picture."""
-    post = partial(app.post, response_model=None, response_class=Response, openapi_extra=openapi.PICTURE_BODY)
+    post = partial(app.post, response_model=None, response_class=Response, openapi_extra=openapi.picture_body())
+    with_plan = openapi.picture_body(plan={"$ref": "#/components/schemas/CropPlan"}, sha256={"type": "string"})
 
     @post("/v1/saliency", summary="Heat maps and boxes", responses=openapi.json_answer("Saliency"))
     async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -> Response:
@@ -71,7 +82,23 @@ def _add_work(app: FastAPI, service: Service) -> None:
     async def text(request: Request, query: Annotated[TextQuery, Query()]) -> Response:
         return json_response(await service.look(request, query, _text))
 
-    @post("/v1/crop", summary="Crops", responses=openapi.picture_answer(*MEDIA_TYPES, ZIP))
+    answers = openapi.picture_answer(*MEDIA_TYPES, ZIP)
+
+    @post("/v1/render", summary="The frames of a plan", responses=answers, openapi_extra=with_plan)
+    async def render(request: Request, query: Annotated[RenderQuery, Query()]) -> Response:
+        """Cut the frames of a plan that was made before, and perhaps changed since; answer as /v1/crop does."""
+        answer = await service.look(request, query, partial(_render, request.headers.get("accept", "")))
+        answer.headers["Vary"] = "Accept"
+        return answer
+
+    @post("/v1/cutout", summary="The subject alone", responses=openapi.picture_answer(*MEDIA_TYPES))
+    async def cutout(request: Request, query: Annotated[CutoutQuery, Query()]) -> Response:
+        """Cut the subject out, with a soft edge, at full resolution. 422 where nothing stands out."""
+        answer = await service.look(request, query, partial(_cutout, request.headers.get("accept", "")))
+        answer.headers["Vary"] = "Accept"
+        return answer
+
+    @post("/v1/crop", summary="Crops", responses=answers)
     async def crop(request: Request, query: Annotated[CropQuery, Query()]) -> Response:
         """Answer with one frame as a picture; with several, or where Accept says zip, with a zip and the plan."""
         answer = await service.look(request, query, partial(_crop, service, request.headers.get("accept", "")))
@@ -86,7 +113,7 @@ def _saliency(query: SaliencyQuery) -> Task[bytes]:
     def job(handler: ImageRequestHandler, _: Work) -> bytes:
         return to_json({o["kind"]: o for o in (s.to_dict() for s in handler.perform(asked))})
 
-    return job, None
+    return job, ImageRequestHandler
 
 
 def _plan(service: Service, query: PlanQuery) -> Task[bytes]:
@@ -95,7 +122,7 @@ def _plan(service: Service, query: PlanQuery) -> Task[bytes]:
     def job(handler: ImageRequestHandler, _: Work) -> bytes:
         return to_json(_planned(service, query, order, handler).to_dict())
 
-    return job, None
+    return job, ImageRequestHandler
 
 
 def _planned(service: Service, query: PlanQuery, order: CropOrder, handler: ImageRequestHandler) -> CropPlan:
@@ -108,27 +135,60 @@ def _planned(service: Service, query: PlanQuery, order: CropOrder, handler: Imag
 
 def _text(query: TextQuery) -> Task[bytes]:
     asked = TextRecognitionRequest(rest=query.rest, **_where(query.revision, query.region))
-    return lambda handler, _: to_json(handler.perform([asked])[0].to_dict()), None
+    return lambda handler, _: to_json(handler.perform([asked])[0].to_dict()), ImageRequestHandler
 
 
 def _crop(service: Service, accept: str, query: CropQuery) -> Task[Response]:
     order = query.order()
-    named = format_named(query.format) if query.format else None
-    parse_colour(query.background)
-    quality = {f.name: query.quality for f in FORMATS} if query.quality else {}
-    encoding = Encoding(quality, query.background, query.metadata, query.max_bytes)
+    answer = _cutting(query, accept, order.size)
 
     def job(handler: ImageRequestHandler, work: Work) -> Response:
-        format = named or with_alpha(negotiated(accept), handler)
-        plan = _planned(service, query, order, handler)
-        cuts = cut_all(handler, plan, format, encoding, work, size=order.size, enlarge=order.enlarge)
+        return answer(handler, work, _planned(service, query, order, handler))
+
+    return job, order.handler
+
+
+def _render(accept: str, query: RenderQuery) -> Task[Response]:
+    plan, size = CropPlan.from_json(query.plan), Size.parse(query.size) if query.size else None
+    if not any(plan.frames.values()):
+        raise InvalidPlanError("holds no frame", remedy="plan the picture for a ratio")
+    answer = _cutting(query, accept, size)
+    return lambda handler, work: answer(handler, work, plan), partial(planned_handler, plan, size=size)
+
+
+def _cutting(
+    query: ResultQuery, accept: str, size: Size | None
+) -> Callable[[ImageRequestHandler, Work, CropPlan], Response]:
+    """What answers with the frames of a plan: one as a picture; several, or where Accept says zip, with the plan."""
+    named = format_named(query.format) if query.format else None
+    parse_colour(query.background)
+    encoding = query.encoding(query.background)
+
+    def answer(handler: ImageRequestHandler, work: Work, plan: CropPlan) -> Response:
+        format = format_for(named, accept, handler)
+        cuts = cut_all(handler, plan, format, encoding, work, size=size, enlarge=query.enlarge)
         if len(cuts) == 1 and ZIP not in accept:
             return Response(cuts[0].data, media_type=cuts[0].media_type)
         if len(cuts) > 1:
             cuts.append(Cut("plan.json", "application/json", to_json(plan.to_dict())))
         return Response(zipped(cuts), media_type=ZIP, headers={"Content-Disposition": "attachment; filename=crops.zip"})
 
-    return job, order
+    return answer
+
+
+def _cutout(accept: str, query: CutoutQuery) -> Task[Response]:
+    cutout = Cutout(query.backdrop, query.shadow, query.revision or None)
+    named = format_named(query.format) if query.format else None
+    cutout.check(named)
+
+    def job(handler: ImageRequestHandler, work: Work) -> Response:
+        format = format_for(named, accept, handler, cutout)
+        made = pixels_of(handler, format, None, cutout)
+        work.go_on()
+        data = query.encoding().encode(made, format, read_metadata(handler.opened), work)
+        return Response(data, media_type=format.media_type)
+
+    return job, partial(ImageRequestHandler, expects=all_pixels)
 
 
 def _where(revision: str, region: str) -> dict[str, Any]:

@@ -137,7 +137,8 @@ async def picture_in(request: Request, settings: Settings) -> tuple[bytes, dict[
     try:
         async with request.form(max_files=1, max_fields=OPTIONS_IN_FORM) as form:
             picture = next((form[name] for name in FIELDS if name in form), None)
-            if picture is None or isinstance(picture, str):
+            is_named = "sha256" in form or "sha256" in request.query_params
+            if isinstance(picture, str) or (picture is None and not is_named):
                 raise InvalidValueError(
                     f"expected a file in one of the form's fields {', '.join(FIELDS)}",
                     remedy="for example curl -F picture=@photo.jpg",
@@ -146,7 +147,7 @@ async def picture_in(request: Request, settings: Settings) -> tuple[bytes, dict[
             for name, value in form.multi_items():
                 if isinstance(value, str):
                     options.setdefault(name, []).append(value)
-            return await picture.read(), options
+            return await picture.read() if picture else b"", options
     except (HTTPException, MultiPartException) as error:
         raise InvalidValueError(
             f"expected a form: {getattr(error, 'detail', error)}", remedy="send the picture as the body itself"

@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eyefirst.cut import check_pixels, cut_plan, pixels_needed, result_size
+from eyefirst.errors import PictureTooLargeError
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import AVIF, GIF, JPEG, PNG, WEBP, PictureFormat
 from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Animation, Keep, Metadata, read_metadata
+from eyefirst.network import check_revision
 from eyefirst.plan import ByRatio, CropPlan
 from eyefirst.server.pool import Work
 from eyefirst.tools.crop import check_planned
+from eyefirst.tools.cutout import check_cutout, cutout_all
 
 QUALITY: Mapping[str, int] = {"JPEG": 82, "WEBP": 80, "AVIF": 60}
 """Default quality of each lossy format. The scales differ: these look alike."""
@@ -24,6 +27,8 @@ AVIF_SPEED = 9
 """Speed of the AVIF encoder: files are 1 to 5 % larger than at 8, in a third of the time."""
 LEAST_QUALITY = 20
 """Lowest quality that a limit on bytes leads to."""
+CUTOUT_PART = 4
+"""How many times fewer pixels a picture may have to be cut out, which takes so many times the memory of a crop."""
 NEGOTIATED = (AVIF, WEBP, JPEG)
 """Formats that a browser may choose from; of equals, the smaller file first."""
 ON_DEMAND = (PNG, GIF)
@@ -89,6 +94,55 @@ class Encoding:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Cutout:
+    """The subject alone in place of the picture; fields as those of `eyefirst.cutout`. Raises InvalidValueError."""
+
+    backdrop: str = "transparent"
+    shadow: bool = False
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        self.check()
+        check_revision(self.revision)
+
+    def check(self, format: PictureFormat | None = None) -> None:
+        """Raise InvalidValueError where a format does not hold the transparency that is asked for."""
+        check_cutout(self.backdrop, self.shadow, format)
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the subject has nothing behind it."""
+        return self.backdrop == "transparent"
+
+    def of(self, handler: ImageRequestHandler, *, animated: bool) -> Any:
+        """Return the subject of a handler's picture. Raises PictureTooLargeError, NoSubjectError."""
+        image = handler.image
+        pixels, most = image.size.pixels * (image.frame_count if animated else 1), handler.pixel_limit // CUTOUT_PART
+        if pixels > most:
+            raise PictureTooLargeError(
+                f"has {pixels:,} pixels, more than the limit of {most:,} for cut-outs",
+                remedy="send a smaller picture",
+                source=handler.name,
+            )
+        return cutout_all(
+            handler, backdrop=self.backdrop, shadow=self.shadow, revision=self.revision, animated=animated
+        )
+
+
+def pixels_of(
+    handler: ImageRequestHandler,
+    format: PictureFormat,
+    need: Callable[[Size], Size] | None,
+    cutout: Cutout | None = None,
+) -> Any:
+    """Return the picture or the animation that results are cut from. need: how small it may be decoded."""
+    animated = format.has_frames and handler.is_animated
+    if cutout:
+        return cutout.of(handler, animated=animated)
+    return handler.animation() if animated else handler.picture(need).picture
+
+
 def cut_all(
     handler: ImageRequestHandler,
     plan: CropPlan,
@@ -98,15 +152,16 @@ def cut_all(
     *,
     size: Size | None = None,
     enlarge: bool = True,
+    cutout: Cutout | None = None,
 ) -> list[Cut]:
     """Return every frame of a plan, cut and encoded one after the other, so that work can stop in between.
 
-    The pixels are those of `eyefirst.tools.crop.crops_of`. Raises CancelledError where nobody waits any more.
+    The pixels are those of `eyefirst.tools.crop.crops_of`; those of the subject alone where a cut-out is wanted.
+    Raises CancelledError where nobody waits any more.
     """
     check_planned(plan, handler)
     work.go_on()
-    animated = format.has_frames and handler.is_animated
-    picture: Any = handler.animation() if animated else handler.picture(pixels_needed(plan, size)).picture
+    picture = pixels_of(handler, format, pixels_needed(plan, size), cutout)
     count = len(picture.frames) if isinstance(picture, Animation) else 1
     frames = [(r, rank, f) for r, ranked in plan.frames.by_ratio() for rank, f in enumerate(ranked, 1)]
     check_pixels([result_size(f, r, size, enlarge=enlarge) for r, _, f in frames], handler.pixel_limit, count)
@@ -143,9 +198,14 @@ def negotiated(accept: str) -> PictureFormat:
     return max(shares, key=lambda f: shares[f]) if any(shares.values()) else JPEG
 
 
-def with_alpha(format: PictureFormat, handler: ImageRequestHandler) -> PictureFormat:
-    """Return the format itself; PNG where nobody named a format, it has no transparency and the picture has."""
-    return PNG if not format.has_alpha and handler.has_alpha else format
+def format_for(
+    named: PictureFormat | None, accept: str, handler: ImageRequestHandler, cutout: Cutout | None = None
+) -> PictureFormat:
+    """Return the format that was named, or what the client prefers: PNG where that would lose transparency."""
+    if named:
+        return named
+    format = negotiated(accept)
+    return PNG if not format.has_alpha and (cutout or handler).has_alpha else format
 
 
 def zipped(cuts: Sequence[Cut]) -> bytes:

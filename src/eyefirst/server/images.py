@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -34,7 +33,7 @@ from eyefirst.image import Animation, read_metadata
 from eyefirst.plan import CropPlan
 from eyefirst.server import openapi
 from eyefirst.server.addresses import ImageOptions
-from eyefirst.server.cuts import Cut, cut_all, negotiated, with_alpha
+from eyefirst.server.cuts import Cut, cut_all, format_for, negotiated, pixels_of
 from eyefirst.server.pool import Work
 from eyefirst.server.problems import status_of
 from eyefirst.server.service import Service
@@ -195,14 +194,15 @@ def _cut(
     service: Service, wanted: ImageOptions, named: PictureFormat | None, accept: str, data: bytes, work: Work
 ) -> Cut:
     limit, longest = service.settings.pixels, service.settings.longest
-    order = wanted.order
+    order, cutout = wanted.order, wanted.cutout
     if order is not None and wanted.point is None:
         size, enlarge = order.size or Size(longest, longest), order.enlarge and order.size is not None
-        handler = replace(order, size=size).handler(data, pixel_limit=limit)
+        make = partial(ImageRequestHandler, expects=all_pixels) if cutout else replace(order, size=size).handler
+        handler = make(data, pixel_limit=limit)
         work.on_end(handler.cancel)
         plan: CropPlan = service.plans.of(order, handler)
-        format = named or with_alpha(negotiated(accept), handler)
-        return cut_all(handler, plan, format, wanted.encoding, work, size=size, enlarge=enlarge)[0]
+        format = format_for(named, accept, handler, cutout)
+        return cut_all(handler, plan, format, wanted.encoding, work, size=size, enlarge=enlarge, cutout=cutout)[0]
     handler = ImageRequestHandler(data, pixel_limit=limit, expects=all_pixels)
     work.on_end(handler.cancel)
     full = handler.image.size
@@ -212,10 +212,9 @@ def _cut(
     if not any(wanted.room):
         share = min(longest / max(size), 1.0)
         size = Size(max(round(size.width * share), 1), max(round(size.height * share), 1))
-    format = named or with_alpha(negotiated(accept), handler)
-    animated = format.has_frames and handler.is_animated
+    format = format_for(named, accept, handler, cutout)
     scale = max(size.width / frame.size.width, size.height / frame.size.height)
-    picture: Any = handler.animation() if animated else handler.picture(scaled_by(scale)).picture
+    picture = pixels_of(handler, format, scaled_by(scale), cutout)
     check_pixels([size], limit, len(picture.frames) if isinstance(picture, Animation) else 1)
     work.go_on()
     made = cut_frame(picture, frame, planned=full, size=size, pad=wanted.pad)

@@ -123,24 +123,25 @@ SCHEMAS: dict[str, Any] = {
         },
     },
 }
-PICTURE_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "The picture's file as it is, or in the field `picture` of a form.",
-        "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["picture"],
-                    "properties": {"picture": {"type": "string", "format": "binary"}},
-                }
-            },
-        },
-    }
-}
 BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+def picture_body(**fields: object) -> dict[str, Any]:
+    """The body of a route that takes a picture. fields: schemas of what a form may hold beside it."""
+    form = {"type": "object", "properties": {"picture": BINARY["schema"], **fields}}
+    if not fields:
+        form["required"] = ["picture"]
+    return {
+        "requestBody": {
+            "required": True,
+            "description": "The picture's file as it is, or in the field `picture` of a form.",
+            "content": {
+                "application/octet-stream": BINARY,
+                "image/*": BINARY,
+                "multipart/form-data": {"schema": form},
+            },
+        }
+    }
 
 
 def json_answer(schema: str, example: object = None) -> dict[int | str, dict[str, Any]]:
@@ -202,7 +203,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             operation["responses"].get("422", {}).get("content", {}).pop("application/json", None)
-            if path in ("/v1/saliency", "/v1/plan", "/v1/crop", "/v1/text", "/metrics"):
+            if "post" in operations or path == "/metrics":
                 operation["security"] = [{"key": []}, {}]
     app.openapi_schema = document
     return document

@@ -6,21 +6,60 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from eyefirst.files.formats import FORMATS
+from eyefirst.server.cuts import Encoding
 from eyefirst.tools.planning import CropOrder
 
 BOX = "LEFT,TOP,RIGHT,BOTTOM in shares of the picture, such as 0.1,0.2,0.5,0.9"
 
 
-class PictureQuery(BaseModel):
+class SentQuery(BaseModel):
     """Options of every route that takes a picture."""
 
     model_config = ConfigDict(extra="forbid")
-    revision: str = Field("", description="Pins a network's revision; the newest by default.", max_length=100)
     sha256: str = Field(
         "",
         description="Hash of a picture that was sent lately, as plans name it; then the body may be empty. "
         "404 where it is not here any more.",
         pattern="^([0-9a-f]{64})?$",
+    )
+
+
+class PictureQuery(SentQuery):
+    """Options of every route that looks at a picture."""
+
+    revision: str = Field("", description="Pins a network's revision; the newest by default.", max_length=100)
+
+
+class EncodingQuery(BaseModel):
+    """How results are encoded."""
+
+    format: str = Field("", description="jpg, png, webp, avif ...; by default what Accept prefers.", max_length=10)
+    quality: int = Field(
+        0,
+        description="Quality of JPEG, WebP and AVIF, 1 to 100. 0: 82 for JPEG, 80 for WebP, 60 for AVIF.",
+        ge=0,
+        le=100,
+    )
+    max_bytes: int = Field(
+        0, description="Largest file of a lossy result, in bytes; the quality goes down to 20 for it. 0: any.", ge=0
+    )
+    metadata: Literal["keep", "copyright", "none"] = Field(
+        "copyright", description="Metadata in results: copyright, artist, credit and date; all with GPS; or none."
+    )
+
+    def encoding(self, background: str = "white") -> Encoding:
+        """How results are encoded."""
+        quality = {f.name: self.quality for f in FORMATS} if self.quality else {}
+        return Encoding(quality, background, self.metadata, self.max_bytes)
+
+
+class ResultQuery(EncodingQuery):
+    """Options of results that are cut from frames."""
+
+    enlarge: bool = Field(True, description="Whether a result may have more pixels than its frame.")
+    background: str = Field(
+        "white", description="CSS colour behind transparency in a format that has none.", max_length=100
     )
 
 
@@ -70,23 +109,21 @@ class PlanQuery(PictureQuery):
         return CropOrder.parse(ratios=[*options.pop("ratio"), *options.pop("aspect")], **options)
 
 
-class CropQuery(PlanQuery):
+class CropQuery(PlanQuery, ResultQuery):
     """Options of /v1/crop."""
 
-    format: str = Field("", description="jpg, png, webp, avif ...; by default what Accept prefers.", max_length=10)
-    quality: int = Field(
-        0,
-        description="Quality of JPEG, WebP and AVIF, 1 to 100. 0: 82 for JPEG, 80 for WebP, 60 for AVIF.",
-        ge=0,
-        le=100,
+
+class RenderQuery(SentQuery, ResultQuery):
+    """Options of /v1/render; those of `eyefirst render`."""
+
+    plan: str = Field("", description="The JSON of /v1/plan; its frames may have been changed. Best sent in a form.")
+    size: str = Field("", description="WIDTHxHEIGHT that each result is resized to fit into.", max_length=40)
+
+
+class CutoutQuery(PictureQuery, EncodingQuery):
+    """Options of /v1/cutout; those of `eyefirst cutout`."""
+
+    backdrop: str = Field(
+        "transparent", description="What lies behind: transparent, blur, or a CSS colour.", max_length=100
     )
-    max_bytes: int = Field(
-        0, description="Largest file of a lossy result, in bytes; the quality goes down to 20 for it. 0: any.", ge=0
-    )
-    enlarge: bool = Field(True, description="Whether a result may have more pixels than its frame.")
-    metadata: Literal["keep", "copyright", "none"] = Field(
-        "copyright", description="Metadata in results: copyright, artist, credit and date; all with GPS; or none."
-    )
-    background: str = Field(
-        "white", description="CSS colour behind transparency in a format that has none.", max_length=100
-    )
+    shadow: bool = Field(False, description="Keep a soft shadow on an even backdrop.")

@@ -22,16 +22,15 @@ from eyefirst.server.bodies import is_form, picture_in
 from eyefirst.server.caches import DiskCache, Plans, Sent
 from eyefirst.server.metrics import Metrics
 from eyefirst.server.pool import Pool, Work
-from eyefirst.server.queries import PictureQuery
+from eyefirst.server.queries import SentQuery
 from eyefirst.server.settings import Settings
 from eyefirst.server.stores import Store
 from eyefirst.server.watermark import Watermark
-from eyefirst.tools.planning import CropOrder
 
 T = TypeVar("T")
-Q = TypeVar("Q", bound=PictureQuery)
-Task: TypeAlias = tuple[Callable[[ImageRequestHandler, Work], T], CropOrder | None]
-"""What to do with a picture, and the crop that it makes, where it makes one."""
+Q = TypeVar("Q", bound=SentQuery)
+Task: TypeAlias = tuple[Callable[[ImageRequestHandler, Work], T], Callable[..., ImageRequestHandler]]
+"""What to do with a picture, and what makes its handler from the bytes and `pixel_limit`."""
 FETCHERS = 8
 FETCHED = 16
 """Pictures of other origins that may be in memory at a time."""
@@ -69,15 +68,13 @@ class Service:
         Options are checked before the body is read; those in a form after it.
         """
         self.authorize(request)
-        job, order = (None, None) if is_form(request) else task(query)
+        early = None if is_form(request) else task(query)
         data, options = await picture_in(request, self.settings)
-        if job is None:
-            job, order = task(query := _merged(query, options))
+        job, make = early or task(query := _merged(query, options))
         if query.sha256 and not data:
             handler = self.sent.get(query.sha256)
             self.metrics.found.labels("picture").inc()
         else:
-            make = order.handler if order else ImageRequestHandler
             handler = make(data, pixel_limit=self.settings.pixels)
             self.metrics.pictures.inc()
         work = self.pool.work(request.scope["eyefirst.gone"])

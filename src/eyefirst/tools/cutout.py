@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from eyefirst.colours import parse_colour
-from eyefirst.errors import NoSubjectError
+from eyefirst.errors import InvalidValueError, NoSubjectError
+from eyefirst.files.formats import PictureFormat
 from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
 from eyefirst.image import Source
 from eyefirst.network import Network
-from eyefirst.tools.matte import cut_out
+from eyefirst.tools.matte import cut_out, strips
 from eyefirst.tools.product import Product, find_product
 from eyefirst.tools.soft_mask import box_mean, close_map, soft_mask
 
@@ -44,7 +45,7 @@ def cutout(
     even backdrop. Transparency that the picture has is its edge. On an even backdrop the edge is where the colours
     differ from it; otherwise it is estimated from the objectness map and the picture's own edges.
 
-    Raises PictureError; NoSubjectError where nothing stands out.
+    Raises PictureError; NoSubjectError where nothing stands out; InvalidValueError for a backdrop that is none.
     """
     handler = handler_of(source, network=network, expects=all_pixels)
     cut: PillowImage.Image = cutout_all(handler, backdrop=backdrop, shadow=shadow, revision=revision, animated=False)
@@ -64,12 +65,12 @@ def cutout_all(
 
     say: is told, in words, what the user should know.
     """
-    if backdrop not in ("transparent", "blur"):
-        parse_colour(backdrop)
+    check_cutout(backdrop, shadow)
     objects = handler.look(revision).objects
     rough: list[NDArray[np.float32]] = []
 
     def cut(picture: PillowImage.Image) -> PillowImage.Image:
+        handler.go_on()
         found = find_product(picture, objects)
         if found.matte and objects.union_box and not is_believed(found.matte, objects.heat_map.values):
             found = Product(objects.union_box, "objectness")
@@ -87,6 +88,20 @@ def cutout_all(
         whole = handler.animation()
         return replace(whole, frames=tuple(map(cut, whole.frames)))
     return cut(handler.picture().picture)
+
+
+def check_cutout(backdrop: str, shadow: bool, format: PictureFormat | None = None) -> None:
+    """Raise InvalidValueError for a cut-out that cannot be: before any picture is read."""
+    if backdrop == "blur" and shadow:
+        raise InvalidValueError(
+            "shadow has no effect: the picture's own background stays, with its shadow", remedy="leave it out"
+        )
+    if backdrop not in ("transparent", "blur"):
+        parse_colour(backdrop)
+    if backdrop == "transparent" and format and not format.has_alpha:
+        raise InvalidValueError(
+            f"{format.name} holds no transparency", remedy="use png or webp, or a backdrop such as white"
+        )
 
 
 def alone(
@@ -137,7 +152,7 @@ def _of_its_colours(picture: PillowImage.Image, mask: NDArray[np.float32]) -> Pi
     Subject and background are blurred apart and the rest is shared out (Forte, *Approximate Fast Foreground Colour
     Estimation*, ICIP 2021).
     """
-    matte = PillowImage.fromarray((mask * 255).round().astype(np.uint8))
+    matte = PillowImage.fromarray((mask * np.float32(255)).round().astype(np.uint8))
     colours, share = _small(picture), _small(matte)[..., None]
     radius = max(2, round(REACH * max(colours.shape)))
     subject, ground = (
@@ -149,14 +164,19 @@ def _of_its_colours(picture: PillowImage.Image, mask: NDArray[np.float32]) -> Pi
         )
         for s in (subject, ground)
     ]
-    rows, columns = np.nonzero((mask > 0) & (mask < 1))
-    pixels = np.array(picture)
-    own = pixels[rows, columns].astype(np.float32)
-    theirs, behind = (np.asarray(s)[rows, columns].astype(np.float32) for s in sides)
-    part = mask[rows, columns, None]
-    pure = theirs + part * (own - part * theirs - (1 - part) * behind)
-    pixels[rows, columns] = pure.clip(0, 255).round().astype(np.uint8)
-    result = PillowImage.fromarray(pixels)
+    result = picture.copy()
+    for box in strips(picture):
+        part = mask[box[1] : box[3]]
+        rows, columns = np.nonzero((part > 0) & (part < 1))
+        if not len(rows):
+            continue
+        pixels = np.array(picture.crop(box))
+        own = pixels[rows, columns].astype(np.float32)
+        theirs, behind = (np.asarray(s.crop(box))[rows, columns].astype(np.float32) for s in sides)
+        share = part[rows, columns, None]
+        pure = theirs + share * (own - share * theirs - (1 - share) * behind)
+        pixels[rows, columns] = pure.clip(0, 255).round().astype(np.uint8)
+        result.paste(PillowImage.fromarray(pixels), box)
     result.putalpha(matte)
     return result
 

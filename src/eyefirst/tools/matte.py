@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ SHADOW_COLOUR = 16
 """A shadow has the backdrop's colour, only darker, within so many levels."""
 BAND = 7
 """Width in pixels of the band along the product's edge in which the matte is soft."""
+STRIP = 256
+"""Rows that are worked on at a time where each pixel is made by itself, so that memory does not grow with them."""
 
 
 def matte_of(
@@ -69,6 +72,22 @@ def cut_out(
 
     shadow: keep what is darker than the backdrop and has its hue, as black of that opacity.
     """
+    result = PillowImage.new("RGBA", part.size)
+    for rows in strips(part):
+        cut = _cut_out(*(p.crop(rows) for p in (part, matte, backdrop)), shadow=shadow)
+        result.paste(cut, rows)
+    return result
+
+
+def strips(picture: PillowImage.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the boxes of STRIP rows each that make up a picture, from top to bottom."""
+    for top in range(0, picture.height, STRIP):
+        yield 0, top, picture.width, min(top + STRIP, picture.height)
+
+
+def _cut_out(
+    part: PillowImage.Image, matte: PillowImage.Image, backdrop: PillowImage.Image, *, shadow: bool
+) -> PillowImage.Image:
     share = np.asarray(matte, np.float32)[..., None] / 255
     colours, ground = np.asarray(part.convert("RGB"), np.float32), np.asarray(backdrop, np.float32)
     pure = np.where(share > 0, (colours - (1 - share) * ground) / np.maximum(share, 0.1), colours)

@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.requests import ObjectnessSaliencyRequest
+from eyefirst.tools.matte import strips
 
 WORK_SIDE = 512
 """The longer side at which the filter's coefficients are found, in pixels."""
@@ -24,8 +25,6 @@ CLOSE_MARGIN, CLOSE_AREA = 0.15, 0.75
 """Free space round the subjects in the close look; that look is taken where it covers less of the picture than this."""
 CLOSE_SIDE = 272
 """The side of the combined map, in cells."""
-STRIP = 256
-"""Rows of the picture that are filtered at a time, so that memory does not grow with the picture's height."""
 
 
 def close_map(handler: ImageRequestHandler, revision: str | None = None) -> NDArray[np.float32]:
@@ -76,16 +75,16 @@ def soft_mask(rough: NDArray[np.float32], picture: PillowImage.Image) -> NDArray
     slopes = _coefficients(guide, values.clip(0, 1), max(2, round(RADIUS * max(size))))
     planes = [PillowImage.fromarray(np.ascontiguousarray(slopes[..., c])) for c in range(4)]
     mask = np.empty((picture.height, picture.width), np.float32)
-    for top in range(0, picture.height, STRIP):
-        bottom = min(top + STRIP, picture.height)
-        colours = np.asarray(picture.crop((0, top, picture.width, bottom)).convert("RGB"), np.float32) / 255
+    low, high = UNSURE
+    for left, top, right, bottom in strips(picture):
+        colours = np.asarray(picture.crop((left, top, right, bottom)).convert("RGB"), np.float32) / 255
         place = (0, top * size.height / picture.height, size.width, bottom * size.height / picture.height)
         extent = (picture.width, bottom - top)
         *steep, level = (np.asarray(p.resize(extent, PillowImage.Resampling.BILINEAR, place)) for p in planes)
-        mask[top:bottom] = level + sum(s * colours[..., c] for c, s in enumerate(steep))
-    low, high = UNSURE
-    share = ((mask - low) / (high - low)).clip(0, 1)
-    return share * share * (3 - 2 * share)
+        found = level + sum(s * colours[..., c] for c, s in enumerate(steep))
+        share = ((found - low) / (high - low)).clip(0, 1)
+        mask[top:bottom] = share * share * (3 - 2 * share)
+    return mask
 
 
 def _coefficients(guide: NDArray[np.float32], values: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
