@@ -26,6 +26,7 @@ from eyefirst.server.app import create_app
 from eyefirst.server.cuts import negotiated
 from eyefirst.server.openapi import PLAN_EXAMPLE
 from eyefirst.server.settings import Settings
+from eyefirst.server.upkeep import PAGE
 from eyefirst.tools.crop import render_plan
 from eyefirst.tools.planning import plan_crops
 from tests.golden.make import PHOTOS, RATIOS, photo
@@ -268,21 +269,13 @@ def test_health_metrics_and_page(client: httpx.Client, photo_path: Path) -> None
     text = client.get("/metrics").text
     assert 'eyefirst_requests_total{route="/v1/plan",status="200"} 1.0' in text
     assert "xxx" not in text
-    for name in (
-        "",
-        "page/style.css",
-        "page/page.js",
-        "page/shared.js",
-        "page/wishes.js",
-        "page/code.js",
-        "page/camera.js",
-        "page/icon.svg",
-        "page/sample.jpg",
-    ):
+    for name in ("", *(f"page/{name}" for name in PAGE)):
         answer = client.get(f"/{name}")
         assert answer.status_code == 200
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert client.get(f"/{name}", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+        plain = client.get(f"/{name}", headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers and plain.content == answer.content
     assert client.get("/page/..%2fapp.py").status_code == 404
 
 

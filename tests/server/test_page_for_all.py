@@ -1,12 +1,15 @@
-"""What everybody needs of the page: names, contrast, targets, focus, keys, small screens."""
+"""What everybody needs of the page: names, contrast, targets, focus, keys, small screens, few bytes."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as PillowImage
 
+import eyefirst
 from tests.server.conftest import READY, Open
 
 CONTRAST = """() => {
@@ -60,8 +63,7 @@ def test_every_control_has_a_name_and_shows_its_focus(visit: Open, photo_path: P
     assert {"choose", "opacity", "ratio", "copy", "compare", "download", "tightness"} <= seen
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1300])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (390, "light"), (1300, "light")])
 def test_words_are_legible_and_targets_large(visit: Open, photo_path: Path, scheme: str, width: int) -> None:
     page = visit(width, 844, color_scheme=scheme)
     assert page.evaluate(CONTRAST) == []
@@ -107,3 +109,61 @@ def test_the_album_is_used_by_keyboard(visit: Open, photo_path: Path, tmp_path: 
     page.locator("#remove").click()
     assert page.locator("#choose-first").is_visible()
     assert page.evaluate("document.activeElement.id") == "choose-first"
+
+
+PAGE_BYTES = 60_000
+"""Of everything that the browser fetches before there is a picture."""
+
+
+def test_the_page_is_small(visit: Open) -> None:
+    page = visit()
+    page.wait_for_load_state("networkidle")
+    entries = "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]"
+    sizes = dict(page.evaluate(f"{entries}.map(e => [new URL(e.name).pathname, e.transferSize])"))
+    assert {"/", "/page/page.js", "/page/frame.js", "/page/style.css", "/page/sample.jpg"} <= set(sizes)
+    assert 0 < sum(sizes.values()) < PAGE_BYTES, sizes
+
+
+def test_axe_finds_nothing_in_any_state(visit: Open, photo_path: Path, tmp_path: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python", reason="axe comes with axe-playwright-python")
+    script = (Path(axe.__file__).parent / "axe.min.js").read_text()
+    page = visit(reduced_motion="reduce")
+    page.evaluate(f"{script};0")
+    found: dict[str, Any] = {}
+
+    def look(state: str) -> None:
+        result = page.evaluate("axe.run({resultTypes: ['violations']})")
+        assert len(result["passes"]) > 10
+        found[state] = [(v["id"], [n["target"] for n in v["nodes"]]) for v in result["violations"]]
+
+    look("empty")
+    page.set_input_files("#file", photo_path)
+    page.wait_for_selector(READY)
+    look("one photo")
+    page.check("[value=frame]")
+    page.click("#smaller")
+    look("frame")
+    page.check("[value=keep]")
+    page.click("#add-box")
+    page.check("#compare")
+    (tmp_path / "letter.jpg").write_text("hello")
+    page.set_input_files("#file", [photo_path, tmp_path / "letter.jpg"])
+    page.wait_for_selector("#error:not([hidden])")
+    page.wait_for_selector(READY)
+    look("boxes, album, error")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
+    look("the same on a phone in the dark")
+    assert not any(found.values()), found
+
+
+def test_the_invitation_shows_crops_as_they_are_planned(visit: Open) -> None:
+    sample = (files("eyefirst.server") / "page" / "sample.jpg").read_bytes()
+    plan = eyefirst.plan_crops(sample, ["1:1", "9:16", "16:9"])
+    page = visit()
+    for name, ratio in (("square", "1:1"), ("tall", "9:16"), ("wide", "16:9")):
+        shown = page.evaluate(f"getComputedStyle(document.querySelector('.after .{name}')).objectPosition")
+        expected = plan.frame_position(plan.frames[ratio][0])
+        assert [float(p.strip("%")) for p in shown.split()] == pytest.approx(
+            [float(p.strip("%")) for p in expected.split()], abs=5
+        )

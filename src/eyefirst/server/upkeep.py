@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -15,12 +17,16 @@ from eyefirst.server import openapi
 from eyefirst.server.images import is_known
 from eyefirst.server.service import Service, to_json
 
+SCRIPTS = ("page", "shared", "frame", "wishes", "code", "camera")
 PAGE = {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
-    **dict.fromkeys(("page.js", "shared.js", "wishes.js", "code.js", "camera.js"), "text/javascript; charset=utf-8"),
+    **dict.fromkeys(
+        ("page.js", "shared.js", "frame.js", "wishes.js", "code.js", "camera.js"), "text/javascript; charset=utf-8"
+    ),
     "icon.svg": "image/svg+xml",
     "sample.jpg": "image/jpeg",
+    "sample_map.png": "image/png",
 }
 
 
@@ -28,15 +34,19 @@ def add_upkeep(app: FastAPI, service: Service) -> None:
     """Add the routes."""
     folder = files("eyefirst.server") / "page"
     page = {name: (folder / name).read_bytes() for name in PAGE}
-    tags = {name: f'"{hashlib.sha256(data).hexdigest()[:32]}"' for name, data in page.items()}
+    packed = {n: gzip.compress(page[n], mtime=0) for n, kind in PAGE.items() if kind.startswith("text/")}
+    tags = {name: hashlib.sha256(data).hexdigest()[:32] for name, data in page.items()}
 
     async def show(request: Request, name: str = "index.html") -> Response:
         if name not in page:
             raise HTTPException(404)
-        headers = {"ETag": tags[name], "Cache-Control": "no-cache"}
-        if is_known(tags[name], request.headers.get("if-none-match", "")):
+        headers = {"ETag": f'W/"{tags[name]}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        if is_known(f'"{tags[name]}"', request.headers.get("if-none-match", "")):
             return Response(status_code=304, headers=headers)
-        return Response(page[name], media_type=PAGE[name], headers=headers)
+        data = page[name]
+        if name in packed and re.search(r"\bgzip\b(?!;\s*q=0)", request.headers.get("accept-encoding", "")):
+            data, headers["Content-Encoding"] = packed[name], "gzip"
+        return Response(data, media_type=PAGE[name], headers=headers)
 
     app.add_api_route("/", show, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/page/{name}", show, methods=["GET", "HEAD"], include_in_schema=False)

@@ -2,26 +2,37 @@
 
 import { openCamera, shoot } from "./camera.js";
 import { CODE } from "./code.js";
+import { dressFrame, setUpFrame } from "./frame.js";
 import {
-  $, clamp, decode, drawHeat, lowest, make, nameOf, percent, place, post, PREVIEW, Problem, say, SHAPES, stopOf, text, USUAL, wide,
+  $, body, clamp, decode, drawHeat, lowest, make, nameOf, percent, place, post, PREVIEW, Problem, say, SHAPES, stopOf, text, USUAL, wide,
   ZIP_SIZE,
 } from "./shared.js";
 import { addWish, drawWishes, setUpWishes } from "./wishes.js";
 
-const { body } = document;
 const pictures = [];
+const HINTS = {
+  frame: "Drag the frame, or one of its corners. Wheel, two fingers, + and − resize it, arrow keys move it, Escape brings the planned one back.",
+  box: "Drag on the picture, or add a box. A focused box moves with the arrow keys, grows with Shift and the arrow keys, and goes with Delete.",
+};
 let current = null, shape = null, tab = "CSS", asking = 0;
 
-/** Asks about a picture; its bytes go along only where the service has not got them, or not any more. */
-async function ask(path, pairs, picture, options = {}) {
+/** Asks about a picture; its bytes go along only where the service has not got them, or not any more. plan: goes along. */
+async function ask(path, pairs, picture, { plan, ...options } = {}) {
+  const data = file => {
+    if (!plan) return file;
+    const form = new FormData();
+    form.set("plan", JSON.stringify(plan));
+    if (file) form.set("picture", file);
+    return form;
+  };
   if (picture.sha256) {
     try {
-      return await post(path, [...pairs, ["sha256", picture.sha256]], null, options);
+      return await post(path, [...pairs, ["sha256", picture.sha256]], data(null), options);
     } catch (error) {
       if (error.code !== "picture_not_found") throw error;
     }
   }
-  return post(path, pairs, picture.file, options);
+  return post(path, pairs, data(picture.file), options);
 }
 function wishesOf(picture) {
   const pairs = picture.wishes.map(w => [w.kind === "keep" ? "must_keep" : "avoid", text(w.box)]);
@@ -36,7 +47,7 @@ async function take(files) {
   if (!wanted.length) return;
   hideError();
   const added = wanted.map(file => ({
-    file, name: file.name || "picture.jpg", wishes: [], shapes: [], tightness: 0, preview: null, saliency: null, plan: null, problem: null,
+    file, name: file.name || "picture.jpg", wishes: [], shapes: [], edited: {}, tightness: 0, preview: null, saliency: null, plan: null, problem: null,
   }));
   pictures.push(...added);
   show(added[0]);
@@ -92,7 +103,7 @@ function replan() {
 function showError(picture, error) {
   const known = error instanceof Problem;
   if (!known) console.error(error);
-  const words = make("li", {}, make("b", { textContent: `${picture.name}: ${known ? error.message : "something unexpected went wrong"}` }),
+  const words = make("p", {}, make("b", { textContent: `${picture.name}: ${known ? error.message : "something unexpected went wrong"}` }),
     known && error.remedy ? `What to do: ${error.remedy}` : "");
   words.dataset.name = picture.name;
   [...$("error").children].find(one => one.dataset.name === picture.name)?.remove();
@@ -175,12 +186,32 @@ function drawPicture() {
   photo.setAttribute("aria-label", current.name);
   for (const kind of ["attention", "objectness"]) drawHeat($(`heat-${kind}`), saliency?.[kind]?.heat_map, kind);
   $("boxes").replaceChildren(...["attention", "objectness"].flatMap(kind => (saliency?.[kind]?.salient_objects ?? []).map(found => {
-    const box = make("div", { className: kind }, make("span", { textContent: `${percent(found.confidence)} sure` }));
+    const box = make("div", { className: kind }, make("span", { textContent: `${percent(found.confidence)} ${kind === "attention" ? "of the attention" : "sure"}` }));
     place(box, found.box);
     return box;
   })));
 }
-const frameOf = ratio => current?.plan?.frames[ratio]?.[0];
+/** The first frame of a shape: the planned one, or what somebody made of it. */
+function frameOf(ratio) {
+  const planned = current?.plan?.frames[ratio]?.[0], box = current?.edited[ratio];
+  if (!planned || !box) return planned;
+  const { objects, picture: { width, height } } = current.plan, inside = shares({ box });
+  const at = (offset, room) => room ? `${(100 * offset / room).toFixed(2)}%` : "50%", exact = share => Number(share.toFixed(6));
+  return {
+    ...planned, box, padding: null, warnings: [], severity: 0, reason: "placed by hand",
+    kept: exact(attentionIn(inside) ?? planned.kept), kept_objects: objects.map(o => exact(overlap(o.box, inside))),
+    object_position: `${at(box.left, width - box.right + box.left)} ${at(box.top, height - box.bottom + box.top)}`,
+  };
+}
+/** The plan with first frames of these shapes only, as they are shown, for the file by its name. */
+const planNow = ratios => ({
+  ...current.plan, picture: { ...current.plan.picture, name: current.name }, frames: Object.fromEntries(ratios.map(r => [r, [frameOf(r)]])),
+});
+/** The share of a box that lies inside another. */
+function overlap(box, other) {
+  const w = Math.min(box.right, other.right) - Math.max(box.left, other.left), h = Math.min(box.bottom, other.bottom) - Math.max(box.top, other.top);
+  return Math.max(w, 0) * Math.max(h, 0) / ((box.right - box.left) * (box.bottom - box.top) || 1);
+}
 function shares(frame) {
   const { width, height } = current.plan.picture, { left, top, right, bottom } = frame.box;
   return { left: left / width, top: top / height, right: right / width, bottom: bottom / height };
@@ -189,7 +220,7 @@ function centred(box) {
   const w = box.right - box.left, h = box.bottom - box.top;
   return { left: (1 - w) / 2, top: (1 - h) / 2, right: (1 + w) / 2, bottom: (1 + h) / 2 };
 }
-/** The share of the attention inside a box, for the centre crop, which no plan tells. */
+/** The share of the attention inside a box, for frames of which no plan tells. */
 function attentionIn(box) {
   const rows = current.saliency?.attention?.heat_map;
   if (!rows) return null;
@@ -227,8 +258,9 @@ function drawFrames() {
   cut($("live"), box, { width: 310, height: 186 });
   $("live").setAttribute("aria-label", `Crop to ${nameOf(shape)}`);
   const size = `${frame.box.right - frame.box.left} × ${frame.box.bottom - frame.box.top}`;
-  $("kept").replaceChildren(make("b", { textContent: `Keeps ${percent(frame.kept)}` }), ` of the attention · ${size}`);
+  $("kept").replaceChildren(make("b", { textContent: `Keeps ${percent(frame.kept)}` }), ` of the attention · ${size}${current.edited[shape] ? " · placed by hand" : ""}`);
   $("warnings").replaceChildren(...frame.warnings.map(w => make("li", { textContent: w })));
+  dressFrame();
   drawShelf(comparing);
   drawCode();
 }
@@ -268,12 +300,18 @@ function dress() {
   $("heat-objectness").style.opacity = opacity / (map === "both" ? 220 : 100);  // below the other, both can be seen
   document.querySelector("output[for=opacity]").textContent = `${opacity} %`;
   document.querySelector("output[for=tightness]").textContent = `${$("tightness").value} %`;
-  $("add-box").hidden = $("hint").hidden = tool === "look";
+  $("add-box").hidden = !["keep", "avoid"].includes(tool);
+  $("smaller").hidden = $("larger").hidden = tool !== "frame";
+  $("hint").hidden = tool === "look";
+  $("hint").textContent = HINTS[tool] ?? HINTS.box;
+  dressFrame();
 }
 
 // --- taking things away
 
-const target = () => `${current.name.replace(/\.[^.]*$/, "")}_${shape.replace(":", "x")}.jpg`;
+const stem = () => current.name.replace(/\.[^.]*$/, "");
+const target = () => `${stem()}_${shape.replace(":", "x")}.jpg`;
+const shown = () => [...new Set([...USUAL, shape])];
 function drawCode() {
   document.querySelectorAll("[role=tab]").forEach(t => {
     const on = t.textContent === tab;
@@ -281,7 +319,9 @@ function drawCode() {
     t.tabIndex = on ? 0 : -1;
   });
   const frame = current?.plan && frameOf(shape);
-  $("code").textContent = frame ? CODE[tab]({ picture: current, wishes: wishesOf(current), shape, frame, target: target() }) : "";
+  $("code").textContent = frame ? CODE[tab]({
+    picture: current, wishes: wishesOf(current), shape, frame, target: target(), plan: planNow(shown()), file: `${stem()}.plan.json`,
+  }) : "";
 }
 async function copy() {
   try {
@@ -295,14 +335,16 @@ async function copy() {
   say(`${tab} copied`);
   setTimeout(() => { $("copy").textContent = "Copy"; }, 1500);
 }
-async function fetched(button, pairs, accept, name) {
+function save(data, name) {
+  const link = make("a", { href: URL.createObjectURL(data), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 30000);
+}
+async function fetched(button, ratios, pairs, accept, name) {
   const picture = current;
   button.disabled = true;
   try {
-    const data = await (await ask("/v1/crop", [...pairs, ...wishesOf(picture), ["format", "jpg"]], picture, { accept })).blob();
-    const link = make("a", { href: URL.createObjectURL(data), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 30000);
+    save(await (await ask("/v1/render", [...pairs, ["format", "jpg"]], picture, { accept, plan: planNow(ratios) })).blob(), name);
     hideError(picture.name);
   } catch (error) {
     showError(picture, error);
@@ -310,13 +352,12 @@ async function fetched(button, pairs, accept, name) {
     button.disabled = false;
   }
 }
-const downloadAll = () => fetched(
-  $("download"), [...[...new Set([...USUAL, shape])].map(r => ["ratio", r]), ["size", ZIP_SIZE], ["enlarge", "false"]], "application/zip",
-  `${current.name.replace(/\.[^.]*$/, "")}_crops.zip`);
+const downloadAll = () => fetched($("download"), shown(), [["size", ZIP_SIZE], ["enlarge", "false"]], "application/zip", `${stem()}_crops.zip`);
 function downloadOne() {
   const size = typedSize();
-  fetched($("download-one"), [["ratio", shape], ...(size ? [["size", size.join("x")]] : [])], "image/jpeg", target());
+  fetched($("download-one"), [shape], size ? [["size", size.join("x")]] : [], "image/jpeg", target());
 }
+const savePlan = () => save(new Blob([JSON.stringify(planNow(shown()), null, 1)], { type: "application/json" }), `${stem()}.plan.json`);
 /** The size that was typed, where both sides of it are there. */
 function typedSize() {
   const size = [$("width"), $("height")].map(input => input.checkValidity() ? Number(input.value) : 0);
@@ -333,6 +374,7 @@ function typed() {
 // --- wiring
 
 setUpWishes({ current: () => current, replan });
+setUpFrame({ current: () => current, shape: () => shape, frame: () => frameOf(shape), shares, draw: drawFrames });
 $("usual").append(...USUAL.map(r => make("button", { type: "button", value: r, textContent: r, onclick: () => choose(r) })));
 document.querySelector(".tabs").append(...Object.keys(CODE).map(name => {
   const button = make("button", { type: "button", textContent: name, onclick: () => { tab = name; drawCode(); } });
@@ -359,6 +401,7 @@ $("add-box").onclick = () => current?.plan && addWish(body.dataset.tool, { left:
 $("clear-boxes").onclick = () => { current.wishes = []; drawWishes(); replan(); };
 $("copy").onclick = copy;
 $("download").onclick = () => current?.plan && downloadAll();
+$("save-plan").onclick = () => current?.plan && savePlan();
 $("download-one").onclick = () => current?.plan && downloadOne();
 $("remove").onclick = remove;
 $("width").onchange = $("height").onchange = typed;

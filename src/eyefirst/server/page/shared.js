@@ -10,6 +10,7 @@ const COLOURS = {
 };
 
 export const $ = id => document.getElementById(id);
+export const { body } = document;
 
 // --- small things
 
@@ -36,19 +37,36 @@ export const stopOf = ratio => Math.round((Math.log(wide(ratio)) / Math.log(3) +
 NAMED.forEach(name => { SHAPES[stopOf(name)] = name; });
 export const nameOf = ratio => NAMED.includes(ratio) ? ratio : wide(ratio) >= 1 ? `${wide(ratio).toFixed(2)}:1` : `1:${(1 / wide(ratio)).toFixed(2)}`;
 
+/** Where a pointer is, in shares of the picture. */
+export function at(event) {
+  const area = $("canvas").getBoundingClientRect();
+  return { x: clamp((event.clientX - area.left) / area.width, 0, 1), y: clamp((event.clientY - area.top) / area.height, 0, 1) };
+}
+/** Follow a pointer until it is let go. */
+export function drag(event, move, end) {
+  const target = $("canvas");
+  event.preventDefault();
+  target.setPointerCapture(event.pointerId);
+  target.onpointermove = e => move(at(e), e);
+  target.onpointerup = target.onpointercancel = () => {
+    target.onpointermove = target.onpointerup = target.onpointercancel = null;
+    end();
+  };
+}
+
 // --- asking the service
 
 export class Problem extends Error {
   constructor(reason, remedy = "", code = "") { super(reason); Object.assign(this, { remedy, code }); }
 }
-export async function post(path, pairs, file, { signal, accept = "application/json" } = {}) {
+export async function post(path, pairs, data, { signal, accept = "application/json" } = {}) {
   for (let attempt = 1; ; attempt++) {
     const headers = { Accept: accept }, key = sessionStorage.getItem("eyefirst-key");
     if (key) headers.Authorization = `Bearer ${key}`;
-    headers["Content-Type"] = "application/octet-stream";
+    if (!(data instanceof FormData)) headers["Content-Type"] = "application/octet-stream";
     let answer;
     try {
-      answer = await fetch(`${path}?${new URLSearchParams(pairs)}`, { method: "POST", body: file, headers, signal });
+      answer = await fetch(`${path}?${new URLSearchParams(pairs)}`, { method: "POST", body: data, headers, signal });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Problem("The service does not answer.", "Is it still running? Is the picture within its limit of bytes?");

@@ -1,8 +1,7 @@
 // Boxes that crops must keep or should avoid: drawn with a mouse or a finger, moved with the keyboard.
 
-import { $, clamp, make, place, text } from "./shared.js";
+import { $, at, body, clamp, drag, make, place, text } from "./shared.js";
 
-const { body } = document;
 let page = null;
 /** Say how to reach the picture that is shown, and how to have its plan made anew. */
 export function setUpWishes(hooks) { page = hooks; }
@@ -21,20 +20,6 @@ export function drawWishes() {
   $("wishes").replaceChildren(...page.current().wishes.map(w => w.element));
   page.current().wishes[focused]?.element.focus();
   $("clear-boxes").hidden = !page.current().wishes.length;
-}
-function at(event) {
-  const area = $("canvas").getBoundingClientRect();
-  return { x: clamp((event.clientX - area.left) / area.width, 0, 1), y: clamp((event.clientY - area.top) / area.height, 0, 1) };
-}
-function drag(event, move, end) {
-  const target = $("canvas");
-  event.preventDefault();
-  target.setPointerCapture(event.pointerId);
-  target.onpointermove = e => move(at(e));
-  target.onpointerup = target.onpointercancel = () => {
-    target.onpointermove = target.onpointerup = target.onpointercancel = null;
-    end();
-  };
 }
 function grab(event, wish) {
   event.stopPropagation();
@@ -68,7 +53,7 @@ function press(event, wish) {
 }
 $("canvas").addEventListener("pointerdown", event => {
   const kind = body.dataset.tool;
-  if (kind === "look" || !page.current()?.plan || event.button) return;
+  if (!["keep", "avoid"].includes(kind) || !page.current()?.plan || event.button) return;
   const start = at(event), ghost = make("div", { className: `wish ${kind}` });
   let box = null;
   $("wishes").append(ghost);
