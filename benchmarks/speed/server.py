@@ -54,6 +54,12 @@ class Load:
         """Answers of one status."""
         return len(self.latencies.get(status, ()))
 
+    def add(self, other: Load) -> None:
+        """Count what other clients saw too."""
+        self.seconds += other.seconds
+        for status, found in other.latencies.items():
+            self.latencies.setdefault(status, []).extend(found)
+
     def rate(self) -> float:
         """Good answers a second."""
         return self.count(200) / self.seconds

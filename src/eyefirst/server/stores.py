@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 from urllib.parse import urlsplit
 
-from eyefirst.errors import InvalidValueError, MissingExtraError, OriginError
+from eyefirst.errors import EyefirstError, InvalidValueError, MissingExtraError, OriginError
 from eyefirst.server.caches import DiskCache
 from eyefirst.server.sources import not_found, parts_below, too_large
 
@@ -53,9 +53,11 @@ class Store:
             if former and former[0] == version:
                 return former[1]
             data = bytes(self._files.cat_file(full, start=0, end=self._most + 1))
+        except EyefirstError:
+            raise
         except (FileNotFoundError, PermissionError, IsADirectoryError):
             raise not_found(path) from None
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # each store has errors of its own, such as botocore's for one that cannot be reached
             raise OriginError(
                 f"the store did not give the picture ({type(error).__name__})", remedy="try again", source=path
             ) from error
