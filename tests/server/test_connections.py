@@ -81,7 +81,7 @@ def test_senders_of_tiny_chunks_after_an_answer_do_not_slow_others(serving: Serv
     assert statistics.median(waits) < 0.2, waits
 
 
-def test_chunks_of_one_byte_are_refused(serving: Serving, photo_path: Path) -> None:
+def test_chunks_of_one_byte_are_refused(serving: Serving, photo_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     data = photo_path.read_bytes()
     head = PLAN + b"Transfer-Encoding: chunked\r\n\r\n"
     with serving(Settings()) as place:
@@ -93,6 +93,14 @@ def test_chunks_of_one_byte_are_refused(serving: Serving, photo_path: Path) -> N
             rest = b"".join(b"%x\r\n%s\r\n" % (len(d), d) for d in (data[50:9000], data[9000:]))
             line.sendall(head + few + rest + b"0\r\n\r\n")
             assert line.recv(1000).startswith(b"HTTP/1.1 200")
+        with socket.create_connection(place, timeout=10) as line:  # one that leaves in the middle of its body
+            line.sendall(PLAN + b"Content-Length: 1000\r\n\r\n" + bytes(10))
+        with httpx.Client(base_url=f"http://{place[0]}:{place[1]}") as client:
+            until = time.monotonic() + 5
+            while 'status="499"} 2.0' not in client.get("/metrics").text and time.monotonic() < until:
+                time.sleep(0.02)
+            assert 'route="/v1/plan",status="499"} 2.0' in client.get("/metrics").text
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_head_has_a_limit(serving: Serving) -> None:

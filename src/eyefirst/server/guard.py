@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eyefirst.errors import EyefirstError, InvalidValueError, MalformedRequestError, OtherSiteError, WrongHostError
@@ -21,6 +22,8 @@ from eyefirst.server.problems import UNEXPECTED, problem
 from eyefirst.server.settings import Settings
 from eyefirst.server.signing import ROUTE
 
+GONE = 499
+"""Stands in metrics and in the log for a client that left before its answer, or was cut off; as in nginx."""
 LOG = logging.getLogger("uvicorn.error")
 HEADERS = {
     "Content-Security-Policy": (
@@ -79,6 +82,8 @@ class Guard:
                 await problem(error)(scope, receive, answer)
             else:
                 await self._app(scope, body.receive, answer)
+        except ClientDisconnect:
+            status = GONE
         except Exception:
             LOG.exception("unexpected, at %s %s", scope["method"], route)
             if not begun:

@@ -15,6 +15,8 @@ HEAD_BYTES = 64 << 10
 LINGER_SECONDS = 2.0
 """Time to read and drop what a client still sends after its answer, so that it can read that answer."""
 LINGER_BYTES = 4 << 20
+LINGER_PAUSE = 0.02
+"""Seconds between two looks at what such a client sends: many small parts then cost as little as a few large ones."""
 FREE_CHUNKS = 64
 """Chunks of a body that may be of any size."""
 CHUNK_BYTES = 256
@@ -61,6 +63,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._dropped += len(data)
             if self._dropped > LINGER_BYTES:
                 self.transport.abort()
+            else:
+                self.transport.pause_reading()
+                self.loop.call_later(LINGER_PAUSE, self.transport.resume_reading)
             return
         self._head_bytes += len(data)
         super().data_received(data)
