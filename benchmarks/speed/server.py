@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import http.client
 import json
 import multiprocessing
 import os
@@ -106,22 +107,18 @@ def serving(workers: int, processes: int = 1, *further: str) -> Iterator[Service
 
 
 def _wait_until_ready(port: int) -> None:
-    until = time.monotonic() + 30
-    request = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    until = time.monotonic() + 60
     while time.monotonic() < until:
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
-            if asyncio.run(_once(port, request)) == 200:
+            line.request("GET", "/readyz")
+            if line.getresponse().status == 200:
                 return
         except OSError:
             time.sleep(0.1)
+        finally:
+            line.close()
     raise SystemExit("the service is not ready")
-
-
-async def _once(port: int, request: bytes) -> int:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    status, _ = await _ask(reader, writer, request)
-    writer.close()
-    return status
 
 
 async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> tuple[int, bool]:
