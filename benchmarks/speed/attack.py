@@ -1,9 +1,8 @@
-"""Honest clients beside abusers, and a page of 60 pictures, on loopback: `python -m benchmarks.speed.attack`.
+"""Honest clients beside abusers, on loopback: `python -m benchmarks.speed.attack`.
 
-Eight honest clients ask for plans of pictures that nobody asked about before. First they are alone, then beside four
+Eight honest clients ask for plans of pictures that nobody asked about before. In turn they are alone, and beside four
 abusers without an end: one sends chunks of one byte, one sends pictures whose padding is large, one opens connections
-and never ends a head, one asks for AVIFs and leaves. Then a page's 60 pictures are asked for over six connections, as a
-browser does, cold and warm, as AVIF and as WebP.
+and never ends a head, one asks for AVIFs and leaves.
 """
 
 from __future__ import annotations
@@ -25,12 +24,9 @@ import PIL.Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.speed.server import Load, Service, _ask, photo_of, request_of, serving
+from benchmarks.speed.server import Load, _ask, photo_of, request_of, serving
 
 HONEST = 8
-PICTURES = 60
-CONNECTIONS = 6
-"""That a browser opens to one host."""
 Abuser = Callable[[int, bytes], Coroutine[Any, Any, None]]
 ROUNDS = 4
 START_SECONDS = 2.0
@@ -133,23 +129,6 @@ def _abuse(port: int, photo: bytes, names: Sequence[str]) -> None:
     asyncio.run(all_of_them())
 
 
-async def page(port: int, paths: list[str], accept: str) -> tuple[float, Load]:
-    """Seconds for a page whose pictures are asked for over a browser's connections."""
-    result, began, left = Load(), time.perf_counter(), iter(paths)
-
-    async def connection() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for path in left:
-            asked = time.perf_counter()
-            request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n".encode()
-            status, _ = await _ask(reader, writer, request)
-            result.latencies.setdefault(status, []).append(time.perf_counter() - asked)
-        writer.close()
-
-    await asyncio.gather(*(connection() for _ in range(CONNECTIONS)))
-    return time.perf_counter() - began, result
-
-
 def beside_abusers(
     photo: bytes, seconds: float, table: Table, rounds: int = ROUNDS, kinds: Sequence[Abuser] = ABUSERS
 ) -> float:
@@ -177,41 +156,18 @@ def beside_abusers(
     return ratio
 
 
-def a_page_of_pictures(photo: bytes, table: Table) -> None:
-    """A page of 60 pictures, in both formats, cold and warm."""
-
-    def measured(service: Service, accept: str) -> None:
-        name = accept.partition(",")[0].partition("/")[2]
-        for state in ("cold", "warm"):
-            seconds, result = asyncio.run(page(service.port, paths, accept))
-            found = f"{seconds:.1f} s, {result.count(200)} of {PICTURES} with 200"
-            table.add_row(f"{PICTURES} pictures as {name}, {state}", found)
-
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [f"/v1/image/unsigned/ratio=4:3,w=400/{i}.jpg" for i in range(PICTURES)]
-        for i in range(PICTURES):
-            (Path(folder) / f"{i}.jpg").write_bytes(photo + bytes([i]))
-        for accept in ("image/webp,*/*", "image/avif,image/webp,*/*"):
-            with tempfile.TemporaryDirectory() as kept:
-                options = ("--root", folder, "--result-cache", f"{kept}/results")
-                with serving(os.cpu_count() or 1, 1, *options) as service:
-                    measured(service, accept)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path, nargs="?")
     parser.add_argument("--seconds", type=float, default=20, help="of quiet and attack together")
     names = {kind.__name__: kind for kind in ABUSERS}
-    parser.add_argument("--only", choices=names, help="one kind of abuser alone, and no page of pictures")
+    parser.add_argument("--only", choices=names, help="one kind of abuser alone")
     arguments = parser.parse_args()
     kinds = (names[arguments.only],) if arguments.only else ABUSERS
     with tempfile.TemporaryDirectory() as name:
         photo = photo_of(Path(name), arguments.photo)
         table = Table("what", "measured", title=f"{len(photo) / 1e6:.1f} MB a picture, {os.cpu_count()} processors")
         beside_abusers(photo, arguments.seconds, table, kinds=kinds)
-        if not arguments.only:
-            a_page_of_pictures(photo, table)
     Console(width=100).print(table)
 
 
