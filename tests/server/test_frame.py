@@ -29,8 +29,9 @@ def plan_of(page: Any) -> CropPlan:
     return CropPlan.from_json(page.locator("#code").text_content())
 
 
-def box_of(page: Any, ratio: str = "16:9") -> tuple[int, ...]:
-    return tuple(plan_of(page).frames[ratio][0].box)
+def box_of(page: Any, ratio: str = "16:9") -> tuple[int, int, int, int]:
+    left, top, right, bottom = plan_of(page).frames[ratio][0].box
+    return left, top, right, bottom
 
 
 def drag(page: Any, start: tuple[float, float], by: tuple[float, float]) -> None:
