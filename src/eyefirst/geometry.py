@@ -378,8 +378,8 @@ class AspectRatio:
     @staticmethod
     def _refusal(given: object) -> InvalidAspectRatioError:
         return InvalidAspectRatioError(
-            f"expected an aspect ratio between 1:1000 and 1000:1, got {given!r}",
-            remedy="use a ratio such as '16:9', '4/5', 1.5 or '1200x630'",
+            f"expected an aspect ratio such as '16:9', '4/5', 1.5 or '1200x630', got {given!r}",
+            remedy="write width:height, between 1:1000 and 1000:1",
         )
 
     def __str__(self) -> str:
