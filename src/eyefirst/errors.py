@@ -181,7 +181,7 @@ class MissingExtraError(EyefirstError, ImportError):
     @classmethod
     def for_extra(cls, extra: str, needed_for: str) -> MissingExtraError:
         """The error for one extra, with the command that installs it."""
-        remedy = f"in a clone of eyefirst: pip install '.[{extra}]'"
+        remedy = f"install eyefirst[{extra}]; in a clone: pip install '.[{extra}]'"
         return cls(f"{needed_for} needs the extra '{extra}'", remedy=remedy)
 
 

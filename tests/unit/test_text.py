@@ -89,7 +89,7 @@ def test_detectors_enter_by_one_door() -> None:
 @pytest.mark.usefixtures("own_registries")
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rapidocr", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'eyefirst\[text\]'"):
+    with pytest.raises(MissingExtraError, match=r"eyefirst\[text\]; in a clone: pip install '\.\[text\]'"):
         ImageRequestHandler(PIXELS).perform([TextRecognitionRequest()])
 
 

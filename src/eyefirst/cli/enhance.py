@@ -68,7 +68,7 @@ def enhance_pictures(
             "--background": background is not Beside.KEEP,
         }
         changes |= {"--name": name, "--format": format, "--overwrite": overwrite, "--strength": strength != 1}
-        refuse("nothing is changed without -o", changes, remedy="add -o FILE or -o FOLDER")
+        refuse("nothing is changed without -o", changes, remedy="add -o FILE or -o FOLDER, or leave out these options")
     if background is Beside.KEEP:
         refuse("the background is kept", {"--strength": strength != 1})
     batch = expand(pictures, outside=out or None)

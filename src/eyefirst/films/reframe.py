@@ -100,7 +100,7 @@ def render_reframe(
     *,
     source: str | os.PathLike[str] | VideoReader | None = None,
     encode: EncodeOptions | None = None,
-    rename: Callable[[Path, Path], object] = os.replace,
+    rename: Callable[[Path, Path], object] | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> Reframed:
     """Write the film; sound, subtitles and metadata come along. progress is called after each frame.

@@ -55,7 +55,7 @@ class VideoWriter:
     like: a film whose times, colours, metadata, sound and subtitles are carried over: then frames come by
     `write_cut` and other packets by `copy`. Its levels stay what they are: no colour is converted, unless the film
     is RGB. Without it, RGB pictures come by `write`, at a constant rate, and are coded as BT.709. encode: codec,
-    quality and preset. rename: gives the finished film its name.
+    quality and preset. rename: gives the finished film its name; by default a film of that name is replaced.
 
     A context manager: the film is written under a temporary name and renamed at the end; an exception
     inside leaves nothing behind. Raises OutputError, and MissingExtraError without the extra `[video]`.
@@ -69,10 +69,10 @@ class VideoWriter:
         *,
         like: VideoReader | None = None,
         encode: EncodeOptions | None = None,
-        rename: Callable[[Path, Path], object] = os.replace,
+        rename: Callable[[Path, Path], object] | None = None,
     ) -> None:
         self._av = pyav()
-        self._path, self._rename = Path(path), rename
+        self._path, self._rename = Path(path), rename or os.replace
         self._kind = check_name(path)
         self._size, self._rate, self._like = even(size), frames_per_second, like
         self._coding: Coding = coding_of(encode or EncodeOptions(), like.info if like else None, self._size)
