@@ -201,17 +201,15 @@ def cut_one(
     animated = handler.is_animated and format_named(settings.format).has_frames
     check_pixels(settings.sizes, handler.pixel_limit, handler.image.frame_count if animated else 1)
     if settings.product:
-        found = find_product(handler.picture().picture, handler.look().objects)
+        objects = handler.look().objects
+        found = find_product(handler.picture().picture, objects)
         whole: Any = handler.animation() if animated else handler.picture().picture
-        if settings.product.backdrop != "keep" and found.witness == "objectness":
-            say("the backdrop is not even, so the edge of the cut-out is an estimate")
-            whole = cutout_all(handler, animated=animated)
-        elif (
-            settings.product.backdrop != "keep"
-            and found.matte
-            and not is_believed(found.matte, handler.look().objects.heat_map.values)
-        ):
-            say("the product is hard to tell from its backdrop, so parts may be missing; look at the result")
+        if settings.product.backdrop != "keep":
+            if found.witness == "objectness":
+                say("the backdrop is not even, so the edge of the cut-out is an estimate")
+                whole = cutout_all(handler, animated=animated)
+            elif found.matte and not is_believed(found.matte, objects.heat_map.values):
+                say("the product is hard to tell from its backdrop, so parts may be missing; look at the result")
         if found.witness == "nothing":
             say("no product was found, so the whole picture is shown")
         for size in settings.sizes:

@@ -8,11 +8,7 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.guard import FAILED, as_line, guarded, readable, refuse, say
-from eyefirst.cli.options import (
-    AsJson,
-    AsTable,
-    Revision,
-)
+from eyefirst.cli.options import AsJson, AsTable, Revision
 
 COLUMNS = ("group", "rank", "picture", "width", "height", "sharpness", "faces", "cut_faces")
 

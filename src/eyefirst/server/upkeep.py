@@ -17,7 +17,6 @@ from eyefirst.server import openapi
 from eyefirst.server.images import is_known
 from eyefirst.server.service import Service, to_json
 
-SCRIPTS = ("page", "shared", "frame", "wishes", "code", "camera")
 PAGE = {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
