@@ -52,11 +52,20 @@ def best(
     faces: tuple[Face, ...] = (),
     words: tuple[Box, ...] = (),
     options: FramingOptions | None = None,
+    brightness: NDArray[np.float32] | None = None,
 ) -> Box:
     """The largest frame that the weights alone choose, without a second look."""
     objects = tuple(SalientObject(b, 0.9) for b in subjects)
     framer = Framer(
-        SIZE, HeatMap(attention), masked(*subjects), objects, options, faces=faces, words=words, weights=weights
+        SIZE,
+        HeatMap(attention),
+        masked(*subjects),
+        objects,
+        options,
+        faces=faces,
+        words=words,
+        brightness=None if brightness is None else HeatMap(brightness),
+        weights=weights,
     )
     length = ratio.largest_in(SIZE)
     axis = 0 if length.width < SIZE.width else 1
@@ -135,6 +144,33 @@ def test_top_edge_moves_away_from_attention_above() -> None:
     assert through.top == pytest.approx(0.3, abs=0.02)
     away = best(replace(NOTHING, top_edge=1.0), attention, ratio=WIDE)
     assert abs(away.top - 0.3) > 0.1
+
+
+def test_top_tones_leaves_a_summit_whole() -> None:
+    # the subject is below, and no map knows the summit: from 30 % of the height down, widening
+    summit = np.abs(COLUMNS - 20) < (ROWS - 20) / 2
+    tones = np.where(summit, 0.2, 0.8).astype(np.float32)
+    attention = EVEN + spot(0.5, 0.7, 6, 0.1)
+    assert best(ATTENTION, attention, ratio=WIDE, brightness=tones).top > 0.4
+    kept = best(replace(ATTENTION, top_tones=0.1), attention, ratio=WIDE, brightness=tones)
+    assert kept.top < 21 / 68 and kept.bottom > 0.7
+    even = np.full_like(tones, 0.5)
+    without = best(ATTENTION, attention, ratio=WIDE)
+    assert best(replace(ATTENTION, top_tones=1.0), attention, ratio=WIDE, brightness=even) == without
+
+
+@pytest.mark.parametrize("low", [0.0, 0.4])
+def test_top_tones_of_a_band_are_those_of_its_own_columns(low: float) -> None:
+    tones = np.random.default_rng(5).random((68, 68)).astype(np.float32)
+    content = content_of(HeatMap(EVEN), HeatMap(0 * EVEN), (), FramingOptions(), brightness=HeatMap(tones))
+    across, row = Spans(np.array([low]), np.array([low + 0.5])), 30
+    down = Spans(np.array([(row + 0.5) / 68, 0.6]), np.array([(row + 0.5) / 68 + 0.3, 0.9]))
+    terms = grid_terms(content, across, down, room_for(content, 0.5, 0.3))
+    values = tones.astype(np.float64)
+    share = np.clip(np.minimum(np.arange(68) + 1, (low + 0.5) * 68) - np.maximum(np.arange(68), low * 68), 0, 1)
+    mean = np.average(values[row], weights=share)
+    spread = np.sqrt(np.average((values[row] - mean) ** 2, weights=share))
+    assert terms["top_tones"][0, 0] == pytest.approx(-spread / values.std(1).mean())
 
 
 def test_objectness_cut_prefers_edges_that_cut_through_less() -> None:

@@ -27,6 +27,7 @@ SWITCHED = (
     ("head_whole", "head_cut"),
     ("end_kept",),
     ("top_edge",),
+    ("top_tones",),
     ("objectness_cut",),
     ("balance",),
     ("upper",),

@@ -33,17 +33,28 @@ from benchmarks.quality.editor.measures import (
 from benchmarks.quality.editor.referee import head_of
 from benchmarks.quality.tables import Line, Table
 from eyefirst.boxes import subject_boxes
+from eyefirst.framing.bands import Spans
 from eyefirst.framing.content import Content, content_of
 from eyefirst.framing.options import FramingOptions
-from eyefirst.framing.score import TERMS, WEIGHTS, Spans, Weights, grid_terms, room_for
+from eyefirst.framing.score import TERMS, WEIGHTS, Weights, grid_terms, room_for
 from eyefirst.geometry import Box
 from eyefirst.heat_map import HeatMap
 
 Values = NDArray[np.float64]
 
-LEARNED = ("subject_whole", "subject_cut", "head_whole", "head_cut", "top_edge", "objectness_cut", "balance", "upper")
+LEARNED = (
+    "subject_whole",
+    "subject_cut",
+    "head_whole",
+    "head_cut",
+    "top_edge",
+    "top_tones",
+    "objectness_cut",
+    "balance",
+    "upper",
+)
 """The terms whose weights are learned; words are worth as much as heads, and the others are stated."""
-SCALES = {"top_edge": 0.05, "objectness_cut": 0.1, "subject_cut": 0.1, "head_cut": 0.1}
+SCALES = {"top_edge": 0.05, "top_tones": 0.05, "objectness_cut": 0.1, "subject_cut": 0.1, "head_cut": 0.1}
 """Steps of the search; 0.3 for the others."""
 IMPORTANCE = {"crops": 1.0, "fixations": 6.0, "heads": 0.8, "subjects": 0.2, "votes": 0.02}
 """How much each measure counts, in gaps closed and shares."""
@@ -87,7 +98,8 @@ def content_for(look: Look, *, faces: bool = True) -> Content:
     """What the score sees of a picture; faces are the referee's."""
     seen = HeatMap(look.objectness)
     found = look.faces if faces else ()
-    return content_of(HeatMap(look.attention), seen, subject_boxes(seen), FramingOptions(), found)
+    tones = None if look.brightness is None else HeatMap(look.brightness)
+    return content_of(HeatMap(look.attention), seen, subject_boxes(seen), FramingOptions(), found, brightness=tones)
 
 
 def terms_at(content: Content, case: Case, starts: Values) -> Values:

@@ -22,6 +22,7 @@ from eyefirst.face_maps import DetectedFace
 from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import load_network
+from eyefirst.tools.planning import brightness_of
 
 EYE_SETS = ("osie", "mit1003", "eyecrowd", "scene500")
 FIRST_FIXATION_REMOVED = ("mit1003",)
@@ -47,8 +48,8 @@ class Look:
     """One picture as the trials see it.
 
     size: of the picture as it was published, for its aspect ratio. attention, objectness: (68, 68) float32 in 0..1, and
-    own_faces: of eyefirst. faces: from the referee. subjects: (68, 68) float32 in 0..1, the objectness of another
-    network, None where nobody ran it. fixations: (n, 2) x and y in 0..1. crop: what people chose.
+    own_faces: of eyefirst; brightness: as it frames. faces: from the referee. subjects: (68, 68) float32 in 0..1, the
+    objectness of another network, None where nobody ran it. fixations: (n, 2) x and y in 0..1. crop: what people chose.
     votes: pairs of crops.
     """
 
@@ -58,6 +59,7 @@ class Look:
     attention: Map
     objectness: Map
     own_faces: tuple[DetectedFace, ...] = ()
+    brightness: Map | None = None
     faces: tuple[Face, ...] = ()
     subjects: Map | None = None
     fixations: NDArray[np.float32] | None = None
@@ -94,10 +96,12 @@ def load_looks(shards: Path, folder: Path) -> list[Look]:
     return found
 
 
-def look_at(picture: Image.Image) -> tuple[Map, Map, tuple[DetectedFace, ...]]:
-    """Attention and objectness of an upright picture, each (68, 68) float32 in 0..1, and its faces."""
-    seen = ImageRequestHandler(picture).look()
-    return seen.attention.heat_map.values, seen.objects.heat_map.values, seen.faces
+def look_at(picture: Image.Image) -> tuple[Map, Map, tuple[DetectedFace, ...], Map]:
+    """Attention and objectness of an upright picture, each (68, 68) float32 in 0..1, its faces, and its brightness."""
+    handler = ImageRequestHandler(picture)
+    seen = handler.look()
+    brightness = brightness_of(handler.image).values
+    return seen.attention.heat_map.values, seen.objects.heat_map.values, seen.faces, brightness
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -119,7 +123,7 @@ def _read_all(shards: Path, known: Known) -> Iterator[Look]:
                 print(f"{shard}: {count} of {len(names)}", flush=True)
             set_name, picture_id = PurePosixPath(name).parts[0], PurePosixPath(name).stem
             picture = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
-            attention, objectness, own_faces = look_at(picture)
+            attention, objectness, own_faces, brightness = look_at(picture)
             faces = known.get((set_name, picture_id))
             label = f"{set_name}/{picture_id}.png"
             entry = notes.get(f"{set_name}/fixations", {}).get(picture_id)
@@ -132,6 +136,7 @@ def _read_all(shards: Path, known: Known) -> Iterator[Look]:
                 attention,
                 objectness,
                 own_faces,
+                brightness,
                 referee().faces(picture) if faces is None else faces,
                 _map(subjects.read(label)) if label in with_subjects else None,
                 _fixations(set_name, entry["observers"]) if entry else None,

@@ -37,7 +37,8 @@ Way = Callable[[Framer, AspectRatio], Frame]
 class Photo:
     """A photo with what the framing needs.
 
-    size: upright, in pixels. small: RGB, at most `SMALL` pixels a side. attention, objectness: (68, 68) in 0..1.
+    size: upright, in pixels. small: RGB, at most `SMALL` pixels a side. attention, objectness, brightness: (68, 68) in
+    0..1.
     """
 
     name: str
@@ -45,13 +46,15 @@ class Photo:
     small: Image.Image
     attention: Map
     objectness: Map
-    faces: tuple[DetectedFace, ...] = ()
+    faces: tuple[DetectedFace, ...]
+    brightness: Map
 
     def framer(self, options: FramingOptions | None = None) -> Framer:
         """Finds frames for this photo."""
         seen = HeatMap(self.objectness)
         found = subject_boxes(seen)
-        return Framer(self.size, HeatMap(self.attention), seen, found, options, faces=self.faces)
+        tones = HeatMap(self.brightness)
+        return Framer(self.size, HeatMap(self.attention), seen, found, options, faces=self.faces, brightness=tones)
 
 
 def ours(framer: Framer, ratio: AspectRatio) -> Frame:
@@ -86,12 +89,12 @@ def _read(folders: Sequence[Path]) -> Iterator[Photo]:
     for path in sorted(p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
         try:
             picture = open_picture(path)
-            attention, objectness, faces = look_at(picture)
+            seen = look_at(picture)
         except (EyefirstError, OSError):
             continue
         size = Size(*picture.size)
         picture.thumbnail((SMALL, SMALL))
-        yield Photo(path.name, size, picture, attention, objectness, faces)
+        yield Photo(path.name, size, picture, *seen)
 
 
 def draw_sheets(photos: Sequence[Photo], out: Path, ways: Sequence[str] = tuple(WAYS)) -> list[Path]:

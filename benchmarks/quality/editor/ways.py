@@ -42,7 +42,14 @@ def by_framer(
         seen = HeatMap(look.objectness)
         known: dict[str, Sequence[FaceLike]] = {"own": look.own_faces, "referee": look.faces, "none": ()}
         framer = Framer(
-            look.size, HeatMap(look.attention), seen, subject_boxes(seen), options, faces=known[faces], weights=weights
+            look.size,
+            HeatMap(look.attention),
+            seen,
+            subject_boxes(seen),
+            options,
+            faces=known[faces],
+            brightness=None if look.brightness is None else HeatMap(look.brightness),
+            weights=weights,
         )
         return [framer.frames(_ratio(r))[0].box.normalized(look.size) for r in ratios]
 

@@ -95,7 +95,8 @@ class Content:
     """One picture as the score sees it.
 
     attention: (rows, columns) float64 that sums to 1, corners discounted. objectness: (rows, columns) float64, 0..1.
-    things: heads, then subjects, then words. masks: (subjects, rows, columns) float64, each sums to 1: where each
+    brightness: (rows, columns) float64, 0..1, where the caller has it. things: heads, then subjects, then words.
+    masks: (subjects, rows, columns) float64, each sums to 1: where each
     subject is. margin: see FramingOptions. prepared: what the score keeps for each axis.
     """
 
@@ -104,6 +105,7 @@ class Content:
     things: tuple[Thing, ...] = ()
     masks: Array | None = None
     margin: float = DEFAULT_MARGIN
+    brightness: Array | None = None
     prepared: dict[int, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -166,6 +168,7 @@ def content_of(
     options: FramingOptions,
     faces: Sequence[FaceLike] = (),
     words: Sequence[Box] = (),
+    brightness: HeatMap | None = None,
 ) -> Content:
     """Prepare once what does not depend on the ratio."""
     factors = factors_of(options.prefer)
@@ -202,7 +205,8 @@ def content_of(
     for i, box in enumerate(words[:MOST_THINGS], 1):
         things.append(Thing("word", i, box, 1.0, mass_in(attention.table, box), factors["word"]))
     masks = np.stack([_mask_of(seen, o.box) for o in objects]) if objects else None
-    return Content(density, seen, tuple(things), masks, options.margin)
+    tones = None if brightness is None else brightness.values.astype(np.float64)
+    return Content(density, seen, tuple(things), masks, options.margin, tones)
 
 
 def mass_in(table: Array, box: Box) -> float:

@@ -11,11 +11,12 @@ import numpy as np
 
 from eyefirst.boxes import SalientObject, attention_box
 from eyefirst.face_maps import DetectedFace
+from eyefirst.framing.bands import Axis, Spans
 from eyefirst.framing.content import Array, Content, FaceLike, content_of, mass_in
 from eyefirst.framing.judge import findings, reason_for, remarks, severity_of, shares_inside
 from eyefirst.framing.options import Frame, FramingOptions, Padding
 from eyefirst.framing.portrait import portrait_places
-from eyefirst.framing.score import STRICTER, WEIGHTS, Axis, Spans, Weights, score_along, stricter, unaided
+from eyefirst.framing.score import STRICTER, WEIGHTS, Weights, score_along, stricter, unaided
 from eyefirst.framing.search import (
     ANCHOR_LENGTHS,
     BREATHING_SCALES,
@@ -69,6 +70,7 @@ class Framer:
     size: of the upright picture. attention, objectness: its heat maps. objects: its subjects. faces: what a detector
     found, each with a box in 0..1 and a confidence. words: boxes of lines of text that should be whole or left out.
     inside: the part of the picture that frames lie in, such as what is inside of its borders; by default all of it.
+    brightness: of the picture, 0..1; without it, tones along edges do not count.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Framer:
         faces: Sequence[FaceLike] = (),
         words: Sequence[Box] = (),
         inside: Box | None = None,
+        brightness: HeatMap | None = None,
         weights: Weights = WEIGHTS,
     ) -> None:
         self.size = size
@@ -93,7 +96,8 @@ class Framer:
         self._objectness = objectness
         self._region = None if inside is None else inside.to_pixels(size)
         self._attention = attention
-        self._content = content_of(attention, objectness, self.objects, self.options, self.faces, words)
+        self._brightness = brightness
+        self._content = content_of(attention, objectness, self.objects, self.options, self.faces, words, brightness)
 
     @property
     def content(self) -> Content:
@@ -173,6 +177,7 @@ class Framer:
                 DetectedFace(_seen_from(f.box, region), f.confidence) for f in self.faces if f.box.overlap(region) > 0
             ],
             words=seen(self._words),
+            brightness=None if self._brightness is None else self._brightness.region(region),
             weights=self.weights,
         )
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eyefirst.framing.bands import ON_BORDER
 from eyefirst.framing.content import Array, Content, Thing
 from eyefirst.framing.options import FramingOptions
-from eyefirst.framing.score import ON_BORDER
 from eyefirst.geometry import Box, round_half_up
 
 PASSES = 0.3

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eyefirst.framing.bands import Spans
 from eyefirst.framing.content import Array, Content, FaceLike
 from eyefirst.framing.options import FramingOptions, Portrait
-from eyefirst.framing.score import Spans, grid_terms, room_for
+from eyefirst.framing.score import grid_terms, room_for
 from eyefirst.framing.search import Places, constraints, of_width
 from eyefirst.geometry import AspectRatio, Box, Size
 

@@ -8,9 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from eyefirst.framing.bands import Spans
 from eyefirst.framing.content import Array, Content
 from eyefirst.framing.options import FramingOptions
-from eyefirst.framing.score import WEIGHTS, Spans, Weights, grid_terms, room_for, total
+from eyefirst.framing.score import WEIGHTS, Weights, grid_terms, room_for, total
 from eyefirst.geometry import AspectRatio, Box, Size
 
 MUST_KEEP_WEIGHT = 100.0

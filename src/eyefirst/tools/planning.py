@@ -6,13 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from eyefirst.cut import pixels_expected
 from eyefirst.detectors import known_detectors, load_detector
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import Fit, Framer, FramingOptions, Placement, Portrait, Prefer
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Point, RatioLike, Size
 from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
-from eyefirst.image import DEFAULT_PIXEL_LIMIT, Source, inside_borders
+from eyefirst.heat_map import HeatMap
+from eyefirst.image import DEFAULT_PIXEL_LIMIT, Image, Source, inside_borders
+from eyefirst.mappings import MAP_SIDE
 from eyefirst.network import Network, check_revision
 from eyefirst.numeric import is_number, is_pair
 from eyefirst.plan import ByRatio, CropPlan
@@ -23,6 +27,8 @@ from eyefirst.requests import (
 
 Kept: TypeAlias = BoxLike | str | Sequence[BoxLike | str]
 """What must stay inside: a box, the name of a detector, or several of these."""
+LUMA = (0.299, 0.587, 0.114)
+"""Of red, green and blue, by ITU-R BT.601."""
 Boxes: TypeAlias = BoxLike | Sequence[BoxLike]
 
 
@@ -113,7 +119,13 @@ def framer_of(handler: ImageRequestHandler, seen: Look, options: FramingOptions 
         faces=seen.faces,
         words=words,
         inside=None if largest else inside_borders(handler.image.pixels),
+        brightness=brightness_of(handler.image),
     )
+
+
+def brightness_of(image: Image) -> HeatMap:
+    """Return the luma of a picture on the grid of the heat maps."""
+    return HeatMap(image.squashed(MAP_SIDE) @ np.array(LUMA) / 255)
 
 
 def boxes_to_keep(handler: ImageRequestHandler, detector: str) -> tuple[Box, ...]:

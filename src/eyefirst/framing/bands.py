@@ -1,0 +1,204 @@
+"""Windows along an axis, and bands of a picture with a profile of every map along it: what the terms are read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from eyefirst.framing.content import HEAD_ROOM, LEAST_MARGIN, Array, Content
+
+Axis = Literal[0, 1]
+"""0 is x, from left to right; 1 is y, from top to bottom."""
+
+TAPER = 0.02
+"""Attention counts from nothing to all within this share of the frame's length from an edge inside the picture."""
+ON_BORDER = 1e-9
+"""A frame's edge this close to the picture's border is not an edge inside the picture."""
+LEAST_SPREAD = 1e-3
+"""Rows whose brightness spreads less on average, on a scale of 0 to 1, are all of one tone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spans:
+    """Windows along one axis: starts and stops, (m,) float64 in 0..1."""
+
+    starts: Array
+    stops: Array
+
+    @classmethod
+    def whole(cls) -> Spans:
+        """The one window that holds the whole axis."""
+        return cls(np.zeros(1), np.ones(1))
+
+    @cached_property
+    def lengths(self) -> Array:
+        """(m,) in shares of the axis."""
+        return self.stops - self.starts
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is one window, and it holds the whole axis."""
+        return len(self.starts) == 1 and self.starts[0] <= ON_BORDER and self.stops[0] >= 1 - ON_BORDER
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """Parts of a picture side by side, each with profiles along an axis; one band is the whole picture.
+
+    profiles: (2 + subjects, n, cells): the share of the attention, tapered at the band's own edges; the same times the
+    place along the axis; the share of each subject. objectness: (n, cells) mean probability across a band. unevenness:
+    (n, cells) of the tones across a band that lies on x, see `Weights.top_tones`; None without the brightness.
+    inside, clear: (things, n), how much of each thing lies in the band, and whether it keeps its margin there, 0..1;
+    bodies: (heads, n), how much of what is below each head; None where a band holds everything.
+    """
+
+    axis: Axis
+    profiles: Array
+    objectness: Array
+    unevenness: Array | None = None
+    inside: Array | None = None
+    clear: Array | None = None
+    bodies: Array | None = None
+
+    @cached_property
+    def once(self) -> Array:
+        """Sums of the profiles up to each cell, (2 + subjects, n, cells + 1)."""
+        return _summed(self.profiles)
+
+    @cached_property
+    def twice(self) -> Array:
+        """Sums of the attention's sums up to each cell, in cells, (n, cells + 1)."""
+        return _summed(self.once[0, :, :-1] + self.profiles[0] / 2)
+
+
+def _summed(values: Array) -> Array:
+    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.cumsum(values, -1, out=sums[..., 1:])
+    return sums
+
+
+def whole_band(content: Content, axis: Axis) -> Bands:
+    """The picture as one band, for windows that slide along an axis and fill the other; prepared once."""
+    bands = content.prepared.get(axis)
+    if bands is None:
+        attention = content.attention.sum(axis=axis)[np.newaxis]
+        masks = () if content.masks is None else content.masks.sum(axis=1 + axis)[:, np.newaxis]
+        objectness = content.objectness.mean(axis=axis)[np.newaxis]
+        bands = content.prepared[axis] = _bands(
+            axis, attention, objectness, masks, _unevenness(content, Spans.whole()) if axis == 1 else None
+        )
+    return bands
+
+
+def bands_between(content: Content, axis: Axis, across: Spans) -> Bands:
+    """One band for each window on the axis across."""
+    other: Axis = 1 if axis == 0 else 0
+    attention, objectness, masks, boxes = content.attention, content.objectness, content.masks, content.boxes
+    if axis == 0:  # the axis that is cut into bands comes last
+        attention, objectness = attention.T, objectness.T
+        masks = None if masks is None else masks.swapaxes(1, 2)
+    tapered = tapered_mass(_bands(other, attention, objectness), across).T
+    covered = _mass(objectness, across).T / (objectness.shape[1] * across.lengths[:, np.newaxis])
+    return _bands(
+        axis,
+        tapered,
+        covered,
+        () if masks is None else _mass(masks, across).swapaxes(1, 2),
+        _unevenness(content, across) if axis == 1 else None,
+        share_inside(boxes[:, other, np.newaxis], boxes[:, other + 2, np.newaxis], across),
+        clearance(content, other, across),
+        share_inside(content.bodies[:, other, np.newaxis], content.bodies[:, other + 2, np.newaxis], across),
+    )
+
+
+def _mass(profiles: Array, spans: Spans) -> Array:
+    return sums_between(_summed(profiles), profiles, spans)
+
+
+def _bands(
+    axis: Axis,
+    attention: Array,
+    objectness: Array,
+    masks: Array | tuple[()] = (),
+    unevenness: Array | None = None,
+    inside: Array | None = None,
+    clear: Array | None = None,
+    bodies: Array | None = None,
+) -> Bands:
+    cells = attention.shape[-1]
+    profiles = np.empty((2 + len(masks), *attention.shape))
+    profiles[0] = attention
+    profiles[1] = attention * ((np.arange(cells) + 0.5) / cells)
+    if len(masks):
+        profiles[2:] = masks
+    return Bands(axis, profiles, objectness, unevenness, inside, clear, bodies)
+
+
+def _unevenness(content: Content, across: Spans) -> Array | None:
+    """Standard deviation of the brightness along each row of each window, by the mean of whole rows, (m, rows)."""
+    if content.brightness is None:
+        return None
+    powers = np.stack([content.brightness, content.brightness**2])
+    mean, square = _mass(powers, across) / (powers.shape[-1] * across.lengths)
+    spread = np.sqrt(np.maximum(square - mean**2, 0)).T
+    usual = content.brightness.std(1).mean()
+    return np.asarray(spread / usual if usual > LEAST_SPREAD else np.zeros_like(spread))
+
+
+def sums_between(sums: Array, profiles: Array, spans: Spans) -> Array:
+    """Sums within windows, (..., m); sums: (..., cells + 1) of profiles: (..., cells)."""
+    cells = profiles.shape[-1]
+    places = np.concatenate([spans.starts, spans.stops]) * cells
+    before = np.minimum(places.astype(np.intp), cells - 1)
+    values = sums.take(before, -1) + profiles.take(before, -1) * (places - before)
+    return values[..., len(spans.starts) :] - values[..., : len(spans.starts)]
+
+
+def tapered_mass(bands: Bands, spans: Spans) -> Array:
+    """The attention within windows in which content near an edge inside the picture counts less, (n, m).
+
+    The weight rises from 0 at the edge to 1 over `TAPER` of the window's length. Where the picture's border is nearer
+    than that, it rises over the distance to the border, so that nothing jumps where an edge leaves the border.
+    """
+    cells = bands.profiles.shape[-1]
+    reach = TAPER * spans.lengths
+    rise = np.maximum(np.minimum(reach, spans.starts), 1e-6)
+    fall = np.maximum(np.minimum(reach, 1 - spans.stops), 1e-6)
+    places = np.concatenate([spans.starts, spans.starts + rise, spans.stops - fall, spans.stops]) * cells
+    before = np.minimum(places.astype(np.intp), cells - 1)
+    past = places - before
+    slope = bands.once[0].take(before, 1) + past / 2 * bands.profiles[0].take(before, 1)
+    values = bands.twice.take(before, 1) + past * slope
+    count = len(spans.starts)
+    start, risen, falling, stop = (values[:, i * count : (i + 1) * count] for i in range(4))
+    return np.asarray((stop - falling) / (fall * cells) - (risen - start) / (rise * cells))
+
+
+def share_inside(low: Array, high: Array, spans: Spans) -> Array:
+    """Share of every extent inside every window, (things, m); low and high: (things, 1)."""
+    both = np.minimum(high, spans.stops) - np.maximum(low, spans.starts)
+    return clipped(both / (high - low), 0, 1)
+
+
+def clearance(content: Content, axis: Axis, spans: Spans) -> Array:
+    """Whether things keep their margin to the edges inside the picture, (things, m), from 1 to 0 as they touch."""
+    low, high = content.boxes[:, axis, np.newaxis], content.boxes[:, axis + 2, np.newaxis]
+    margin = content.margin * (high - low) + LEAST_MARGIN
+    above = margin
+    heads = content.part["head"]
+    if axis == 1 and heads.stop:
+        above = margin.copy()
+        above[heads] = np.maximum(margin[heads], HEAD_ROOM * (high - low)[heads])
+    before = clipped((low - spans.starts) / above, 0, 1)
+    after = clipped((spans.stops - high) / margin, 0, 1)
+    before[:, spans.starts <= ON_BORDER] = 1
+    after[:, spans.stops >= 1 - ON_BORDER] = 1
+    return np.minimum(before, after)
+
+
+def clipped(values: Array, least: float, most: float) -> Array:
+    """As np.clip, without its cost of checking."""
+    return np.minimum(np.maximum(values, least), most)
