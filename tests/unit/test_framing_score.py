@@ -146,31 +146,50 @@ def test_top_edge_moves_away_from_attention_above() -> None:
     assert abs(away.top - 0.3) > 0.1
 
 
-def test_top_tones_leaves_a_summit_whole() -> None:
-    # the subject is below, and no map knows the summit: from 30 % of the height down, widening
-    summit = np.abs(COLUMNS - 20) < (ROWS - 20) / 2
+def test_edge_tones_leave_a_summit_whole() -> None:
+    # the subject is below, and no map knows the summit: from 30 % of the height down to an even plain
+    summit = (np.abs(COLUMNS - 20) < (ROWS - 20) / 2) | (ROWS >= 50)
     tones = np.where(summit, 0.2, 0.8).astype(np.float32)
     attention = EVEN + spot(0.5, 0.7, 6, 0.1)
     assert best(ATTENTION, attention, ratio=WIDE, brightness=tones).top > 0.4
-    kept = best(replace(ATTENTION, top_tones=0.1), attention, ratio=WIDE, brightness=tones)
+    kept = best(replace(ATTENTION, edge_tones=0.1), attention, ratio=WIDE, brightness=tones)
     assert kept.top < 21 / 68 and kept.bottom > 0.7
-    even = np.full_like(tones, 0.5)
-    without = best(ATTENTION, attention, ratio=WIDE)
-    assert best(replace(ATTENTION, top_tones=1.0), attention, ratio=WIDE, brightness=even) == without
+
+
+def test_contrast_kept_draws_the_frame_to_what_differs_in_tone() -> None:
+    tones = np.full((68, 68), 0.5, np.float32)
+    tones[:, 60:] = 0.9
+    assert best(ATTENTION, EVEN, brightness=tones).center.x == pytest.approx(0.5, abs=0.2)
+    assert best(replace(ATTENTION, contrast_kept=0.1), EVEN, brightness=tones).right == pytest.approx(1, abs=0.01)
+
+
+def test_one_tone_changes_nothing() -> None:
+    even, attention = np.full((68, 68), 0.5, np.float32), EVEN + spot(0.3, 0.7, 6, 0.1)
+    weights = replace(ATTENTION, edge_tones=1.0, contrast_kept=1.0)
+    for ratio in (SQUARE, WIDE):
+        assert best(weights, attention, ratio=ratio, brightness=even) == best(ATTENTION, attention, ratio=ratio)
 
 
 @pytest.mark.parametrize("low", [0.0, 0.4])
-def test_top_tones_of_a_band_are_those_of_its_own_columns(low: float) -> None:
+def test_tones_of_a_window_are_those_of_its_own_cells(low: float) -> None:
     tones = np.random.default_rng(5).random((68, 68)).astype(np.float32)
     content = content_of(HeatMap(EVEN), HeatMap(0 * EVEN), (), FramingOptions(), brightness=HeatMap(tones))
-    across, row = Spans(np.array([low]), np.array([low + 0.5])), 30
-    down = Spans(np.array([(row + 0.5) / 68, 0.6]), np.array([(row + 0.5) / 68 + 0.3, 0.9]))
+    across = Spans(np.array([low]), np.array([low + 0.5]))
+    down = Spans(np.array([30.5 / 68, 0.6]), np.array([54.5 / 68, 0.9]))
     terms = grid_terms(content, across, down, room_for(content, 0.5, 0.3))
     values = tones.astype(np.float64)
-    share = np.clip(np.minimum(np.arange(68) + 1, (low + 0.5) * 68) - np.maximum(np.arange(68), low * 68), 0, 1)
-    mean = np.average(values[row], weights=share)
-    spread = np.sqrt(np.average((values[row] - mean) ** 2, weights=share))
-    assert terms["top_tones"][0, 0] == pytest.approx(-spread / values.std(1).mean())
+
+    def covered(start: float, stop: float) -> NDArray[np.float64]:
+        return np.clip(np.minimum(np.arange(68) + 1, stop * 68) - np.maximum(np.arange(68), start * 68), 0, 1)
+
+    share, spreads = covered(low, low + 0.5), []
+    for row in (30, 54):
+        mean = np.average(values[row], weights=share)
+        spreads.append(np.sqrt(np.average((values[row] - mean) ** 2, weights=share)))
+    assert terms["edge_tones"][0, 0] == pytest.approx(-sum(spreads) / values.std(1).mean())
+    off = np.abs(values - np.median(values))
+    kept = covered(30.5 / 68, 54.5 / 68) @ off @ share / off.sum()
+    assert terms["contrast_kept"][0, 0] == pytest.approx(kept)
 
 
 def test_objectness_cut_prefers_edges_that_cut_through_less() -> None:

@@ -18,7 +18,7 @@ TAPER = 0.02
 ON_BORDER = 1e-9
 """A frame's edge this close to the picture's border is not an edge inside the picture."""
 LEAST_SPREAD = 1e-3
-"""Rows whose brightness spreads less on average, on a scale of 0 to 1, are all of one tone."""
+"""Brightness that spreads less, on a scale of 0 to 1, is one tone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +49,9 @@ class Bands:
     """Parts of a picture side by side, each with profiles along an axis; one band is the whole picture.
 
     profiles: (2 + subjects, n, cells): the share of the attention, tapered at the band's own edges; the same times the
-    place along the axis; the share of each subject. objectness: (n, cells) mean probability across a band. unevenness:
-    (n, cells) of the tones across a band that lies on x, see `Weights.top_tones`; None without the brightness.
+    place along the axis; the share of each subject. objectness: (n, cells) mean probability across a band. contrast:
+    (n, cells) share of the picture's contrast; unevenness: (n, cells) of the tones across a band that lies on x, see
+    `Weights.edge_tones`; None without the brightness.
     inside, clear: (things, n), how much of each thing lies in the band, and whether it keeps its margin there, 0..1;
     bodies: (heads, n), how much of what is below each head; None where a band holds everything.
     """
@@ -58,6 +59,7 @@ class Bands:
     axis: Axis
     profiles: Array
     objectness: Array
+    contrast: Array | None = None
     unevenness: Array | None = None
     inside: Array | None = None
     clear: Array | None = None
@@ -66,15 +68,16 @@ class Bands:
     @cached_property
     def once(self) -> Array:
         """Sums of the profiles up to each cell, (2 + subjects, n, cells + 1)."""
-        return _summed(self.profiles)
+        return summed(self.profiles)
 
     @cached_property
     def twice(self) -> Array:
         """Sums of the attention's sums up to each cell, in cells, (n, cells + 1)."""
-        return _summed(self.once[0, :, :-1] + self.profiles[0] / 2)
+        return summed(self.once[0, :, :-1] + self.profiles[0] / 2)
 
 
-def _summed(values: Array) -> Array:
+def summed(values: Array) -> Array:
+    """Sums up to each cell, (..., cells + 1)."""
     sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
     np.cumsum(values, -1, out=sums[..., 1:])
     return sums
@@ -88,7 +91,7 @@ def whole_band(content: Content, axis: Axis) -> Bands:
         masks = () if content.masks is None else content.masks.sum(axis=1 + axis)[:, np.newaxis]
         objectness = content.objectness.mean(axis=axis)[np.newaxis]
         bands = content.prepared[axis] = _bands(
-            axis, attention, objectness, masks, _unevenness(content, Spans.whole()) if axis == 1 else None
+            axis, attention, objectness, masks, *_tones(content, axis, Spans.whole())
         )
     return bands
 
@@ -107,7 +110,7 @@ def bands_between(content: Content, axis: Axis, across: Spans) -> Bands:
         tapered,
         covered,
         () if masks is None else _mass(masks, across).swapaxes(1, 2),
-        _unevenness(content, across) if axis == 1 else None,
+        *_tones(content, axis, across),
         share_inside(boxes[:, other, np.newaxis], boxes[:, other + 2, np.newaxis], across),
         clearance(content, other, across),
         share_inside(content.bodies[:, other, np.newaxis], content.bodies[:, other + 2, np.newaxis], across),
@@ -115,7 +118,7 @@ def bands_between(content: Content, axis: Axis, across: Spans) -> Bands:
 
 
 def _mass(profiles: Array, spans: Spans) -> Array:
-    return sums_between(_summed(profiles), profiles, spans)
+    return sums_between(summed(profiles), profiles, spans)
 
 
 def _bands(
@@ -123,6 +126,7 @@ def _bands(
     attention: Array,
     objectness: Array,
     masks: Array | tuple[()] = (),
+    contrast: Array | None = None,
     unevenness: Array | None = None,
     inside: Array | None = None,
     clear: Array | None = None,
@@ -134,18 +138,22 @@ def _bands(
     profiles[1] = attention * ((np.arange(cells) + 0.5) / cells)
     if len(masks):
         profiles[2:] = masks
-    return Bands(axis, profiles, objectness, unevenness, inside, clear, bodies)
+    return Bands(axis, profiles, objectness, contrast, unevenness, inside, clear, bodies)
 
 
-def _unevenness(content: Content, across: Spans) -> Array | None:
-    """Standard deviation of the brightness along each row of each window, by the mean of whole rows, (m, rows)."""
-    if content.brightness is None:
-        return None
-    powers = np.stack([content.brightness, content.brightness**2])
-    mean, square = _mass(powers, across) / (powers.shape[-1] * across.lengths)
-    spread = np.sqrt(np.maximum(square - mean**2, 0)).T
-    usual = content.brightness.std(1).mean()
-    return np.asarray(spread / usual if usual > LEAST_SPREAD else np.zeros_like(spread))
+def _tones(content: Content, axis: Axis, across: Spans) -> tuple[Array | None, Array | None]:
+    """Contrast and unevenness of each window on the axis across, (m, cells) each; the latter along y alone."""
+    tones = content.brightness
+    if tones is None:
+        return None, None
+    contrast = np.abs(tones - np.median(tones))
+    contrast /= max(contrast.sum(), LEAST_SPREAD)
+    if axis == 0:
+        return _mass(contrast.T, across).T, None
+    contrasts, brightness, square = _mass(np.stack([contrast, tones, tones**2]), across).swapaxes(1, 2)
+    cells = tones.shape[1] * across.lengths[:, np.newaxis]
+    spread = np.sqrt(np.maximum(square / cells - (brightness / cells) ** 2, 0))
+    return contrasts, spread / max(tones.std(1).mean(), LEAST_SPREAD)
 
 
 def sums_between(sums: Array, profiles: Array, spans: Spans) -> Array:

@@ -29,8 +29,6 @@ END_SHARE, END_ROOM = 0.15, 0.04
 feet are cut before heads are."""
 TOP_SEEN = 1.5
 """A top that people look at as much as at the rest of the subject counts in full; the tip of a fin does not."""
-BROWS = 0.15
-"""Where the brows lie in a face's box, from its top."""
 HEAD_ROOM = 0.15
 """Free space above a head, as a share of its height."""
 LEAST_MARGIN = 0.015
@@ -249,8 +247,8 @@ def body_of(face: Box) -> Box:
 
 
 def _of_face(face: Box) -> tuple[End, ...]:
-    """Of a face that is too large: from the brows to the chin; hair is cut before the mouth is."""
-    return End(0, face.left, face.right, 1.0), End(1, face.top + BROWS * face.height, face.bottom, 1.0)
+    """Of a head that is too large: the face, from the forehead to the chin; hair is cut first."""
+    return End(0, face.left, face.right, 1.0), End(1, face.top, face.bottom, 1.0)
 
 
 def _ends_of(box: Box, attention: HeatMap, headed: bool) -> tuple[End, ...]:

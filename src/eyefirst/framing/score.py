@@ -24,6 +24,7 @@ from eyefirst.framing.bands import (
     clearance,
     clipped,
     share_inside,
+    summed,
     sums_between,
     tapered_mass,
     whole_band,
@@ -53,7 +54,8 @@ class Weights:
     preferred_whole: for things of the kind that the caller prefers that are whole, as a part of all of that kind.
     end_kept: for the end that matters, of a thing that is too large for the frame, times the attention on it.
     top_edge: against attention along a top edge inside the picture; 1 is the picture's mean.
-    top_tones: against a top edge inside the picture that runs through unlike tones, as across a summit or a roof: the
+    contrast_kept: for the share of the contrast inside: how far each tone is from the picture's median. edge_tones:
+    against a top or bottom edge inside the picture that runs through unlike tones, as across a summit or a roof: the
     standard deviation of the brightness along it; 1 is the mean of the picture's rows.
     objectness_cut: against subjects along the top and the sides inside the picture: mean probability along each edge.
     balance: against the square of the distance from the frame's centre to the centre of what is seen in it, in
@@ -71,7 +73,8 @@ class Weights:
     preferred_whole: float = 1.0
     end_kept: float = 0.06
     top_edge: float = 0.006
-    top_tones: float = 0.015
+    contrast_kept: float = 0.05
+    edge_tones: float = 0.015
     objectness_cut: float = 0.02
     balance: float = 0.75
     upper: float = 0.43
@@ -118,7 +121,7 @@ def grid_terms(content: Content, across: Spans, down: Spans, fits: Array) -> dic
     else:
         terms = {n: t.T for n, t in terms_of(content, bands_between(content, 1, across), down, fits).items()}
         other = _own_terms(bands_between(content, 0, down), across)
-    return terms | {n: terms.get(n, 0.0) + t for n, t in other.items() if n != "kept"}
+    return terms | {n: terms.get(n, 0.0) + t for n, t in other.items() if n not in ("kept", "contrast_kept")}
 
 
 def terms_of(content: Content, bands: Bands, spans: Spans, fits: Array) -> dict[str, Array]:
@@ -158,13 +161,16 @@ def _own_terms(bands: Bands, spans: Spans) -> dict[str, Array]:
         "balance": -off * off,
         "centre": -np.abs(middles - 0.5)[np.newaxis],
     }
+    if bands.contrast is not None:
+        terms["contrast_kept"] = sums_between(summed(bands.contrast), bands.contrast, spans)
     if bands.axis == 1:
         off = middles[np.newaxis] - UPPER
         terms["upper"] = (0.5 - UPPER) ** 2 - off * off
         terms["top_edge"] = -_at_edges(bands.profiles[0], spans.starts) * bands.profiles.shape[-1]
         terms["objectness_cut"] = -_at_edges(bands.objectness, spans.starts)
         if bands.unevenness is not None:
-            terms["top_tones"] = -_at_edges(bands.unevenness, spans.starts)
+            edges = _at_edges(bands.unevenness, np.concatenate([spans.starts, spans.stops]))
+            terms["edge_tones"] = -edges[:, : len(middles)] - edges[:, len(middles) :]
     else:
         edges = _at_edges(bands.objectness, np.concatenate([spans.starts, spans.stops]))
         terms["objectness_cut"] = -edges[:, : len(middles)] - edges[:, len(middles) :]
