@@ -560,6 +560,10 @@ def test_pruning_takes_orphans_and_nothing_else(tmp_path: Path) -> None:
     assert theirs.exists()
     shutil.rmtree(tmp_path / "a")
     assert prune_results(out, [tmp_path / "a"]) == [], "a drive that is not mounted takes nothing along"
+    (tmp_path / "a").mkdir()
+    assert prune_results(out, [tmp_path / "a"]) == [], "its mount point may be left, and is empty"
+    photo(tmp_path / "a" / "new.jpg", RED)
+    assert [p.name for p in prune_results(out, [tmp_path / "a"])] == ["q_32x32.png", "q_48x24.png"]
 
 
 def test_pruning_takes_the_sizes_of_earlier_options(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
     """Remove the orphans in an output folder and return their paths.
 
     Only files that eyefirst wrote and nobody changed since are removed. A picture counts as gone where its file is
-    missing and its folder, or one of the sources above it, is still there: a drive that is not mounted takes nothing
-    along.
+    missing, and its folder or one of the sources above it still holds something: a drive that is not mounted, which
+    may leave an empty folder, takes nothing along.
     """
     folder, removed = Path(out), list[Path]()
-    roots = [os.path.join(os.path.abspath(s), "") for s in sources if os.path.isdir(s)]
+    roots = [os.path.join(os.path.abspath(s), "") for s in sources if _holds_something(s)]
     with closing(Journal(folder, "")) as journal:
         ledger = journal.ledger
         current: set[bytes] = set()
@@ -28,7 +28,7 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
         for target, source, files in ledger.run("SELECT target, source, files FROM made"):
             picture = os.fsdecode(source)
             if os.path.lexists(picture) or not (
-                os.path.isdir(os.path.dirname(picture)) or any(picture.startswith(root) for root in roots)
+                _holds_something(os.path.dirname(picture)) or any(picture.startswith(root) for root in roots)
             ):
                 current |= {os.fsencode(name) for name, _ in json.loads(files)}
             else:
@@ -53,3 +53,11 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
         with contextlib.suppress(OSError):  # not empty
             parent.rmdir()
     return removed
+
+
+def _holds_something(folder: str | os.PathLike[str]) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(entries)
+    except OSError:
+        return False

@@ -150,7 +150,11 @@ def _walk(folder: str, outside: str | os.PathLike[str] | None, say: Callable[[st
 
 def _say_what_was_left_out(folder: str, others: Counter[str], results: int, say: Callable[[str], None]) -> None:
     for suffixes, what, remedy in (
-        (RAW_SUFFIXES, "raw files", "use the JPEGs of the camera, or extract their previews"),
+        (
+            RAW_SUFFIXES,
+            "raw files",
+            "name them, as in 'album/*.nef', and their previews are read; or use the JPEGs of the camera",
+        ),
         (OTHER_SUFFIXES, "pictures of other kinds", "name a file to try it"),
     ):
         if left := {suffix: n for suffix, n in sorted(others.items()) if suffix in suffixes}:

@@ -74,7 +74,7 @@ def pan_album(
         if len(sources) == 1 and sources[0].endswith(".json"):
             plan = PanPlan.from_dict(film_plan(sources[0]))
         else:
-            paths = [task.source for task in find_pictures([p.name for p in expand(sources, walk=False)])]
+            paths = [task.source for task in find_pictures([p.name for p in expand(sources, walk=False)], say=say)]
             if order == "time":
                 paths = order_by_time(paths)
             looking = progress.add_task("looking", total=len(paths))

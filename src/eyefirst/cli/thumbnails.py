@@ -161,9 +161,9 @@ def thumbnail_pictures(
         return
     tasks = album_tasks(sources, outside=out)
     rows = make_thumbnails(tasks, out, settings, workers=workers or None, overwrite=overwrite)
-    listed = write_manifest(rows, manifest, settings)
+    listed = write_manifest(rows, manifest if tasks else "", settings)
     counts = show_rows(listed, len(tasks), "thumbnails", jsonl=jsonl, csv=csv, framed=not product)
     if prune:
-        say(f"{len(prune_results(out, sources))} orphans removed")
+        say(f"{len(prune_results(out, sources))} removed, of pictures that are gone or of earlier options")
     if counts["failed"] or not tasks:
         raise typer.Exit(FAILED)
