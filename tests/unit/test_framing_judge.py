@@ -180,3 +180,13 @@ def test_options_and_frames_survive_json() -> None:
 def test_unknown_words_are_refused(bad: dict[str, str]) -> None:
     with pytest.raises(InvalidValueError, match="expected"):
         FramingOptions(**bad)  # type: ignore[arg-type]
+
+
+def test_a_face_that_must_be_kept_is_called_a_face() -> None:
+    faces = (Face(Box(0.05, 0.4, 0.15, 0.6)), Face(Box(0.85, 0.4, 0.95, 0.6)))
+    options = FramingOptions(must_keep=(Box(0.4, 0, 0.6, 1), *(f.box for f in faces)))
+    frame = framer(spot(0.1, 0.5), faces=faces, options=options).frame(PixelBox(0, 0, 1080, 800))
+    assert "50 % of the face on the right is outside" in frame.warnings
+    assert not [w for w in frame.warnings if "must-keep" in w]
+    frame = framer(spot(0.1, 0.5), faces=faces, options=options).frame(PixelBox(0, 0, 600, 800))
+    assert "50 % of must-keep box 1 is outside" in frame.warnings

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eyefirst.framing.bands import ON_BORDER
-from eyefirst.framing.content import Array, Content, Thing
+from eyefirst.framing.content import Array, Content, Thing, head_of
 from eyefirst.framing.options import FramingOptions
 from eyefirst.geometry import Box, round_half_up
 
@@ -47,7 +47,7 @@ def findings(
     content: Content, frame: Box, kept: float, kept_objects: Sequence[float], options: FramingOptions
 ) -> list[Finding]:
     """Everything to remark on, worst first; what is below `PASSES` is worth another look, not a warning."""
-    found = [*_of_things(content, frame, kept_objects), *_of_constraints(frame, options)]
+    found = [*_of_things(content, frame, kept_objects), *_of_constraints(content, frame, options)]
     if kept < LITTLE_KEPT:
         outside = round_half_up(100 * (1 - kept))
         found.append(Finding(f"{outside} % of what people look at is outside", 0.3 + (LITTLE_KEPT - kept)))
@@ -173,15 +173,25 @@ def _of_subject(thing: Thing, share: float, frame: Box, name: str, fits: bool, h
             yield Finding(f"{lost} % of {name} is outside, {where}", 0.5 * weight)
 
 
-def _of_constraints(frame: Box, options: FramingOptions) -> Iterator[Finding]:
+def _of_constraints(content: Content, frame: Box, options: FramingOptions) -> Iterator[Finding]:
+    heads = [t for t in content.things if t.kind == "head"]
     for i, box in enumerate(options.must_keep, 1):
         lost = 1 - frame.overlap(box) / box.area
         if lost > 0.005:
-            yield Finding(f"{round_half_up(100 * lost)} % of must-keep box {i} is outside", 0.9)
+            head = next((h for h in heads if _is_alike(h.box, head_of(box))), None)
+            if head is None:
+                name = f"must-keep box {i}"
+            else:
+                name = "the face" if len(heads) == 1 else f"the face {_place(head, heads)}"
+            yield Finding(f"{round_half_up(100 * lost)} % of {name} is outside", 0.9)
     for i, box in enumerate(options.avoid, 1):
         inside = frame.overlap(box) / box.area
         if inside > 0.005:
             yield Finding(f"{round_half_up(100 * inside)} % of avoid box {i} is inside", 0.7)
+
+
+def _is_alike(one: Box, other: Box) -> bool:
+    return all(abs(a - b) < 1e-6 for a, b in zip(one, other, strict=True))
 
 
 def _cut_without_box(content: Content, frame: Box) -> tuple[str, float]:
