@@ -77,7 +77,7 @@ def test_the_command(album: Path) -> None:
     code, out, said = run("--json")
     assert code == 1, "one picture is none"
     assert "broken.jpg" in said
-    assert "2 groups; 1 pictures are like no other" in said
+    assert "groups: 2; pictures that are like no other: 1" in said
     rows = [json.loads(line) for line in out.splitlines()]
     assert [Path(r["best"]).name for r in rows] == ["cat_2.jpg", "cup_2.jpg"]
     assert [len(r["shots"]) for r in rows] == [3, 3]
@@ -85,5 +85,10 @@ def test_the_command(album: Path) -> None:
     assert out.splitlines()[0] == "group,rank,picture,width,height,sharpness,faces,cut_faces"
     assert len(out.splitlines()) == 7
     assert run("--csv", "--json")[0] == 2
+    _, out, _ = run("--paths")
+    kept = [Path(line).name for line in out.splitlines()]
+    assert {"cat_2.jpg", "cup_2.jpg"} < set(kept)
+    assert len(kept) == 3, "the best of two groups, and the picture that is like no other"
+    assert run("--csv", "--paths")[0] == run("--json", "--paths")[0] == 2
     _, out, _ = run()
     assert out.startswith("group 1: 3 pictures\n  best ")

@@ -174,10 +174,11 @@ def _cells(row: AlbumRow, *, framed: bool) -> tuple[object, ...]:
     plan, error = row.plan or {}, row.error or {}
     planned = plan.get("frames", {}) if framed else {}
     focal = plan.get("focal_point", {})
+    place = [f"{focal[axis]:.4f}" if axis in focal else "" for axis in "xy"]
     warnings = dict.fromkeys(row.warnings) | dict.fromkeys(
         f"{ratio}: {text}" for ratio, frames in planned.items() for f in frames for text in f["warnings"]
     )
-    cells = (row.picture, row.status, f"{row.seconds:.4f}", "|".join(row.files), focal.get("x", ""), focal.get("y", ""))
+    cells = (row.picture, row.status, f"{row.seconds:.4f}", "|".join(row.files), *place)
     return *cells, "; ".join(warnings), error.get("code", ""), error.get("reason", ""), error.get("remedy", "")
 
 

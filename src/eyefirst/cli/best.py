@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eyefirst.cli.guard import FAILED, as_line, guarded, readable, refuse, say
 from eyefirst.cli.options import AsJson, AsTable, Revision
+
+if TYPE_CHECKING:
+    from eyefirst.albums.best import Group, Looked
 
 COLUMNS = ("group", "rank", "picture", "width", "height", "sharpness", "faces", "cut_faces")
 
@@ -27,15 +31,23 @@ def find_best(
     revision: Revision = "",
     as_json: AsJson = False,
     csv: AsTable = False,
+    paths: Annotated[
+        bool,
+        typer.Option(
+            "--paths", help="Print only paths: the best of each group, and each picture that is like no other."
+        ),
+    ] = False,
 ) -> None:
     """List groups of nearly alike pictures, such as bursts, the best of each group first. No file is changed.
 
-    The best has no face cut off at its edge and the sharpest subject. Pictures that are like no other are not listed.
+    The best has no face cut off at its edge and the sharpest subject. Pictures that are like no other are not listed,
+    but with --paths.
 
     \b
     Examples:
       eyefirst best album
       eyefirst best album --csv > groups.csv
+      eyefirst best album --paths | eyefirst thumbnails - -o prints --size 1200x1500
     """
     import csv as tables
 
@@ -45,8 +57,8 @@ def find_best(
     from eyefirst.cli.batch import album_tasks
     from eyefirst.cli.guard import words
 
-    if csv:
-        refuse("one kind of rows is printed", {"--json": as_json})
+    if csv or paths:
+        refuse("one kind of rows is printed", {"--json": as_json, "--csv": csv and paths})
     tasks = album_tasks(sources)
     rows = look_at_each(tasks, workers=workers or None, revision=revision or None)
     shown = track(
@@ -67,7 +79,9 @@ def find_best(
     table = tables.writer(sys.stdout) if csv else None
     if table:
         table.writerow(COLUMNS)
-    for number, group in enumerate(groups, 1):
+    for picture in _kept(looked, groups) if paths else ():
+        print(picture)
+    for number, group in enumerate(() if paths else groups, 1):
         if as_json:
             print(as_line({"group": number, **group.to_dict()}))
             continue
@@ -85,6 +99,11 @@ def find_best(
                 f"  {'best' if rank == 1 else '    '} {readable(shot.picture)}: sharpness {shot.sharpness:.0f}{faces}"
             )
     alone = sum(1 for one in looked if one.shot) - sum(len(g.shots) for g in groups)
-    say(f"{len(groups)} groups; {alone} pictures are like no other")
+    say(f"groups: {len(groups)}; pictures that are like no other: {alone}")
     if not tasks or any(one.error for one in looked):
         raise typer.Exit(FAILED)
+
+
+def _kept(looked: Sequence[Looked], groups: Sequence[Group]) -> list[str]:
+    worse = {shot.picture for group in groups for shot in group.shots[1:]}
+    return [one.picture for one in looked if one.shot and one.picture not in worse]
