@@ -56,6 +56,13 @@ def test_the_whole_picture_has_no_height() -> None:
     assert "height" not in found and "width" not in found
 
 
+def test_the_size_of_the_whole_picture_gives_the_tag_its_height() -> None:
+    ((_, found),) = tags_in(responsive_image("a.jpg", [100, 300], key=KEY, picture_size="4000x3000").to_html())
+    assert (found["width"], found["height"]) == ("300", "225")
+    with pytest.raises(InvalidValueError, match="two shapes"):
+        responsive_image("a.jpg", [100], key=KEY, ratio="1:1", picture_size=(40, 30))
+
+
 @pytest.mark.parametrize(
     ("widths", "options"),
     [

@@ -15,7 +15,7 @@ Pictures = Annotated[
 ]
 Out = Annotated[
     str,
-    typer.Option("--out", "-o", metavar="OUT", help="A picture's file where there is one result; otherwise a folder."),
+    typer.Option("--out", "-o", metavar="OUT", help="File for one result, such as wide.jpg; folder for several."),
 ]
 AsJsonLines = Annotated[bool, typer.Option("--jsonl", help="Print a row for each picture as a line of JSON.")]
 AsTable = Annotated[bool, typer.Option("--csv", help="Print a row for each picture as comma-separated values.")]
@@ -42,7 +42,10 @@ class MetadataChoice(StrEnum):
 
 MetadataOption = Annotated[
     MetadataChoice,
-    typer.Option("--metadata", help="Metadata in results: copyright, artist, credit and date; all with GPS; or none."),
+    typer.Option(
+        "--metadata",
+        help="Metadata in results. copyright: with artist, credit and date; keep: all, with GPS; none: nothing.",
+    ),
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files in the output folder that eyefirst did not write.")

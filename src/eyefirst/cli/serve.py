@@ -21,34 +21,46 @@ API_KEY, SIGNING_KEY = "EYEFIRST_API_KEY", "EYEFIRST_SIGNING_KEY"
 @guarded
 def serve_pictures(
     *,
-    host: Annotated[str, typer.Option(help="Where to listen; beyond this machine a key is needed.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at. Beyond this machine, a key is needed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes any that is free.")] = 8000,
     hostname: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A name to answer to, as behind a proxy; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Name that the service answers to, as behind a proxy. Repeat for more."),
     ] = None,
-    root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Pictures that /v1/image may cut.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the pictures that /v1/image may cut.")
+    ] = None,
     store: Annotated[
-        str, typer.Option(metavar="URL", help="The same in a store that fsspec knows: s3://bucket/pictures, gs://...")
+        str,
+        typer.Option(
+            metavar="URL", help="Pictures in a store that fsspec knows, in place of --root: s3://bucket/pictures."
+        ),
     ] = "",
     origin: Annotated[
         list[str] | None,
-        typer.Option(metavar="URL", help="https://HOST that /v1/image may fetch from; repeatable. Default: none."),
+        typer.Option(metavar="URL", help="Site that /v1/image may fetch pictures from: https://HOST. Repeat for more."),
     ] = None,
     private_origins: Annotated[
-        bool, typer.Option("--private-origins", help="Allow origins inside private networks too.")
+        bool, typer.Option("--private-origins", help="Allow an --origin inside a private network.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Threads a process; 0: the processors' share.")] = 0,
-    queue: Annotated[int, typer.Option(min=0, help="Requests that may wait for a worker.")] = 16,
-    processes: Annotated[int, typer.Option(min=1, help="One that dies is replaced.")] = 1,
-    body_mb: Annotated[float, typer.Option(min=0.001, help="The largest body, in MiB.")] = 32,
-    megapixels: Annotated[float, typer.Option(min=0.001, help="The largest picture.")] = 50,
-    seconds: Annotated[float, typer.Option(min=0.1, help="The longest work on one request.")] = 20,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Threads that work, in each process; 0 shares out the processors.")
+    ] = 0,
+    queue: Annotated[int, typer.Option(min=0, help="Largest number of requests that wait for a thread.")] = 16,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Number of processes. If one dies, another takes its place.")
+    ] = 1,
+    body_mb: Annotated[float, typer.Option(min=0.001, help="Largest body of a request, in MiB.")] = 32,
+    megapixels: Annotated[float, typer.Option(min=0.001, help="Largest picture, in millions of pixels.")] = 50,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Longest time for one request, in seconds.")] = 20,
     uploads: Annotated[
-        int, typer.Option(min=1, help="Bodies that may be arriving at a time. The slowest gives way.")
+        int, typer.Option(min=1, help="Largest number of bodies that arrive at a time. The slowest gives way.")
     ] = 64,
     body_seconds: Annotated[float, typer.Option(min=0.1, help="Longest time for a body to arrive, in seconds.")] = 30,
     longest: Annotated[
-        int, typer.Option(min=1, help="Longer side of a picture at an address without a size, in pixels.")
+        int, typer.Option(min=1, help="Longest side of a picture at an address without a size, in pixels.")
     ] = 2560,
     max_age: Annotated[int, typer.Option(min=0, help="Time that caches may keep a picture, in seconds.")] = 86_400,
     stale: Annotated[
@@ -56,17 +68,22 @@ def serve_pictures(
     ] = 86_400,
     preset: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=OPTIONS", help="Options under a name: card=ratio:16:9,w:640. Repeat for more."),
+        typer.Option(
+            metavar="NAME=OPTIONS",
+            help="Name for options of addresses, such as card=ratio:16:9,w:640. Repeat for more.",
+        ),
     ] = None,
     only_presets: Annotated[
-        bool, typer.Option("--only-presets", help="Refuse addresses that ask for anything but a preset.")
+        bool,
+        typer.Option("--only-presets", help="Refuse addresses that hold other options than preset, dpr and expires."),
     ] = False,
     fallback: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Picture to show where the one at an address cannot be had.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Picture to show at an address whose own picture is missing or damaged."),
     ] = None,
     watermark: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Picture that addresses with the option watermark draw on results."),
+        typer.Option(metavar="FILE", help="Picture to draw on results, at addresses with the option watermark."),
     ] = None,
     cors: Annotated[
         list[str] | None,
@@ -76,23 +93,32 @@ def serve_pictures(
         bool, typer.Option("--access-log", help="Write every request to stderr as a line of JSON.")
     ] = False,
     sent_mb: Annotated[
-        float, typer.Option(min=0, help="Pictures that were sent and stay in memory for more questions, in MiB.")
+        float,
+        typer.Option(min=0, help="Memory for pictures that were sent, so that they need not be sent again, in MiB."),
     ] = 64,
     result_cache: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where results and plans are kept, for this service alone.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder to keep results and plans in. Name one for this service alone."),
     ] = None,
     result_cache_mb: Annotated[
-        float, typer.Option(min=1, help="Largest size of that folder, in MiB. What was used least lately goes.")
+        float,
+        typer.Option(
+            min=1, help="Largest size of the --result-cache folder, in MiB. The files that were used least lately go."
+        ),
     ] = 1024,
     also: Annotated[
-        str, typer.Option(metavar="NAMES", help="Answer addresses of other services too: thumbor,imgproxy.")
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Other services whose addresses are answered too: thumbor, imgproxy or both, with a comma.",
+        ),
     ] = "",
     api_key_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help=f"API keys, one a line; or set {API_KEY}.")
+        Path | None, typer.Option(metavar="FILE", help=f"File of API keys, one a line. Or set {API_KEY}.")
     ] = None,
     signing_key_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help=f"Signing keys, one a line, the newest first; or set {SIGNING_KEY}."),
+        typer.Option(metavar="FILE", help=f"File of signing keys, one a line, the newest first. Or set {SIGNING_KEY}."),
     ] = None,
 ) -> None:
     """Serve saliency, plans and crops over HTTP, with a page to try it in a browser.

@@ -18,33 +18,53 @@ FLAGS = ("ratio", "size", "must_keep", "avoid", "format", "quality", "preset", "
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 Option = Annotated[
     list[str] | None,
-    typer.Option("--option", metavar="NAME=VALUE", help="Any other option of addresses, as w=640. Repeat for more."),
+    typer.Option(
+        "--option", metavar="NAME=VALUE", help="Further option of the address, such as w=640. Repeat for more."
+    ),
 ]
 Expires = Annotated[
-    str, typer.Option(metavar="TIME", help="Time that the address is good: 90s, 15m, 12h or 30d, rounded up.")
+    str,
+    typer.Option(
+        metavar="TIME", help="Time for which the address is good: 90s, 15m, 12h or 30d, rounded up. Default: for ever."
+    ),
 ]
-Base = Annotated[str, typer.Option(metavar="URL", help="What to put before, such as https://img.example.com.")]
-KeyFile = Annotated[Path | None, typer.Option(metavar="FILE", help=f"Its first line signs; or set {SIGNING_KEY}.")]
+Base = Annotated[
+    str, typer.Option(metavar="URL", help="Site to put before the address, such as https://img.example.com.")
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help=f"File whose first line is the key that signs. Or set {SIGNING_KEY}."),
+]
 
 
 @guarded
 def sign_addresses(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATHS", help="Below the service's root; or addresses of an allowed origin.")
+        list[str],
+        typer.Argument(
+            metavar="PATHS", help="Paths of pictures below the service's root, or addresses at an allowed origin."
+        ),
     ],
     *,
     ratio: Annotated[
         str, typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="Ratio such as 16:9, 4/5 or 1.5.")
     ] = "",
     size: FitSize = "",
-    must_keep: Annotated[list[str] | None, typer.Option(metavar="L,T,R,B", help="As in `eyefirst crop`.")] = None,
-    avoid: Annotated[list[str] | None, typer.Option(metavar="L,T,R,B", help="As in `eyefirst crop`.")] = None,
+    must_keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="L,T,R,B", help="Box in shares of the picture that must be inside; or: faces, text."),
+    ] = None,
+    avoid: Annotated[
+        list[str] | None, typer.Option(metavar="L,T,R,B", help="Box in shares of the picture to stay clear of.")
+    ] = None,
     format: Format = "",
     quality: Annotated[
         str, typer.Option(help="Quality 1 to 100 of JPEG, WebP and AVIF, or by format: jpg:80_avif:55.")
     ] = "",
     option: Option = None,
-    preset: Annotated[str, typer.Option(metavar="NAME", help="Preset of the service, as its --preset names it.")] = "",
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of a preset of the service (`eyefirst serve --preset`).")
+    ] = "",
     expires: Expires = "",
     base: Base = "",
     signing_key_file: KeyFile = None,

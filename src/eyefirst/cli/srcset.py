@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eyefirst.cli.guard import guarded
+from eyefirst.cli.guard import guarded, say
 from eyefirst.cli.options import AsJson
 from eyefirst.cli.sign import Base, Expires, KeyFile, Option, moment_after, options_in, signing_key
 from eyefirst.errors import InvalidValueError
@@ -16,7 +16,10 @@ from eyefirst.errors import InvalidValueError
 @guarded
 def print_responsive_image(
     path: Annotated[
-        str, typer.Argument(metavar="PATH", help="Below the service's root; or an address of an allowed origin.")
+        str,
+        typer.Argument(
+            metavar="PATH", help="Path of a picture below the service's root, or an address at an allowed origin."
+        ),
     ],
     *,
     ratio: Annotated[
@@ -36,6 +39,12 @@ def print_responsive_image(
         ),
     ] = "",
     sizes: Annotated[str, typer.Option(help="HTML's attribute sizes: how wide the page shows the picture.")] = "100vw",
+    picture_size: Annotated[
+        str,
+        typer.Option(
+            metavar="WxH", help="Size of the picture itself: without --ratio, it gives the tag its width and height."
+        ),
+    ] = "",
     alt: Annotated[str, typer.Option(metavar="TEXT", help="What the picture shows, in words.")] = "",
     option: Option = None,
     expires: Expires = "",
@@ -52,6 +61,7 @@ def print_responsive_image(
     Examples:
       eyefirst srcset album/cat.jpg --ratio 16:9 --widths 320,640,1280
       eyefirst srcset album/cat.jpg --ratio 4:5 --formats avif,webp,jpg --base https://img.example.com
+      eyefirst srcset album/cat.jpg --picture-size 4000x3000
     """
     from eyefirst.server.srcset import responsive_image
 
@@ -64,9 +74,12 @@ def print_responsive_image(
         ratio=ratio,
         formats=[part.strip() for part in formats.split(",") if part.strip()],
         sizes=sizes,
+        picture_size=picture_size,
         expires=moment_after(expires),
         **further,
     )
+    if made.height is None:
+        say("the tag has no width and height, so the page moves while it loads; add --picture-size, or --ratio")
     print(json.dumps(made.to_dict()) if as_json else made.to_html(alt), flush=True)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.formats import format_named
-from eyefirst.geometry import AspectRatio, round_half_up
+from eyefirst.geometry import AspectRatio, Size, SizeLike, round_half_up
 from eyefirst.server.signing import signed_address
 
 MOST_WIDTHS = 40
@@ -22,8 +22,8 @@ class ResponsiveImage:
     """One picture in several widths.
 
     widths: in pixels, the smallest first. addresses: by the format's media type, one address for each width; the
-    media type is empty where the browser's Accept header chooses the format. ratio: of the crops; None where the
-    whole picture is shown. sizes: the attribute of that name in HTML.
+    media type is empty where the browser's Accept header chooses the format. ratio: of what is shown: the crops, or
+    the whole picture; None where that is not known. sizes: the attribute of that name in HTML.
     """
 
     widths: tuple[int, ...]
@@ -43,7 +43,7 @@ class ResponsiveImage:
 
     @property
     def height(self) -> int | None:
-        """Pixels of the widest picture; None where the whole picture is shown, whose ratio nobody knows here."""
+        """Pixels of the widest picture; None where the whole picture is shown and nobody told its size."""
         return max(round_half_up(self.width / float(self.ratio)), 1) if self.ratio else None
 
     def srcset(self, media_type: str) -> str:
@@ -81,13 +81,15 @@ def responsive_image(
     ratio: str = "",
     formats: Sequence[str] = (),
     sizes: str = "100vw",
+    picture_size: SizeLike = "",
     **options: Any,
 ) -> ResponsiveImage:
     """Return addresses of a picture in several widths, as `signed_address` writes them.
 
     path, key: as in `signed_address`. widths: in pixels. base: what stands before each address, such as
     "https://img.example.com". ratio: of the crop; empty for the whole picture. formats: extensions, the best
-    first and the one that everybody reads last; none to let the browser choose. options: further options of
+    first and the one that everybody reads last; none to let the browser choose. picture_size: pixels of the whole
+    picture, upright, such as "4000x3000": without a ratio it gives the tag its height. options: further options of
     addresses, such as focus="faces". Raises InvalidValueError.
     """
     chosen = sorted({int(width) for width in widths})
@@ -98,7 +100,7 @@ def responsive_image(
     useless = [name for name in ("w", "h", "size", "dpr", "format") if options.get(name)]
     if useless:
         raise InvalidValueError(
-            f"{useless[0]} has no place among widths", remedy="give --widths, and --formats for a format"
+            f"{useless[0]} cannot stand beside several widths", remedy="give widths, and formats for a format"
         )
     if base and not re.fullmatch(r"(https?:/)?/[^\s\"'<>,]*", base):
         raise InvalidValueError(f"expected a base with http or https, got {base!r}", remedy="https://img.example.com")
@@ -111,7 +113,14 @@ def responsive_image(
         )
         for kind, extension in kinds.items()
     }
-    return ResponsiveImage(tuple(chosen), addresses, AspectRatio.parse(ratio) if ratio else None, sizes)
+    shape = AspectRatio.parse(ratio) if ratio else None
+    if picture_size:
+        if shape is not None:
+            raise InvalidValueError(
+                "a ratio and the picture's size are two shapes for one tag", remedy="leave out the picture's size"
+            )
+        shape = AspectRatio.parse(Size.parse(picture_size))
+    return ResponsiveImage(tuple(chosen), addresses, shape, sizes)
 
 
 def _tag(name: str, attributes: dict[str, str]) -> str:
