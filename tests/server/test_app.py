@@ -250,6 +250,17 @@ def test_bad_forms_are_told_what_to_do(client: httpx.Client) -> None:
     problem(client.get(path), 405, "http_405")
 
 
+def test_a_method_that_a_route_lacks_is_told_which_it_has(client: httpx.Client) -> None:
+    routes = client.get("/openapi.json").json()["paths"]
+    for path, methods in routes.items():
+        known = {"POST"} if "post" in methods else {"GET", "HEAD"}
+        for method in {"GET", "HEAD", "POST", "PUT", "DELETE"} - known:
+            answer = client.request(method, path)
+            assert answer.status_code == 405, (method, path)
+            assert set(answer.headers["allow"].split(", ")) == known | {"OPTIONS"}
+    assert "/v1/plan" in routes and "/healthz" in routes
+
+
 def test_results_are_bounded_too(photo_path: Path, serving: Serving) -> None:
     with connected(serving, Settings(pixels=300_000)) as client:
         data = photo_path.read_bytes()  # 512 x 512

@@ -92,7 +92,10 @@ class ImageOptions:
         if "preset" in found:
             name = found.pop("preset")
             if name not in (presets or {}):
-                raise InvalidValueError(f"there is no preset {name[:40]!r}", remedy="the operator names presets")
+                raise InvalidValueError(
+                    f"there is no preset {name[:40]!r}",
+                    remedy="name one that the service was started with, as --preset NAME=OPTIONS",
+                )
             found = read_options(preset_text((presets or {})[name])) | found
         placement = Placement.parse(found.pop("watermark")) if "watermark" in found else None
         hinted = density if found.get("dpr") == "auto" else None

@@ -204,7 +204,12 @@ async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405 and request.method == "OPTIONS":
         return Response(status_code=204, headers={"Allow": _allowed(error)})
-    return plain_problem(error.status_code, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = _allowed(error)
+        wanted = f"{request.method} is not answered here; allowed are {headers['Allow']}"
+        return plain_problem(405, wanted, headers)
+    return plain_problem(error.status_code, headers=headers)
 
 
 def _allowed(error: HTTPException) -> str:
@@ -216,4 +221,6 @@ async def _of_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = " ".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return problem(InvalidValueError(f"there is no option {where}", remedy="see /openapi.json for those there are"))
     return problem(InvalidValueError(f"{where}: {first['msg']}", remedy="see /openapi.json"))

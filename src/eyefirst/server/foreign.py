@@ -74,7 +74,10 @@ def _check(keyed: list[str], given: str) -> None:
     """Refuse a signature by none of the keys. Without keys, a word stands in its place. Raises SignatureError."""
     expected = keyed or [word for word in UNSIGNED if word == given]
     if not sum(hmac.compare_digest(e.encode(), given.encode()) for e in expected):
-        raise SignatureError("the address is not signed by a key of this service", remedy="sign it as before")
+        raise SignatureError(
+            "the address is not signed by a key of this service",
+            remedy="sign it with the key that the service has of the former one",
+        )
 
 
 def _with_scheme(path: str, settings: Settings) -> str:

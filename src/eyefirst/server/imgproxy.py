@@ -41,7 +41,7 @@ def read_imgproxy(path: str) -> tuple[str, dict[str, Any]]:
         name, *values = unquote(part).split(":")
         if name not in READERS:
             raise InvalidValueError(
-                f"no equal of the option {name[:40]!r} is known here", remedy=f"known are {', '.join(READERS)}"
+                f"the option {name[:40]!r} is not answered here", remedy=f"use {', '.join(READERS)}"
             )
         READERS[name](values, state, options)
     return picture, options | _sized(state)
@@ -78,14 +78,14 @@ def _sized(state: dict[str, Any]) -> dict[str, Any]:
             found["focus"] = "{}_{}".format(*GRAVITY[gravity])
         elif gravity != "sm":
             raise InvalidValueError(
-                f"no equal of the gravity {gravity[:20]!r} is known here",
-                remedy=f"known are sm, fp, {', '.join(GRAVITY)}",
+                f"the gravity {gravity[:20]!r} is not answered here",
+                remedy=f"use sm, fp, {', '.join(GRAVITY)}",
             )
     elif state["type"] in ("fit", "fill", "fill-down"):
         found["mode"] = "pad" if state["extend"] and width and height else "contain"
     else:
         raise InvalidValueError(
-            f"no equal of the resizing type {state['type'][:20]!r} is known here", remedy="fit, fill and fill-down are"
+            f"the resizing type {state['type'][:20]!r} is not answered here", remedy="use fit, fill or fill-down"
         )
     return found
 
@@ -125,7 +125,7 @@ def _option(name: str) -> Reader:
 
 def _gravity(values: list[str], state: dict[str, Any], _: dict[str, Any]) -> None:
     if any(v not in ("", "0") for v in values[1:]) and values[0] != "fp":
-        raise InvalidValueError("no equal of an offset of gravity is known here", remedy="leave the offsets out")
+        raise InvalidValueError("an offset of gravity is not answered here", remedy="leave the offsets out")
     state["g"] = values or ["ce"]
 
 

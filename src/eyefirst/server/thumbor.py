@@ -42,8 +42,8 @@ def read_thumbor(address: str) -> tuple[str, dict[str, Any]]:
     )
     if match is None or re.match(r"(debug|meta|trim(:[^/]*)?|(adaptive-)?(full-)?fit-in|-?\w*x-?\w*)/", match["path"]):
         raise InvalidValueError(
-            f"no equal of this Thumbor address is known here: {address[:100]!r}",
-            remedy="sizes, fit-in, alignment, smart and filters are",
+            f"this kind of Thumbor address is not answered here: {address[:100]!r}",
+            remedy="use sizes, fit-in, alignment, smart and filters",
         )
     width, height = int(match["w"] or 0), int(match["h"] or 0)
     options: dict[str, Any] = {"w": width or None, "h": height or None}
@@ -60,7 +60,7 @@ def read_thumbor(address: str) -> tuple[str, dict[str, Any]]:
 def _filtered(name: str, value: str, options: dict[str, Any]) -> dict[str, Any]:
     """Options of our own for one filter."""
     if name not in FILTERS:
-        raise InvalidValueError(f"no equal of the filter {name[:40]!r} is known here", remedy=", ".join(FILTERS))
+        raise InvalidValueError(f"the filter {name[:40]!r} is not answered here", remedy=f"use {', '.join(FILTERS)}")
     if name == "format":
         return {"format": value.replace("jpeg", "jpg")}
     if name in ("quality", "max_bytes"):
