@@ -177,3 +177,15 @@ def test_an_enlarged_product_is_said(tmp_path: Path) -> None:
     settings = ThumbnailSettings(sizes=(Size(400, 400),), product=ProductSettings())
     (row,) = make_thumbnails(find_pictures([tmp_path / "tiny.png"]), tmp_path / "out", settings)
     assert "enlarged 8" in row.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("backdrop", "format", "is_said"), [("white", "jpg", True), ("black", "jpg", False), ("transparent", "png", False)]
+)
+def test_a_white_product_on_white_is_said(tmp_path: Path, backdrop: str, format: str, is_said: bool) -> None:
+    picture = PillowImage.new("RGBA", (320, 240), (0, 0, 0, 0))
+    ImageDraw.Draw(picture).ellipse((60, 60, 260, 180), fill="white")
+    picture.save(tmp_path / "logo.png")
+    settings = ThumbnailSettings(sizes=(Size(64, 64),), format=format, product=ProductSettings(backdrop=backdrop))
+    (row,) = make_thumbnails(find_pictures([tmp_path / "logo.png"]), tmp_path / "out", settings)
+    assert any("nothing is seen" in w for w in row.warnings) == is_said

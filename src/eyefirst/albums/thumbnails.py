@@ -22,8 +22,8 @@ from eyefirst.albums.walk import Task
 from eyefirst.cut import check_pixels, cut_frame, pixels_expected, scaled_by
 from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError
-from eyefirst.files.encode import encode
-from eyefirst.files.formats import format_named
+from eyefirst.files.encode import encode, on_colour
+from eyefirst.files.formats import PictureFormat, format_named
 from eyefirst.files.ledger import LEDGER, Ledger
 from eyefirst.files.names import NameTemplate
 from eyefirst.files.whole import written_whole
@@ -40,6 +40,8 @@ from eyefirst.tools.product import find_product
 JOURNAL = LEDGER
 ENLARGED = 1.05
 """From this scale on, it is said that a product is enlarged."""
+SEEN = 8
+"""A result whose values differ by less, of 255, shows nothing."""
 DEFAULT_NAME = "{stem}_{width}x{height}.{ext}"
 
 
@@ -216,13 +218,23 @@ def cut_one(
             times = enlargement(handler.picture().image().size, found, size, settings.product)
             if times > ENLARGED:
                 say(f"{size}: the product is enlarged {times:.1f} times, so it looks soft")
-        return [lay_out(whole, found, size, settings.product) for size in settings.sizes], plan
+        laid = [lay_out(whole, found, size, settings.product) for size in settings.sizes]
+        if found.witness != "nothing" and any(_is_blank(one, format_named(settings.format)) for one in laid):
+            say("the product has the colour of its backdrop, so nothing is seen; choose another --backdrop")
+        return laid, plan
     picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings)).picture
     pictures: list[PillowImage.Image | Animation] = [
         cut_frame(picture, plan.frames[ratio][0], planned=plan.size, size=size, pad=settings.options.pad)
         for size, ratio in zip(settings.sizes, ratios, strict=True)
     ]
     return pictures, plan
+
+
+def _is_blank(picture: PillowImage.Image | Animation, written: PictureFormat) -> bool:
+    if isinstance(picture, Animation) or (written.has_alpha and picture.has_transparency_data):
+        return False
+    bands: Any = on_colour(picture, "white").convert("RGB").getextrema()
+    return all(high - low < SEEN for low, high in bands)
 
 
 def _needed(plan: CropPlan, settings: ThumbnailSettings) -> Need:
