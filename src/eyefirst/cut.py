@@ -122,13 +122,13 @@ def pixels_needed(plan: CropPlan, size: SizeLike | None) -> Callable[[Size], Siz
     if size is None:
         return None
     room = Size.parse(size)
-    scale = max(
+    scales = (
         max(target.width / frame.size.width, target.height / frame.size.height)
         for ratio, ranked in plan.frames.by_ratio()
         for frame in ranked
         for target in (ratio.largest_in(room),)
     )
-    return scaled_by(scale)
+    return scaled_by(max(scales, default=1.0))
 
 
 def pixels_expected(ratios: Sequence[AspectRatio], sizes: Sequence[Size | None]) -> Callable[[Size], Size] | None:

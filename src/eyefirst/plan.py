@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from eyefirst.boxes import SalientObject
-from eyefirst.errors import InvalidAspectRatioError, InvalidPlanError
+from eyefirst.errors import EyefirstError, InvalidAspectRatioError, InvalidPlanError
 from eyefirst.framing import Frame, FramingOptions
 from eyefirst.geometry import AspectRatio, Box, Point, RatioLike, Size
 
 SCHEMA_VERSION = "eyefirst.plan/2"
+PIXEL_SLACK = 1.0
+"""How far the shape of a frame may be from its ratio, in pixels: both sides are rounded."""
+SHAPE_SLACK = 0.005
+"""The same as a share of the shorter side: nobody sees so little."""
 T = TypeVar("T")
 
 
@@ -87,6 +92,28 @@ class CropPlan:
     frames: ByRatio[Frame]
     thumbhash: str = ""
 
+    def __post_init__(self) -> None:
+        for ratio, ranked in self.frames.by_ratio():
+            for frame in ranked:
+                self._check_frame(ratio, frame)
+
+    def _check_frame(self, ratio: AspectRatio, frame: Frame) -> None:
+        """Refuse a frame beyond the picture, or of another shape than its ratio: in a size it would stretch."""
+        _, _, right, bottom = frame.box
+        if right > self.size.width or bottom > self.size.height:
+            raise InvalidPlanError(
+                f"the frame of {ratio} reaches to {right}, {bottom}, beyond the picture of {self.size}",
+                remedy="change its box, or plan the picture anew",
+            )
+        width, height = frame.size
+        off = min(abs(width - height * float(ratio)), abs(width / float(ratio) - height))
+        if off > max(PIXEL_SLACK, SHAPE_SLACK * min(width, height)):
+            raise InvalidPlanError(
+                f"the frame of {ratio} is {frame.size} with its padding, which is the ratio {width / height:.3g}:1; "
+                f"expected {float(ratio):.3g}:1",
+                remedy=f"change its box, for example to {ratio.largest_in(frame.size)}, or the name of its ratio",
+            )
+
     @property
     def object_position(self) -> str:
         """The anchor as a value of CSS `object-position`, for a container of any shape with `object-fit: cover`."""
@@ -150,12 +177,7 @@ class CropPlan:
                 attention_box=Box.from_dict(plan["attention_box"]),
                 objects=tuple(SalientObject.from_dict(o) for o in plan["objects"]),
                 options=FramingOptions.from_dict(plan["options"]),
-                frames=ByRatio(
-                    {
-                        AspectRatio.parse(ratio): tuple(_read_frame(f, size) for f in frames)
-                        for ratio, frames in plan["frames"].items()
-                    }
-                ),
+                frames=_read_frames(plan["frames"]),
                 thumbhash=str(plan.get("thumbhash", "")),
             )
         except InvalidPlanError:
@@ -200,9 +222,25 @@ class CropPlan:
         return f"<table><caption>{title}</caption><tr>{head}</tr>{rows}</table>"
 
 
-def _read_frame(values: Mapping[str, Any], size: Size) -> Frame:
-    frame = Frame.from_dict(values)
-    frame.box.normalized(size)  # a box that leaves the picture is an error
+def _read_frames(values: Mapping[str, Any]) -> ByRatio[Frame]:
+    frames: dict[AspectRatio, tuple[Frame, ...]] = {}
+    for name, ranked in values.items():
+        ratio = AspectRatio.parse(name)
+        if ratio in frames:
+            raise InvalidPlanError(f"holds the ratio {ratio} twice", remedy="put all of its frames into one list")
+        frames[ratio] = tuple(_read_frame(name, frame) for frame in ranked)
+    return ByRatio(frames)
+
+
+def _read_frame(ratio: str, values: Mapping[str, Any]) -> Frame:
+    try:
+        frame = Frame.from_dict(values)
+    except EyefirstError as error:
+        raise InvalidPlanError(
+            f"the frame of {ratio}: {error.reason}", remedy="change it, or plan the picture anew"
+        ) from error
+    if not all(map(math.isfinite, (frame.kept, frame.score, frame.severity, *frame.kept_objects))):
+        raise InvalidPlanError(f"the frame of {ratio} holds a number that is not finite", remedy="change it")
     return frame
 
 

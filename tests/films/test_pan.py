@@ -104,6 +104,10 @@ def test_a_plan_shows_what_it_can_and_says_what_it_cannot(plan: PanPlan) -> None
 def test_a_plan_survives_json(plan: PanPlan) -> None:
     again = PanPlan.from_dict(json.loads(json.dumps(plan.to_dict())))
     assert again.to_dict() == plan.to_dict()
+    stretched = json.loads(json.dumps(plan.to_dict()))
+    stretched["moves"][0]["keys"][0]["box"] = {"left": 0, "top": 0, "right": 0.3, "bottom": 1}
+    with pytest.raises(InvalidPlanError, match="key frame at 0 s"):
+        PanPlan.from_dict(stretched)
     for broken in (
         {},
         plan.to_dict() | {"schema": "other"},

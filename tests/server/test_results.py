@@ -60,6 +60,8 @@ def test_a_changed_plan_is_cut_as_the_command_cuts_it(client: httpx.Client, phot
     ("change", "words"),
     [
         ({"frames": {}}, "holds no frame"),
+        ({"frames": {"1:1": []}}, "holds no frame"),
+        ({"frames": "16:9"}, "the frame of 16:9 is 512x512 with its padding"),
         ({"schema": "eyefirst.plan/1"}, "schema"),
         ({"picture": {"name": "<bytes>", "sha256": "0" * 64, "width": 9, "height": 9}}, "a picture of 9x9"),
     ],
@@ -69,6 +71,8 @@ def test_a_plan_that_does_not_fit_is_refused(
 ) -> None:
     photo = photo_path.read_bytes()
     plan = eyefirst.plan_crops(photo, "1:1").to_dict()
+    if change.get("frames") == "16:9":
+        change = {"frames": {"16:9": plan["frames"]["1:1"]}}
     if "picture" in change:
         plan["frames"]["1:1"][0]["box"] = {"left": 0, "top": 0, "right": 9, "bottom": 9}
     answer = client.post("/v1/render", data={"plan": json.dumps(plan | change)}, files={"picture": photo})

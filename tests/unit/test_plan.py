@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 from importlib import resources
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError
-from eyefirst.geometry import Box, Size
+from eyefirst.geometry import Box, PixelBox, Size
 from eyefirst.network import OnnxNetwork
 from eyefirst.plan import CropPlan
 from eyefirst.tools.planning import plan_crops
@@ -73,6 +74,47 @@ def test_wrong_types_inside_a_plan_are_refused(plan: CropPlan) -> None:
     broken["frames"]["1:1"][0]["box"] = 7
     with pytest.raises(InvalidPlanError, match="TypeError"):
         CropPlan.from_dict(broken)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "change", "words"),
+    [
+        ("1:1", {"box": (0, 0, 200, 100)}, "the frame of 1:1 is 200x100 with its padding, .* expected 1:1; .*100x100"),
+        ("16:9", {"box": (0, 0, 300, 300)}, "the ratio 1:1; expected 1.78:1; .*300x169"),
+        ("1:1", {"padding": (0, 90, 0, 0)}, "with its padding"),
+        ("16:9", {"padding": (10**9, 0, 0, 0)}, "with its padding"),
+        ("1:1", {"padding": (0, -1, 0, -1)}, "the frame of 1:1: expected whole pixels of at least 0"),
+        ("1:1", {"box": (-1, 0, 299, 300)}, "the frame of 1:1: expected whole pixels of at least 0"),
+        ("1:1", {"box": (101, 0, 401, 300)}, "the frame of 1:1 reaches to 401, 300, beyond the picture of 400x300"),
+        ("1:1", {"box": (300, 0, 0, 300)}, "the frame of 1:1: expected left < right"),
+        ("1:1", {"kept": float("nan")}, "not finite"),
+    ],
+)
+def test_a_frame_of_another_shape_is_never_stretched(
+    plan: CropPlan, ratio: str, change: dict[str, Any], words: str
+) -> None:
+    edited = plan.to_dict()
+    named = {n: dict(zip(("left", "top", "right", "bottom"), v, strict=True)) for n, v in change.items() if n != "kept"}
+    edited["frames"][ratio][0] |= {"padding": None} | change | named
+    with pytest.raises(InvalidPlanError, match=words):
+        CropPlan.from_dict(edited)
+
+
+def test_a_frame_that_is_moved_zoomed_or_rounded_keeps_its_shape(plan: CropPlan) -> None:
+    edited = plan.to_dict()
+    for ratio, box in (
+        ("16:9", (7, 9, 107, 65)),
+        ("16:9", (7, 9, 106, 65)),
+        ("3:1", (0, 0, 400, 133)),
+        ("9:16", (0, 0, 9, 16)),
+    ):
+        edited["frames"][ratio][0] |= {
+            "padding": None,
+            "box": dict(zip(("left", "top", "right", "bottom"), box, strict=True)),
+        }
+        assert CropPlan.from_dict(edited).frames[ratio][0].box == PixelBox(*box)
+    with pytest.raises(InvalidPlanError, match="holds the ratio 16:9 twice"):
+        CropPlan.from_dict(edited | {"frames": dict.fromkeys(("16:9", "32:18"), edited["frames"]["16:9"])})
 
 
 def test_css_positions(plan: CropPlan) -> None:

@@ -13,6 +13,8 @@ from eyefirst.films.path import CameraPath, KeyFrame, understood
 from eyefirst.geometry import Box, Size
 
 SCHEMA = "eyefirst.pan/1"
+RATIO_SLACK = 0.01
+"""How far the shape of a frame may be from the film's, as a share of its width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,19 @@ class PanPlan:
             raise InvalidPlanError(
                 f"expected a cross-fade of at most half of the shortest move, got {self.fade_seconds} s",
                 remedy="fade less, or show pictures longer",
+            )
+        for move in self.moves:
+            for key in move.keys:
+                self._check_shape(move, key)
+
+    def _check_shape(self, move: Move, key: KeyFrame) -> None:
+        """A frame of another ratio than the film's would be stretched."""
+        wide, high = key.box.width * move.size.width, key.box.height * move.size.height
+        if abs(wide - high * self.size.width / self.size.height) > RATIO_SLACK * wide + 1:
+            raise InvalidPlanError(
+                f"the key frame at {key.seconds:g} s is {wide:.0f}x{high:.0f} pixels, not of the ratio {self.size}",
+                remedy="change its box, or plan the film again",
+                source=move.picture,
             )
 
     @property

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from eyefirst.colours import parse_colour
-from eyefirst.errors import EyefirstError, InvalidPlanError, InvalidValueError
+from eyefirst.errors import EyefirstError, InvalidValueError
 from eyefirst.files.formats import FORMATS, format_named
 from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler, all_pixels
@@ -150,8 +150,6 @@ def _crop(service: Service, accept: str, query: CropQuery) -> Task[Response]:
 
 def _render(accept: str, query: RenderQuery) -> Task[Response]:
     plan, size = CropPlan.from_json(query.plan), Size.parse(query.size) if query.size else None
-    if not any(plan.frames.values()):
-        raise InvalidPlanError("holds no frame", remedy="plan the picture for a ratio")
     answer = _cutting(query, accept, size)
     return lambda handler, work: answer(handler, work, plan), partial(planned_handler, plan, size=size)
 

@@ -251,7 +251,9 @@ def planned_handler(
 
 
 def check_planned(plan: CropPlan, handler: ImageRequestHandler) -> None:
-    """Raise InvalidPlanError where a handler holds another picture than the planned one."""
+    """Raise InvalidPlanError where a handler holds another picture than the planned one, or the plan no frame."""
+    if not any(plan.frames.values()):
+        raise InvalidPlanError("holds no frame", remedy="plan the picture for a ratio", source=plan.picture)
     size = handler.image.size
     if size != plan.size:
         raise InvalidPlanError(
