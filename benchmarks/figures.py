@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +55,13 @@ class Figure:
         """Say whether a page says what the file says."""
         words = " ".join(page.split())
         table = "\n".join(map(_line, (self.head, *self.rows))) if self.head else ""
-        lines = [_line([c.strip() for c in row.strip("|").split("|")]) for row in page.split("\n") if row[:1] == "|"]
+        lines = [_line(_cells(row)) for row in page.split("\n") if row[:1] == "|"]
         told = "\n".join(line for line in lines if line.strip("-|"))
         return table in told and all(part in words for part in self.text) and f"\n{self.starts}" in page
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip("|").split("|")]
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -69,6 +75,32 @@ def all_figures() -> list[Figure]:
 
 def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def machine() -> str:
+    """Say how many processors there are and how many other programs want, in a few words for a table."""
+    return f"{os.cpu_count()} processors, load before {os.getloadavg()[0]:.1f}"
+
+
+def record(id: str, rows: Sequence[Sequence[str]], state: str) -> None:
+    """Put rows that were measured now into the file, and in the place of the former ones on their page.
+
+    state: of the machine, as `machine` says it; the last row.
+    """
+    held = json.loads(FILE.read_text())
+    figure = next(f for f in held["figures"] if f["id"] == id)
+    head = figure["head"]
+    cells = [*map(list, rows), [f"machine: {state}", *[""] * (len(head) - 1)]]
+    if any(len(row) != len(head) for row in cells):
+        raise ValueError(f"expected rows of {len(head)} cells, as {head}")
+    figure |= {"rows": cells, "date": datetime.now(UTC).date().isoformat(), "network": default_revision()}
+    page = ROOT / figure["page"]
+    lines = page.read_text().split("\n")
+    first = 2 + next(i for i, line in enumerate(lines) if line[:1] == "|" and _cells(line) == head)
+    last = next(i for i in range(first, len(lines)) if lines[i][:1] != "|")
+    page.write_text("\n".join([*lines[:first], *(f"| {' | '.join(row)} |" for row in cells), *lines[last:]]))
+    FILE.write_text(f'{{\n"figures": {json.dumps(held["figures"], indent=1, ensure_ascii=False)}\n}}\n')
+    PAGE.write_text(as_page(all_figures()))
 
 
 def as_page(figures: list[Figure]) -> str:

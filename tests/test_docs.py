@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benchmarks import figures
 from benchmarks.figures import Figure, all_figures, as_page
 from skimage import data
 from typer.testing import CliRunner
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 import eyefirst
 from eyefirst.cli import app
 from eyefirst.errors import EyefirstError
+from eyefirst.network import default_revision
 from tests.make_clips import make_clip
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +94,28 @@ def test_a_page_says_what_the_file_of_figures_says(figure: Figure) -> None:
         other = (figure.rows[0][0], *("9.99" for _ in figure.rows[0][1:]))
         assert not replace(figure, rows=(other, *figure.rows[1:])).is_quoted_in(page)
     assert not replace(figure, text=(*figure.text, "recall 9.99")).is_quoted_in(page)
+
+
+def test_a_benchmark_writes_its_figures_into_the_file_and_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in ("figures.json", "http.md"):
+        shutil.copy(ROOT / "docs" / name, tmp_path / "docs")
+    for name, place in (("ROOT", ""), ("FILE", "docs/figures.json"), ("PAGE", "docs/figures.md")):
+        monkeypatch.setattr(figures, name, tmp_path / place)
+    figures.record("service-thumbor", [("eyefirst", "7.1", "80", "90"), ("Thumbor 7", "6", "5", "4")], "two processors")
+    page = (tmp_path / "docs" / "http.md").read_text()
+    assert (
+        "|\n| eyefirst | 7.1 | 80 | 90 |\n| Thumbor 7 | 6 | 5 | 4 |\n| machine: two processors |  |  |  |\n\n" in page
+    )
+    assert (ROOT / "docs" / "http.md").read_text().count("\n") == page.count("\n")
+    held = {f.id: f for f in all_figures()}
+    assert held["service-thumbor"].is_quoted_in(page) and held["service-attack"].is_quoted_in(page)
+    assert held["service-thumbor"].network == default_revision()
+    assert held["service-thumbor"].command in (tmp_path / "docs" / "figures.md").read_text()
+    with pytest.raises(ValueError, match="4 cells"):
+        figures.record("service-thumbor", [("eyefirst", "7.1")], "two processors")
 
 
 def test_every_figure_of_the_readme_is_in_the_file_of_figures() -> None:

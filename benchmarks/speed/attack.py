@@ -24,6 +24,7 @@ import PIL.Image
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import machine, record
 from benchmarks.speed.server import Load, _ask, photo_of, request_of, serving
 
 HONEST = 8
@@ -130,9 +131,9 @@ def _abuse(port: int, photo: bytes, names: Sequence[str]) -> None:
 
 
 def beside_abusers(
-    photo: bytes, seconds: float, table: Table, rounds: int = ROUNDS, kinds: Sequence[Abuser] = ABUSERS
-) -> float:
-    """Latency of honest clients, alone and under attack in turn, and memory. Returns the ratio of the 99th percentiles.
+    photo: bytes, seconds: float, rounds: int = ROUNDS, kinds: Sequence[Abuser] = ABUSERS
+) -> list[tuple[str, str, str]]:
+    """What was measured of honest clients, alone and under attack in turn.
 
     A machine that others use too is not the same from minute to minute, so the turns are short.
     """
@@ -146,14 +147,18 @@ def beside_abusers(
                 asyncio.run(honest(service.port, photo, START_SECONDS))
                 hard.add(asyncio.run(honest(service.port, photo, seconds / rounds / 2)))
         after = service.resident_mb()
-    for name, result in (("quiet", quiet), ("under attack", hard)):
-        table.add_row(f"{name}: p50 / p99, ms", f"{result.milliseconds(0.5):.0f} / {result.milliseconds(0.99):.0f}")
-        others = sum(len(found) for status, found in result.latencies.items() if status != 200)
-        table.add_row("  answered with 200 / otherwise", f"{result.count(200)} / {others}")
-    ratio = hard.milliseconds(0.99) / quiet.milliseconds(0.99)
-    table.add_row("p99 under attack / quiet", f"{ratio:.2f}")
-    table.add_row("memory before / after, MB", f"{before:.0f} / {after:.0f}")
-    return ratio
+    both = (quiet, hard)
+    others = [sum(len(found) for status, found in load.latencies.items() if status != 200) for load in both]
+    rows = [
+        ("answered with 200", *(str(load.count(200)) for load in both)),
+        ("answered otherwise", *map(str, others)),
+        *(
+            (f"p{share:.0%}".strip("%"), *(f"{load.milliseconds(share):.0f} ms" for load in both))
+            for share in (0.5, 0.99)
+        ),
+        ("memory before and after", f"{before:.0f} MB", f"{after:.0f} MB"),
+    ]
+    return [(name, alone, beside) for name, alone, beside in rows]
 
 
 def main() -> None:
@@ -161,14 +166,22 @@ def main() -> None:
     parser.add_argument("photo", type=Path, nargs="?")
     parser.add_argument("--seconds", type=float, default=20, help="of quiet and attack together")
     names = {kind.__name__: kind for kind in ABUSERS}
+    parser.add_argument("--record", action="store_true", help="write the figures into the docs")
     parser.add_argument("--only", choices=names, help="one kind of abuser alone")
     arguments = parser.parse_args()
     kinds = (names[arguments.only],) if arguments.only else ABUSERS
+    state = machine()
     with tempfile.TemporaryDirectory() as name:
         photo = photo_of(Path(name), arguments.photo)
-        table = Table("what", "measured", title=f"{len(photo) / 1e6:.1f} MB a picture, {os.cpu_count()} processors")
-        beside_abusers(photo, arguments.seconds, table, kinds=kinds)
+        rows = beside_abusers(photo, arguments.seconds, kinds=kinds)
+    table = Table(
+        "honest clients", "alone", "beside the abusers", title=f"{len(photo) / 1e6:.1f} MB a picture, {state}"
+    )
+    for row in rows:
+        table.add_row(*row)
     Console(width=100).print(table)
+    if arguments.record:
+        record("service-attack", rows, state)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import machine, record
 from benchmarks.speed.server import photo_of, serving
 
 PICTURES = 60
@@ -106,7 +107,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path, nargs="?")
     parser.add_argument("--pictures", type=int, default=PICTURES)
+    parser.add_argument("--record", action="store_true", help="write the figures into the docs")
     arguments = parser.parse_args()
+    state = machine()
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - drives the browser, and is needed here alone
 
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
@@ -124,6 +127,14 @@ def main() -> None:
     table.add_section()
     table.add_row("cold, against WebP alone", f"{first / second:.2f}")
     Console(width=110).print(table)
+    if arguments.record:
+        whole = f"of {arguments.pictures}"
+        by_visit = zip(("cold", "a new visitor", "the same again"), *found.values(), strict=True)
+        rows = [
+            (name, *(cell for one in both for cell in (f"{one.seconds:.1f} s", f"{one.drawn} {whole}")))
+            for name, *both in by_visit
+        ]
+        record("service-gallery", rows, state)
 
 
 if __name__ == "__main__":

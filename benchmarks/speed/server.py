@@ -32,6 +32,7 @@ import PIL.Image
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import machine, record
 from eyefirst.server.settings import share_of_processors
 from eyefirst.tools.planning import plan_crops
 
@@ -270,14 +271,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path, nargs="?")
     parser.add_argument("--seconds", type=float, default=120, help="of each side of the comparison")
+    parser.add_argument("--record", action="store_true", help="write the figures into the docs")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
+    state = machine()
     with tempfile.TemporaryDirectory() as name:
         photo = photo_of(Path(name), arguments.photo)
         table = Table("what", "measured", title=f"{len(photo) / 1e6:.1f} MB a picture, {arguments.processes} processes")
         at_the_limit(photo, arguments.processes, arguments.seconds, table)
         a_process_killed(photo, max(arguments.seconds / 4, 6), table)
     Console(width=100).print(table)
+    if arguments.record:
+        cells = ([str(cell).strip() for cell in column.cells] for column in table.columns)
+        record("service-limit", list(zip(*cells, strict=True)), state)
 
 
 if __name__ == "__main__":

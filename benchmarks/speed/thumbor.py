@@ -25,6 +25,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import machine, record
 from benchmarks.speed.server import Load, _ask, photo_of, serving
 
 CLIENTS = 4
@@ -121,7 +122,9 @@ def main() -> None:
     parser.add_argument("photo", type=Path, nargs="?")
     parser.add_argument("--thumbor", type=Path, required=True, help="its command, in an environment of its own")
     parser.add_argument("--pictures", type=int, default=40, help="in each of the rounds")
+    parser.add_argument("--record", action="store_true", help="write the figures into the docs")
     arguments = parser.parse_args()
+    state, rows = machine(), []
     with tempfile.TemporaryDirectory() as name:
         photo = photo_of(Path(name), arguments.photo)
         title = f"{len(photo) / 1e6:.1f} MB a picture, {CLIENTS} clients, {os.cpu_count()} processors"
@@ -130,7 +133,10 @@ def main() -> None:
             others = sum(len(v) for status, v in load.latencies.items() if status != 200)
             times = (f"{load.rate():.1f}", f"{load.milliseconds(0.5):.0f}", f"{load.milliseconds(0.99):.0f}")
             table.add_row(service, *times, str(load.count(200)), str(others))
+            rows.append((service, *times))
     Console(width=100).print(table)
+    if arguments.record:
+        record("service-thumbor", rows, state)
 
 
 if __name__ == "__main__":
