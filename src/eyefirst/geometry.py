@@ -377,8 +377,9 @@ class AspectRatio:
 
     @staticmethod
     def _refusal(given: object) -> InvalidAspectRatioError:
+        words = given if isinstance(given, Size) else repr(given)
         return InvalidAspectRatioError(
-            f"expected an aspect ratio such as '16:9', '4/5', 1.5 or '1200x630', got {given!r}",
+            f"expected an aspect ratio such as '16:9', '4/5', 1.5 or '1200x630', got {words}",
             remedy="write width:height, between 1:1000 and 1000:1",
         )
 

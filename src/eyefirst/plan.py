@@ -203,9 +203,10 @@ class CropPlan:
             )
         try:
             plan = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
+            words = str(error).partition(";")[0]  # Python's own remedies come after it
             raise InvalidPlanError(
-                f"expected JSON; {error}", remedy="give one plan as `eyefirst crop --json` prints"
+                f"expected JSON; {words}", remedy="give one plan as `eyefirst crop --json` prints"
             ) from error
         return cls.from_dict(plan)
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from eyefirst.errors import EyefirstError, InvalidValueError, SignatureError
+from eyefirst.server.addresses import ImageOptions
 from eyefirst.server.foreign import own_address
 from eyefirst.server.imgproxy import imgproxy_signature, read_imgproxy
 from eyefirst.server.settings import Settings
@@ -98,6 +99,26 @@ def test_addresses_of_imgproxy_are_ours(asked: str, options: str) -> None:
     path = f"/{asked}/{encoded[:7]}/{encoded[7:]}.webp"
     other = own_address(f"/{imgproxy_signature(SECRET, HELLO, path)}{path}", "", BOTH)
     assert other == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "options", "size"),
+    [
+        ("/pr:card", "preset=card", (320, 180)),
+        ("/preset:card/dpr:2/f:jpeg", "preset=card,dpr=2,format=jpg", (640, 360)),
+        ("/pr:card/w:80", "preset=card,w=80", (80, 45)),
+        ("/pr:card/rs:fit:90:90", "preset=card,w=90,h=90,mode=contain,enlarge=0", None),
+    ],
+)
+def test_a_preset_of_imgproxy_keeps_what_the_address_does_not_say(
+    asked: str, options: str, size: tuple[int, int] | None
+) -> None:
+    path, found = read_imgproxy(f"{asked}/plain/a/b.jpg")
+    text = unquote(signed_address(path, key=None, **found)).split("/")[4]
+    assert text == options
+    if size:
+        wanted = ImageOptions.parse(text, {"card": "ratio:16:9,w:320"}, only_presets=text == "preset=card")
+        assert wanted.order is not None and wanted.room == size
 
 
 def test_pictures_elsewhere_are_found_where_their_origin_is_allowed() -> None:

@@ -269,6 +269,21 @@ def test_one_picture_has_one_address(signing: httpx.Client) -> None:
     assert signing.get(quoted).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ("ratio=16:9,w=4,dpr=0.1", (1, 1)),  # once the whole picture, as if no width were given
+        ("w=3,h=9,dpr=0.1", (1, 1)),
+        ("w=2,h=20000,mode=contain", (2, 2)),
+        ("w=2,h=2500,mode=pad", (2, 2500)),
+    ],
+)
+def test_thin_and_tiny_rooms(client: httpx.Client, options: str, size: tuple[int, int]) -> None:
+    answer = client.get(at(f"{options},format=png"))
+    assert answer.status_code == 200, answer.text
+    assert PillowImage.open(io.BytesIO(answer.content)).size == size
+
+
 def test_a_plan_is_made_once(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = CropOrder.plan
     made: list[int] = []

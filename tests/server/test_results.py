@@ -60,6 +60,7 @@ def test_a_changed_plan_is_cut_as_the_command_cuts_it(client: httpx.Client, phot
     ("change", "words"),
     [
         ({"frames": {}}, "holds no frame"),
+        ({"deep": "["}, "expected JSON; maximum recursion"),
         ({"frames": {"1:1": []}}, "holds no frame"),
         ({"frames": "16:9"}, "the frame of 16:9 is 512x512 with its padding"),
         ({"schema": "eyefirst.plan/1"}, "schema"),
@@ -75,7 +76,8 @@ def test_a_plan_that_does_not_fit_is_refused(
         change = {"frames": {"16:9": plan["frames"]["1:1"]}}
     if "picture" in change:
         plan["frames"]["1:1"][0]["box"] = {"left": 0, "top": 0, "right": 9, "bottom": 9}
-    answer = client.post("/v1/render", data={"plan": json.dumps(plan | change)}, files={"picture": photo})
+    text = json.dumps(plan | change).replace('"["', "[" * 100_000)
+    answer = client.post("/v1/render", data={"plan": text}, files={"picture": photo})
     assert (answer.status_code, code_of(answer)) == (422, "invalid_plan")
     assert words in answer.json()["reason"]
     assert client.post("/v1/render", content=photo).status_code == 422

@@ -112,7 +112,7 @@ def film_plan(path: str) -> dict[str, object]:
     """What --json of a command for films printed, read back from a file. Raises InvalidPlanError."""
     try:
         values = json.loads(film_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidPlanError(f"cannot be read: {error}", remedy="give what --json printed", source=path) from error
     if not isinstance(values, dict):
         raise InvalidPlanError("is not the plan of a film", remedy="give what --json printed", source=path)

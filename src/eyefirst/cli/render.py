@@ -170,7 +170,7 @@ def _row_of(part: str, file: str) -> Row:
     """The row of a plan, or of a picture that could not be planned; a relative name may be relative to the file."""
     from eyefirst.plan import CropPlan
 
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         match json.loads(part):
             case {"error": {"reason": str(reason), "remedy": str(remedy)}, "picture": str(name)}:
                 return Row(name, error=InvalidPlanError(f"was not planned: {reason}", remedy=remedy))
@@ -183,6 +183,6 @@ def _row_of(part: str, file: str) -> Row:
 def _objects(text: str) -> list[str]:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [line for line in text.split("\n") if line.strip()]
     return [text]

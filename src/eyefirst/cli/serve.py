@@ -107,12 +107,11 @@ def serve_pictures(
         ),
     ] = 1024,
     also: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
-            metavar="NAMES",
-            help="Other services whose addresses are answered too: thumbor, imgproxy or both, with a comma.",
+            metavar="NAME", help="Another service whose addresses are answered too: thumbor or imgproxy. Repeat for both."
         ),
-    ] = "",
+    ] = None,
     api_key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help=f"File of API keys, one a line. Or set {API_KEY}.")
     ] = None,
@@ -166,7 +165,7 @@ def serve_pictures(
         sent_bytes=int(sent_mb * (1 << 20)),
         watermark=watermark,
         result_cache=result_cache,
-        also=tuple(name.strip() for name in also.split(",") if name.strip()),
+        also=tuple(name.strip() for names in also or () for name in names.split(",") if name.strip()),
         thumbor_keys=keys_of(None, "THUMBOR_SECURITY_KEY"),
         imgproxy_keys=_imgproxy_keys(),
         result_cache_bytes=int(result_cache_mb * (1 << 20)),

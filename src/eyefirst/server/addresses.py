@@ -123,7 +123,7 @@ class ImageOptions:
         pad = found.get("pad") or "white"
         framing = {n: found.pop(n) for n in FRAMING if n in found}
         framing |= {n: numbers[n] for n in ("tightness", "margin") if n in numbers}
-        if ratio is None and all(room):
+        if mode == "crop" and ratio is None and all(room):
             ratio = AspectRatio.parse(Size(*room))
         order = None
         if mode == "crop" and ratio is not None:
@@ -206,7 +206,12 @@ def _room(found: dict[str, Any], numbers: Mapping[str, Any], ratio: AspectRatio 
         value = float(ratio)
         width, height = width or max(round_half_up(height * value), 1), height or max(round_half_up(width / value), 1)
     dpr = numbers.get("dpr", 1.0)
-    return math.floor(width * dpr + 0.5), math.floor(height * dpr + 0.5)
+    return _dense(width, dpr), _dense(height, dpr)
+
+
+def _dense(side: int, dpr: float) -> int:
+    """Pixels of a side on a screen of this density: at least one where the side is not free."""
+    return max(math.floor(side * dpr + 0.5), 1) if side else 0
 
 
 def _check_whole(

@@ -21,7 +21,7 @@ from eyefirst.image import read_metadata, thumbhash
 from eyefirst.plan import CropPlan
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
 from eyefirst.server import openapi
-from eyefirst.server.cuts import Cut, Cutout, cut_all, format_for, pixels_of, zipped
+from eyefirst.server.cuts import Cut, Cutout, cut_all, format_for, pixels_of, wishes, zipped
 from eyefirst.server.foreign import Foreign
 from eyefirst.server.guard import Guard
 from eyefirst.server.images import add_image
@@ -165,7 +165,7 @@ def _cutting(
     def answer(handler: ImageRequestHandler, work: Work, plan: CropPlan) -> Response:
         format = format_for(named, accept, handler)
         cuts = cut_all(handler, plan, format, encoding, work, size=size, enlarge=query.enlarge)
-        if len(cuts) == 1 and ZIP not in accept:
+        if len(cuts) == 1 and not wishes(accept).get(ZIP):
             return Response(cuts[0].data, media_type=cuts[0].media_type)
         if len(cuts) > 1:
             cuts.append(Cut("plan.json", "application/json", to_json(plan.to_dict())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -179,18 +180,22 @@ def cut_all(
     return cuts
 
 
+def wishes(accept: str) -> dict[str, float]:
+    """Return media types of an Accept header and how much each is wanted, 0..1; 0 where the header is wrong."""
+    wanted: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        name, *parameters = (p.strip() for p in part.split(";"))
+        share = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        wanted[name] = float(share) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", share, re.ASCII) else 0.0
+    return wanted
+
+
 def negotiated(accept: str) -> PictureFormat:
     """Return AVIF or WebP where they are named and no less wanted than JPEG; else JPEG, which everybody reads.
 
     A client that accepts none of these gets the format that it names, such as PNG.
     """
-    wanted: dict[str, float] = {}
-    for part in accept.lower().split(","):
-        name, *parameters = (p.strip() for p in part.split(";"))
-        try:
-            wanted[name] = next((float(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
-        except ValueError:
-            wanted[name] = 0.0
+    wanted = wishes(accept)
     anything = wanted.get("image/*", wanted.get("*/*", 0.0))
     shares = {f: wanted.get(f.media_type, anything if f is JPEG else 0.0) for f in NEGOTIATED}
     if not any(shares.values()):

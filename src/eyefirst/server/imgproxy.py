@@ -35,7 +35,7 @@ def read_imgproxy(path: str) -> tuple[str, dict[str, Any]]:
     parts = path.strip("/").split("/")
     count = next((i for i, part in enumerate(parts) if ":" not in part or part == "plain"), len(parts))
     picture, extension = _source(parts[count:])
-    state: dict[str, Any] = {"type": "fit", "w": 0, "h": 0, "enlarge": False, "extend": False, "g": ["ce"]}
+    state: dict[str, Any] = {}
     options: dict[str, Any] = {"format": extension}
     for part in parts[:count]:
         name, *values = unquote(part).split(":")
@@ -44,7 +44,11 @@ def read_imgproxy(path: str) -> tuple[str, dict[str, Any]]:
                 f"the option {name[:40]!r} is not answered here", remedy=f"use {', '.join(READERS)}"
             )
         READERS[name](values, state, options)
-    return picture, options | _sized(state)
+    if "preset" in options and state.keys() <= {"w", "h"}:
+        return picture, options | {side: value for side, value in state.items() if value}  # the rest is the preset's
+    return picture, options | _sized(
+        {"type": "fit", "w": 0, "h": 0, "enlarge": False, "extend": False, "g": ["ce"]} | state
+    )
 
 
 def _source(parts: list[str]) -> tuple[str, str]:

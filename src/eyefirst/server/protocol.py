@@ -10,6 +10,8 @@ from uvicorn.server import ServerState
 
 HEAD_SECONDS = 10.0
 """Time for a request's head to arrive, and for a client to take up its answer."""
+LEAST_TAKEN = 40 << 10
+"""Bytes of an answer that its client has to take in that time: a slower one would hold it in memory for hours."""
 HEAD_BYTES = 64 << 10
 """Largest head of a request, address and headers together."""
 LINGER_SECONDS = 2.0
@@ -165,7 +167,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             return  # the limits on bodies and on work are in force
         left = self.transport.get_write_buffer_size()
-        if 0 < left < self._left < 1 << 62:
+        if 0 < left <= self._left - LEAST_TAKEN and self._left < 1 << 62:
             self._arm()  # it takes its answer up, if slowly
         else:
             self.transport.abort()

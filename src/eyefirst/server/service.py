@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, get_origin
@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from eyefirst.errors import UnauthorizedError
+from eyefirst.errors import InvalidValueError, UnauthorizedError
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import load_network
 from eyefirst.server.bodies import is_form, picture_in
@@ -68,6 +68,7 @@ class Service:
         Options are checked before the body is read; those in a form after it.
         """
         self.authorize(request)
+        _check_once(query, {name: request.query_params.getlist(name) for name in request.query_params})
         early = None if is_form(request) else task(query)
         data, options = await picture_in(request, self.settings)
         job, make = early or task(query := _merged(query, options))
@@ -95,13 +96,23 @@ class Service:
 def _merged(query: Q, options: dict[str, list[str]]) -> Q:
     """The options of the address with those of the form."""
     kind = type(query)
-    fields = kind.model_fields
-    many = {n for n, f in fields.items() if get_origin(f.annotation) is list}
-    given: dict[str, Any] = {n: v if n in many else v[-1] for n, v in options.items()}
+    _check_once(query, options)
+    given: dict[str, Any] = {n: v if n in _repeatable(query) else v[0] for n, v in options.items()}
     try:
         return kind.model_validate(query.model_dump(exclude_unset=True) | given)
     except ValidationError as error:
         raise RequestValidationError([e | {"loc": ("form", *e["loc"])} for e in error.errors()]) from None
+
+
+def _repeatable(query: SentQuery) -> set[str]:
+    return {n for n, field in type(query).model_fields.items() if get_origin(field.annotation) is list}
+
+
+def _check_once(query: SentQuery, options: Mapping[str, list[str]]) -> None:
+    """Refuse an option that is given twice and has room for one value: nobody can say which was meant."""
+    for name, values in options.items():
+        if len(values) > 1 and name not in _repeatable(query):
+            raise InvalidValueError(f"{name[:40]} is given {len(values)} times", remedy="give it once")
 
 
 def to_json(values: object) -> bytes:
