@@ -79,6 +79,7 @@ pictures: setup  ## draw the pictures that the site explains with, and its galle
 	$(RUN) -m pip install --quiet pyvips pyvips-binary smartcrop
 	$(RUN) examples/docs_pictures.py docs/images
 	$(RUN) -m benchmarks.gallery docs/images/gallery
+	$(RUN) examples/page_picture.py docs/images/page.jpg
 
 figures: setup  ## say how each figure of the docs is made, make the cheap ones again, write docs/figures.md
 	$(RUN) -m benchmarks.figures

@@ -361,7 +361,7 @@ class AspectRatio:
             if match and len(ratio) < 64:
                 return cls._of(Fraction(match[1]), Fraction(match[2] or 1), ratio)
         elif isinstance(ratio, Size):
-            return cls._of(Fraction(ratio.width), Fraction(ratio.height), ratio)
+            return cls._of(Fraction(ratio.width), Fraction(ratio.height), str(ratio))
         elif is_number(ratio):
             return cls._of(exact(ratio).limit_denominator(1000), Fraction(1), ratio)
         elif is_pair(ratio):
@@ -377,9 +377,8 @@ class AspectRatio:
 
     @staticmethod
     def _refusal(given: object) -> InvalidAspectRatioError:
-        words = given if isinstance(given, Size) else repr(given)
         return InvalidAspectRatioError(
-            f"expected an aspect ratio such as '16:9', '4/5', 1.5 or '1200x630', got {words}",
+            f"expected an aspect ratio such as '16:9', '4/5', 1.5 or '1200x630', got {given!r}",
             remedy="write width:height, between 1:1000 and 1000:1",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,20 @@ def test_a_picture_of_twelve_megapixels_on_a_narrow_screen_in_the_dark(visit: Op
     page.check("[value=keep]")
     page.get_by_role("button", name="Add a box").tap()
     assert page.locator(".wish.keep").count() == 1
+
+
+def test_words_and_small_pictures_have_room(visit: Open, photo_path: Path) -> None:
+    page = visit(390, 844, reduced_motion="reduce")
+    page.set_input_files("#file", [photo_path, photo_path])
+    page.wait_for_selector("body:not(.working) #album button:nth-child(2)")
+    page.check("[value=both]")
+    free = "[...document.querySelectorAll('#album button')].map(b => b.offsetWidth - b.firstChild.offsetWidth)"
+    assert page.evaluate(free) == [4, 4]  # the border
+    top = page.locator("#canvas").bounding_box()["y"]
+    assert all(words.bounding_box()["y"] >= top for words in page.locator("#boxes span").all())
+    page.set_viewport_size({"width": 1300, "height": 900})
+    captions = [one.bounding_box() for one in page.locator("#shelf figcaption span").all()]
+    assert all(b["x"] > a["x"] + a["width"] for a, b in pairwise(captions) if a["y"] == b["y"]), captions
 
 
 def test_every_control_has_a_name_and_shows_its_focus(visit: Open, photo_path: Path) -> None:

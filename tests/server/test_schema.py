@@ -24,6 +24,8 @@ CHECKS = (
     "response_schema_conformance",
     "negative_data_rejection",
     "unsupported_method",
+    "allow_header_conformance",
+    "response_headers_conformance",
 )
 api = schemathesis.openapi.from_dict(create_app(Settings()).openapi()).include(path_regex="^/v1/")
 

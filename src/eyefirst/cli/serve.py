@@ -109,7 +109,8 @@ def serve_pictures(
     also: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Another service whose addresses are answered too: thumbor or imgproxy. Repeat for both."
+            metavar="NAME",
+            help="Another service whose addresses are answered too: thumbor or imgproxy. Repeat for both.",
         ),
     ] = None,
     api_key_file: Annotated[

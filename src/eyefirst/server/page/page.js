@@ -187,6 +187,7 @@ function drawPicture() {
   for (const kind of ["attention", "objectness"]) drawHeat($(`heat-${kind}`), saliency?.[kind]?.heat_map, kind);
   $("boxes").replaceChildren(...["attention", "objectness"].flatMap(kind => (saliency?.[kind]?.salient_objects ?? []).map(found => {
     const box = make("div", { className: kind }, make("span", { textContent: `${percent(found.confidence)} ${kind === "attention" ? "of the attention" : "sure"}` }));
+    box.classList.toggle("high", found.box.top * $("canvas").clientHeight < 20); // no room for its words above it
     place(box, found.box);
     return box;
   })));
@@ -267,7 +268,7 @@ function drawFrames() {
 function drawShelf(comparing) {
   const focused = $("shelf").contains(document.activeElement) ? document.activeElement.value : "";
   const across = $("shelf").clientWidth, all = USUAL.reduce((sum, ratio) => sum + wide(ratio), 0);
-  const inOneRow = (across - 18 * (USUAL.length - 1)) / all;
+  const inOneRow = (across - 24 * (USUAL.length - 1)) / all;
   const height = comparing ? 130 : clamp(Math.floor(inOneRow), across > 700 ? 80 : 120, 180);
   const room = { width: comparing && across > 520 ? Math.min(across / 2.2, 390) : across, height };
   $("shelf").replaceChildren(...USUAL.map(ratio => {
