@@ -240,7 +240,7 @@ def test_a_head_goes_with_its_body_where_its_face_is_not_found() -> None:
 
 def test_a_face_that_is_never_sure_does_not_lead_the_camera() -> None:
     face = Box(0.1, 0.5, 0.16, 0.6)
-    for confidence, count in ((0.45, 0), (0.55, 1)):
+    for confidence, count in ((0.43, 0), (0.47, 1)):
         sights = tuple(drawn_sight(n, face, None, confidence) for n in range(4))
         assert len(people_of(Shot(Fraction(0), Fraction(4, 3), sights))) == count
 

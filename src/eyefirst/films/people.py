@@ -25,8 +25,8 @@ SAME_BODY, BODY_GROWTH = 0.3, 1.3
 """A body goes on with one of this overlap (intersection over union) that is at most so many times wider or narrower."""
 PARTNER, LOOKED_AT = 0.3, 0.1
 """A second face counts, if it has this share of the main face's weight and of its time, and of all attention."""
-SURE = 0.5
-"""Confidence that a face reaches at least once."""
+SURE = 0.45
+"""Confidence that a face reaches at least once; from there nine of ten faces of the public clips are true."""
 UNSEEN = 0.1
 """What a face counts at which nobody looks, beside its share of the attention."""
 LEAST_PRESENCE = 0.25

@@ -84,7 +84,7 @@ class Camera:
             if not self._pad:
                 if not regions:
                     warnings.append(f"{_span(shot)}: two faces do not fit; --layout stack or --pad keeps both")
-                people = people[:1]
+                people = (max(people, key=lambda p: p.weight * self._kept_with(shot, whole, p)),)
         together = self._together(shot, people, texts, regions)
         fits = together is None or _fit((together.width, together.height), whole, share=1 + 1e-9)
         if together is not None and not fits and self._pad:
@@ -156,6 +156,11 @@ class Camera:
         times = np.linspace(float(shot.start), float(shot.end), count)
         across, down = (axis.path(times) for axis in self.axes(shot, shares, wanted, shot.active))
         return _joined(times, across, down), max((across.kind, down.kind), key=KINDS.index)
+
+    def _kept_with(self, shot: Shot, shares: tuple[float, float], person: HeadTrack) -> float:
+        """The share of the attention in a window that keeps one head."""
+        wanted = Wanted([person.at(n) for n in range(len(shot.sights))])
+        return _kept(shot, self._path_of(shot, shares, wanted)[0])
 
     def _rate_of(self, shot: Shot) -> float:
         return min(max(len(shot.sights) / max(shot.seconds, 1e-3), 1.0), 10.0)
