@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -265,14 +265,42 @@ def shot_of_two() -> Shot:
     return Shot(Fraction(0), Fraction(2), tuple(sights))
 
 
-def test_the_editor_chooses_the_face_and_faces_stay_clear_of_the_platform() -> None:
-    def camera(area: str = "none") -> Camera:
-        still = VideoInfo(
-            "f.mp4", Size(WIDE, HIGH), Turn(), Fraction(1), Fraction(24), None, None, "sdr", False, 8, "4:2:0",
-            ColourTags(2, 2, 2, 0),
-        )  # fmt: skip
-        return Camera(still, Size(202, 360), Size(202, 360), 0, (), None, TrackLimits(), hidden=safe_area(area))
+def camera(area: str = "none") -> Camera:
+    still = VideoInfo(
+        "f.mp4", Size(WIDE, HIGH), Turn(), Fraction(1), Fraction(24), None, None, "sdr", False, 8, "4:2:0",
+        ColourTags(2, 2, 2, 0),
+    )  # fmt: skip
+    return Camera(still, Size(202, 360), Size(202, 360), 0, (), None, TrackLimits(), hidden=safe_area(area))
 
+
+def shot_of(faces: Sequence[tuple[float, float]], looked_at: float) -> Shot:
+    """Faces as middles and widths; people look at all of the frame, and more at one place."""
+    cells = (np.arange(68) + 0.5) / 68
+    across = (0.4 + np.exp(-0.5 * ((cells - looked_at) / 0.05) ** 2)).astype(np.float32)
+    even = np.full(68, 1 / 68, np.float32)
+    found = tuple(DetectedFace(Box(x - w / 2, 0.2, x + w / 2, 0.2 + 2 * w), 0.8) for x, w in faces)
+    sights = [Sight(Fraction(n, 3), across / across.sum(), even, (), (), 0.5, 20, 40, found) for n in range(6)]
+    return Shot(Fraction(0), Fraction(2), tuple(sights))
+
+
+@pytest.mark.parametrize(("looked_at", "kept"), [(0.35, 0.2), (0.55, 0.7)])
+def test_of_two_faces_that_do_not_fit_the_one_with_more_to_see_round_it_stays(looked_at: float, kept: float) -> None:
+    """The left face is a quarter larger. People look at a place beside it, or beside the other one."""
+    shot = camera().plan(shot_of(((0.2, 0.25), (0.7, 0.2)), looked_at))
+    box = shot.path.box_at(1)
+    assert box.left < kept - 0.1 < kept + 0.1 < box.right
+    assert any("two faces do not fit" in w for w in shot.warnings)
+
+
+@pytest.mark.parametrize("other", [0.5, 0.55, 0.6, 0.65])
+def test_a_face_beside_the_main_one_is_whole_or_left_out(other: float) -> None:
+    box = camera().plan(shot_of(((0.4, 0.15), (other, 0.06)), 0.4)).path.box_at(1)
+    assert box.left < 0.4 - 0.08 < 0.4 + 0.08 < box.right
+    head = head_of(Box(other - 0.03, 0.2, other + 0.03, 0.32))
+    assert not 0.08 < box.overlap(head) / head.area < 0.92
+
+
+def test_the_editor_chooses_the_face_and_faces_stay_clear_of_the_platform() -> None:
     for wish, middle in (("1=face", 0.45), ("1=face2", 0.84)):
         box = camera().plan(shot_of_two(), ShotWish.parse(wish)).path.box_at(1)
         assert box.left <= middle - 0.05 and middle + 0.05 <= box.right

@@ -33,6 +33,8 @@ CENTRING = 0.3
 """How much of that premium a subject loses at the window's edge against its middle."""
 HEAD_WORTH, TEXT_WORTH, MUST_KEEP_WORTH = 6.0, 1.5, 100.0
 """What a whole head, a whole line of text and a whole region add; all attention together is worth 1."""
+OTHER_HEAD_WORTH = 0.6
+"""What another whole head adds, and what one that is cut in the middle costs, at most."""
 HEAD_CENTRING, HEAD_HEIGHT = 0.25, 0.4
 """What a head off its best place loses; that place across is the middle, down it is this share of the window."""
 WHOLE_OR_OUT = 4
@@ -65,12 +67,14 @@ class Wanted:
     """What has to be whole in a shot, and outside of what a platform hides.
 
     heads: one box or None for each analysed frame. texts: with frame numbers. hidden: shares of the window's sides.
+    others: further heads of each analysed frame, with what they count against the main one, 0..1.
     """
 
     heads: Sequence[Box | None]
     texts: Sequence[tuple[Box, frozenset[int]]] = ()
     regions: Sequence[MustKeep] = ()
     hidden: SafeArea = SAFE_AREAS["none"]
+    others: Sequence[Sequence[tuple[Box, float]]] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,6 +198,9 @@ def _demands(
         best = before + (1 - before - after) * (HEAD_HEIGHT if upright else 0.5)
         off = np.abs(grid + share * best - (start + end) / 2) / (share / 2)
         worths += HEAD_WORTH * inside**WHOLE_OR_OUT * (1 - HEAD_CENTRING * np.minimum(off, 1) ** 2)
+    for box, weight in wanted.others[number] if number < len(wanted.others) else ():
+        inside = _inside(grid, share, *extent_of(box, upright))
+        worths += OTHER_HEAD_WORTH * weight * (inside**WHOLE_OR_OUT - 4 * inside * (1 - inside))
     for box, numbers in wanted.texts:
         start, end = extent_of(box, upright)
         if number in numbers and end - start <= share:

@@ -21,7 +21,7 @@ from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.frames import VideoFrame, VideoInfo
 from eyefirst.films.order import largest_window
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
-from eyefirst.films.people import people_of, texts_of, union_at
+from eyefirst.films.people import others_of, people_of, texts_of, union_at
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.shot_camera import Camera
 from eyefirst.films.shots import RATE, Observer
@@ -130,8 +130,9 @@ class _LivePath:
         wanted_until = seconds + 2.5 * step
         count = int((max(float(shot.end), wanted_until) - begin) / step) + 1
         times: Places = begin + step * np.arange(max(count, len(given) + 1, 4), dtype=np.float64)
-        heads = people_of(shot)
-        wanted = Wanted([union_at(heads[:1], n) for n in range(len(shot.sights))], texts_of(shot))
+        main = people_of(shot)[:1]
+        heads = [union_at(main, n) for n in range(len(shot.sights))]
+        wanted = Wanted(heads, texts_of(shot), others=others_of(shot, main))
         part = replace(shot, start=Fraction(begin), end=Fraction(float(times[-1])))
         wide, high = self._shares
         axes = [

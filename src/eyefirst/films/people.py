@@ -176,6 +176,15 @@ def people_of(shot: Shot) -> tuple[HeadTrack, ...]:
     return (main,)
 
 
+def others_of(shot: Shot, people: Sequence[HeadTrack]) -> list[list[tuple[Box, float]]]:
+    """Return the heads of all but these people in each analysed frame, with their weight against the first one's."""
+    rest = [t for t in head_tracks(shot) if all(t.heads != p.heads for p in people)] if people else []
+    return [
+        [(head, min(t.weight / people[0].weight, 1.0)) for t in rest if (head := t.at(n)) is not None]
+        for n in range(len(shot.sights))
+    ]
+
+
 def texts_of(shot: Shot) -> tuple[tuple[Box, frozenset[int]], ...]:
     """Return the lines of text that stay in a shot, each with the analysed frames in which it is there."""
     lines: list[tuple[list[Box], set[int]]] = []

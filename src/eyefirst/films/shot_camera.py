@@ -16,7 +16,7 @@ from eyefirst.errors import InvalidValueError
 from eyefirst.films.axis import Axis, AxisPath, Places, Wanted, extent_of, snapped
 from eyefirst.films.frames import VideoInfo
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
-from eyefirst.films.people import HeadTrack, head_tracks, people_of, texts_of, union_at, widest
+from eyefirst.films.people import HeadTrack, head_tracks, others_of, people_of, texts_of, union_at, widest
 from eyefirst.films.reframe_plan import KINDS, Kind, MustKeep, ShotPath, stack_cells
 from eyefirst.films.sights import Shot, kept_in
 from eyefirst.films.wishes import SAFE_AREAS, SafeArea, ShotWish
@@ -92,7 +92,8 @@ class Camera:
         if together is not None and not fits and not regions and not people and not texts:
             warnings.append(f"{_span(shot)}: two subjects do not fit; add padding to keep both")
         scale = self._scale(shot, whole, people)
-        wanted = Wanted([union_at(people, n) for n in range(len(shot.sights))], texts, self._regions, self._hidden)
+        heads = [union_at(people, n) for n in range(len(shot.sights))]
+        wanted = Wanted(heads, texts, self._regions, self._hidden, others_of(shot, people))
         shares = (whole[0] * scale, whole[1] * scale)
         path, kind = self._path_of(shot, shares, wanted)
         if people and wish is None:
