@@ -17,8 +17,6 @@ TAPER = 0.02
 """Attention counts from nothing to all within this share of the frame's length from an edge inside the picture."""
 ON_BORDER = 1e-9
 """A frame's edge this close to the picture's border is not an edge inside the picture."""
-LEAST_SPREAD = 1e-3
-"""Brightness that spreads less, on a scale of 0 to 1, is one tone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,17 +141,13 @@ def _bands(
 
 def _tones(content: Content, axis: Axis, across: Spans) -> tuple[Array | None, Array | None]:
     """Contrast and unevenness of each window on the axis across, (m, cells) each; the latter along y alone."""
-    tones = content.brightness
-    if tones is None:
+    if content.tones is None:
         return None, None
-    contrast = np.abs(tones - np.median(tones))
-    contrast /= max(contrast.sum(), LEAST_SPREAD)
     if axis == 0:
-        return _mass(contrast.T, across).T, None
-    contrasts, brightness, square = _mass(np.stack([contrast, tones, tones**2]), across).swapaxes(1, 2)
-    cells = tones.shape[1] * across.lengths[:, np.newaxis]
-    spread = np.sqrt(np.maximum(square / cells - (brightness / cells) ** 2, 0))
-    return contrasts, spread / max(tones.std(1).mean(), LEAST_SPREAD)
+        return _mass(content.tones[0].T, across).T, None
+    contrast, brightness, square = _mass(content.tones, across).swapaxes(1, 2)
+    cells = content.tones.shape[-1] * across.lengths[:, np.newaxis]
+    return contrast, np.sqrt(np.maximum(square / cells - (brightness / cells) ** 2, 0))
 
 
 def sums_between(sums: Array, profiles: Array, spans: Spans) -> Array:

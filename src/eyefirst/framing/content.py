@@ -41,6 +41,8 @@ CORNER_HIGH, CORNER_WIDE = 0.1, 0.3
 """The part of a corner in which a signature or a date stands, as shares of the picture's sides."""
 CORNER_OBJECTNESS = 0.5
 """A corner that is subject with this probability or more pulls like any other place."""
+LEAST_SPREAD = 1e-3
+"""Brightness that spreads less, on a scale of 0 to 1, is one tone."""
 PREFERRED, NOT_PREFERRED = 2.5, 0.5
 """Factors on the weights of the kind that the caller prefers, and of all others."""
 LEAST_ATTENTION = 0.05
@@ -137,6 +139,18 @@ class Content:
     def bodies(self) -> Array:
         """(heads, 4): left, top, right, bottom."""
         return _edges([t.body for t in self.things if t.body])
+
+    @cached_property
+    def tones(self) -> Array | None:
+        """(3, rows, columns): the share of the contrast in each cell, and the brightness and its square.
+
+        The latter two are in multiples of the spread that rows usually have.
+        """
+        if self.brightness is None:
+            return None
+        contrast = np.abs(self.brightness - np.median(self.brightness))
+        brightness = self.brightness / max(self.brightness.std(1).mean(), LEAST_SPREAD)
+        return np.stack([contrast / max(contrast.sum(), LEAST_SPREAD), brightness, brightness**2])
 
     @cached_property
     def worth(self) -> Array:

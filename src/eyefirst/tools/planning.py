@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
+import PIL.Image
 
 from eyefirst.cut import pixels_expected
 from eyefirst.detectors import known_detectors, load_detector
@@ -27,8 +28,6 @@ from eyefirst.requests import (
 
 Kept: TypeAlias = BoxLike | str | Sequence[BoxLike | str]
 """What must stay inside: a box, the name of a detector, or several of these."""
-LUMA = (0.299, 0.587, 0.114)
-"""Of red, green and blue, by ITU-R BT.601."""
 Boxes: TypeAlias = BoxLike | Sequence[BoxLike]
 
 
@@ -124,8 +123,10 @@ def framer_of(handler: ImageRequestHandler, seen: Look, options: FramingOptions 
 
 
 def brightness_of(image: Image) -> HeatMap:
-    """Return the luma of a picture on the grid of the heat maps."""
-    return HeatMap(image.squashed(MAP_SIDE) @ np.array(LUMA) / 255)
+    """Return the luma (ITU-R BT.601) on the grid of the heat maps; each cell is the mean of 16 of its pixels."""
+    fine = (4 * MAP_SIDE, 4 * MAP_SIDE)
+    small = PIL.Image.fromarray(image.pixels).resize(fine, PIL.Image.Resampling.NEAREST).convert("L").reduce(4)
+    return HeatMap(np.asarray(small, np.float32) / np.float32(255))
 
 
 def boxes_to_keep(handler: ImageRequestHandler, detector: str) -> tuple[Box, ...]:
