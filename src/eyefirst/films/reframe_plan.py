@@ -97,6 +97,8 @@ class ShotPath:
             raise InvalidPlanError(
                 f"expected a second path for the kind stack alone, got {self.kind}", remedy="add or remove `second`"
             )
+        for name in ("kept", "kept_by_centre"):  # the last bits do not survive every format of timelines
+            object.__setattr__(self, name, round(getattr(self, name), 6))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the shot by name, for JSON. start_seconds and end_seconds are for readers alone."""
