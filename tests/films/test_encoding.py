@@ -124,7 +124,7 @@ def test_signals_leave_nothing_behind(tmp_path: Path, name: str) -> None:
     ran = subprocess.Popen(
         [sys.executable, "-c", code, *words], cwd=tmp_path, stderr=subprocess.PIPE, env=os.environ | {"NO_COLOR": "1"}
     )
-    part = tmp_path / ".out.mp4.part"
+    part = tmp_path / ".out.mp4.eyefirst-1.part"
     deadline = time.monotonic() + 90
     while not part.exists() and ran.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from eyefirst.albums.journal import Journal
+from eyefirst.files.whole import remove_stale
 
 
 def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -17,7 +18,7 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
 
     Only files that eyefirst wrote and nobody changed since are removed. A picture counts as gone where its file is
     missing, and its folder or one of the sources above it still holds something: a drive that is not mounted, which
-    may leave an empty folder, takes nothing along.
+    may leave an empty folder, takes nothing along. Half-written files that a killed run left go too.
     """
     folder, removed = Path(out), list[Path]()
     roots = [os.path.join(os.path.abspath(s), "") for s in sources if _holds_something(s)]
@@ -48,6 +49,8 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
             with ledger.transaction():
                 ledger.run("DELETE FROM made WHERE target = ?", (target,))
                 ledger.run("DELETE FROM names WHERE source = ?", (source,))
+    for part in folder.rglob(".*.part"):
+        remove_stale(part)
     emptied = {parent for path in removed for parent in path.parents if folder in parent.parents}
     for parent in sorted(emptied, key=lambda p: len(p.parts), reverse=True):
         with contextlib.suppress(OSError):  # not empty

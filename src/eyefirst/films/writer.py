@@ -16,6 +16,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.files.whole import Part
 from eyefirst.films.carried import Carried, lost_tags, needs_keys
 from eyefirst.films.encoding import Coding, EncodeOptions, coding_of
 from eyefirst.films.frames import VideoFrame, source_matrix
@@ -72,12 +73,13 @@ class VideoWriter:
         rename: Callable[[Path, Path], object] | None = None,
     ) -> None:
         self._av = pyav()
-        self._path, self._rename = Path(path), rename or os.replace
+        self._path, self._rename = Path(path), rename or Path.replace
         self._kind = check_name(path)
         self._size, self._rate, self._like = even(size), frames_per_second, like
         self._coding: Coding = coding_of(encode or EncodeOptions(), like.info if like else None, self._size)
         self._is_pipe = str(path) == STANDARD
-        self._temporary = Path("pipe:1") if self._is_pipe else self._path.with_name(f".{self._path.name}.part")
+        self._part: Part | None = None
+        self._temporary = "pipe:1"
         self._sound: NDArray[np.float32] | None = None
         self._container: Any = None
         self._carried: Carried | None = None
@@ -101,14 +103,17 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         with self._translated():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._is_pipe:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._part = Part(self._path)
+                self._temporary = str(self._part.path)
             flags = "+faststart"
             if self._like is not None and needs_keys(self._like.container.metadata):
                 flags += "+use_metadata_tags"
             options = {} if self._kind == "matroska" else {"movflags": flags}
-            self._container = self._av.open(str(self._temporary), "w", format=self._kind, options=options)
         try:
             with self._translated():
+                self._container = self._av.open(self._temporary, "w", format=self._kind, options=options)
                 self._add_streams()
                 self._container.start_encoding()
         except BaseException:
@@ -187,12 +192,12 @@ class VideoWriter:
                 if self._sound is not None:
                     self._write_sound(self._sound)
                 self._container.close()
-                if self._is_pipe:
+                if self._part is None:
                     return
                 if self._like is not None:
-                    with self._av.open(str(self._temporary), metadata_errors="replace") as made:
+                    with self._av.open(self._temporary, metadata_errors="replace") as made:
                         lost_tags(self._like.container.metadata, made.metadata, self._words.append)
-                self._rename(self._temporary, self._path)
+                self._part.finish(self._rename)
         except BaseException:
             self._abandon()
             raise
@@ -276,9 +281,8 @@ class VideoWriter:
     def _abandon(self) -> None:
         with contextlib.suppress(Exception):
             self._container.close()
-        with contextlib.suppress(OSError):
-            if not self._is_pipe:
-                os.unlink(self._temporary)
+        if self._part is not None:
+            self._part.drop()
 
     def _refusal(self, error: Exception) -> OutputError:
         words = getattr(error, "strerror", None) or error

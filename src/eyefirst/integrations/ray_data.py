@@ -29,6 +29,7 @@ from eyefirst.albums.walk import is_picture
 from eyefirst.errors import EyefirstError, InvalidValueError, MissingExtraError, PictureNotFoundError, unexpected
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import format_of
+from eyefirst.files.whole import written_whole
 from eyefirst.image import Animation
 from eyefirst.network import load_network
 
@@ -105,14 +106,13 @@ class CropStage:
         assert self._out is not None
         place = posixpath.join(self._folder, name)
         data = encode(picture, format_of(Path(name)), quality=self._settings.quality)
-        folder, base = posixpath.split(place)
-        self._out.create_dir(folder, recursive=True)
-        local = self._out.type_name == "local"
-        written = f"{folder}/.{base}.{socket.gethostname()}.{os.getpid()}.part" if local else place
-        with self._out.open_output_stream(written) as file:
+        if self._out.type_name == "local":
+            with written_whole(Path(place)) as local:
+                local.write(data)
+            return place
+        self._out.create_dir(posixpath.dirname(place), recursive=True)
+        with self._out.open_output_stream(place) as file:
             file.write(data)
-        if local:
-            self._out.move(written, place)
         return place
 
 

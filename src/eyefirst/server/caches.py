@@ -14,7 +14,7 @@ from pathlib import Path
 
 from eyefirst import __version__
 from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError, PictureNotFoundError
-from eyefirst.files.whole import written_whole
+from eyefirst.files.whole import remove_stale, written_whole
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.plan import CropPlan
 from eyefirst.tools.planning import CropOrder
@@ -83,6 +83,8 @@ class DiskCache:
                 if re.fullmatch(r"[0-9a-f]{64}", entry.name):
                     status = entry.stat(follow_symlinks=False)
                     files.append((status.st_mtime_ns, status.st_size, entry.path))
+                else:
+                    remove_stale(entry.path)
         total = sum(size for _, size, _ in files)
         if total <= self._most * (1 - COUNTED):
             return
