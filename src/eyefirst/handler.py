@@ -142,6 +142,10 @@ class ImageRequestHandler:
         """What was amiss with the file and did not keep it from being read."""
         return self._decoded[0].warnings if self._decoded else ()
 
+    def file_remarks(self) -> tuple[str, ...]:
+        """The warnings without the picture's name, for rows that say it themselves."""
+        return tuple(w.removeprefix(f"{self.opened.name}: ") for w in self.warnings)
+
     @property
     def has_alpha(self) -> bool:
         """Whether any pixel is transparent. Raises PictureError."""

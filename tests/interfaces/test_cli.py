@@ -221,6 +221,42 @@ def test_a_lossy_frame_is_said_aloud(folder: Path) -> None:
 # --- bad pictures and bad words
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("crop", "-a", "1:1", "-a", "16:9", "-o", "out/"),
+        ("crop", "-a", "1:1", "--json"),
+        ("heatmap", "--json"),
+        ("objects",),
+        ("faces", "--json"),
+        ("enhance",),
+        ("camera",),
+        ("report", "-o", "page.html"),
+        ("sidecar",),
+        ("plan", "-a", "1:1", "-o", "plans.jsonl"),
+        ("thumbnails", "-s", "32x32", "-o", "thumbs"),
+        ("best",),
+    ],
+)
+def test_what_is_amiss_with_a_file_is_said_once_by_every_command(folder: Path, words: tuple[str, ...]) -> None:
+    (folder / "cut.jpg").write_bytes((folder / "photo.jpg").read_bytes()[:-2])
+    ran = run(words[0], "cut.jpg", *words[1:])
+    assert ran.err.count("ends without the end marker of a JPEG") == 1, ran.err
+
+
+def test_plans_and_manifests_are_left_where_a_folder_is_away(folder: Path) -> None:
+    thumbs = ("thumbnails", "-s", "32x32", "-o", "t", "--manifest", "m.json")
+    assert run(*thumbs, "album").code == 0
+    assert run("plan", "album", "-a", "1:1", "-o", "plans.jsonl").code == 0
+    before = [(folder / name).read_bytes() for name in ("m.json", "plans.jsonl")]
+    (folder / "empty").mkdir()
+    for away in ("missing", "empty"):
+        for command in (thumbs, ("plan", "-a", "1:1", "-o", "plans.jsonl")):
+            ran = run(*command, "album", away)
+            assert f"{away}: is missing or empty, so {command[-1]} is left as it is" in ran.err
+    assert before == [(folder / name).read_bytes() for name in ("m.json", "plans.jsonl")]
+
+
 def test_a_bad_picture_is_a_row(folder: Path) -> None:
     (folder / "text.jpg").write_text("not a picture")
     (folder / "half.jpg").write_bytes((folder / "photo.jpg").read_bytes()[:20000])

@@ -587,6 +587,14 @@ def test_a_responsive_set_shows_one_frame_per_ratio(tmp_path: Path) -> None:
         sizes_of([], ["1:1"], [])
     with pytest.raises(InvalidValueError, match="one name"):
         ThumbnailSettings(sizes=sizes, name="{stem}.{ext}")
+    before = (tmp_path / "t" / "m.json").read_text()
+    for gone in ([tmp_path / "not mounted"], []):
+        list(
+            write_manifest(
+                make_thumbnails(find_pictures(gone), tmp_path / "t", settings), tmp_path / "t" / "m.json", settings
+            )
+        )
+    assert (tmp_path / "t" / "m.json").read_text() == before, "a run that gives nothing leaves the manifest"
     (tmp_path / "theirs.json").write_text("{}")
     with pytest.raises(OutputError, match="no manifest"):
         write_manifest(iter(()), tmp_path / "theirs.json", settings)  # type: ignore[arg-type]

@@ -91,6 +91,7 @@ class Looked:
     shot: Shot | None = None
     bits: NDArray[np.uint64] | None = None
     error: EyefirstError | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def look_at_each(
@@ -170,7 +171,7 @@ def _look(source: str, revision: str | None) -> Looked:
     sharpness = float(np.mean([subject_sharpness(picture.convert("L"), box) for box in boxes[:3]]))
     cut = sum(min(b.left, b.top, 1 - b.right, 1 - b.bottom) <= EDGE for b in main)
     shot = Shot(source, handler.image.size, sharpness, len(seen.faces), cut)
-    return Looked(source, shot, difference_hash(picture))
+    return Looked(source, shot, difference_hash(picture), warnings=handler.file_remarks())
 
 
 def _enough(full: Size) -> Size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,8 +22,8 @@ def write_manifest(
 ) -> Generator[AlbumRow, None, None]:
     """Yield the rows, and write the manifest when all are there. With an empty `out`, only yield them.
 
-    Addresses in the manifest are relative to it. It replaces an earlier manifest and no other file. Raises
-    InvalidValueError, OutputError.
+    Addresses in the manifest are relative to it. It replaces an earlier manifest and no other file; a run that
+    gives no thumbnails leaves what is there. Raises InvalidValueError, OutputError.
     """
     if not os.fspath(out):
         return rows
@@ -38,15 +38,18 @@ def write_manifest(
 def _written(
     rows: Generator[AlbumRow, None, None], path: Path, settings: ThumbnailSettings
 ) -> Generator[AlbumRow, None, None]:
-    with closing(rows), written_whole(path) as file:
-        file.write(json.dumps({"schema": SCHEMA, "pictures": []})[:-2].encode())
-        separator = b"\n"
+    with closing(rows), ExitStack() as stack:
+        file = None
         for row in rows:
             if row.files:
-                file.write(separator + json.dumps(entry_of(row, path.parent, settings)).encode())
-                separator = b",\n"
+                start = b",\n"
+                if file is None:
+                    file = stack.enter_context(written_whole(path))
+                    start = json.dumps({"schema": SCHEMA, "pictures": []})[:-2].encode() + b"\n"
+                file.write(start + json.dumps(entry_of(row, path.parent, settings)).encode())
             yield row
-        file.write(b"\n]}\n")
+        if file is not None:
+            file.write(b"\n]}\n")
 
 
 def entry_of(row: AlbumRow, folder: Path, settings: ThumbnailSettings) -> dict[str, object]:

@@ -93,7 +93,7 @@ def plan_album(
 def _planned(
     tasks: Iterable[Task], path: Path, journal: Journal, settings: PlanSettings, workers: int | None
 ) -> Generator[AlbumRow, None, None]:
-    rows = work_through(tasks, journal, lambda task: Made((), plan_one(task.source, settings)), workers=workers)
+    rows = work_through(tasks, journal, lambda task: _made(task.source, settings), workers=workers)
     with closing(journal), journal.ledger.writing(path, overwrite=True) as file, closing(rows):
         for row in rows:
             line = json.dumps(row.plan or {"error": row.error, "picture": row.picture})
@@ -129,8 +129,12 @@ def holds_plans(path: Path) -> bool:
 
 def plan_one(source: str, settings: PlanSettings) -> CropPlan:
     """The plan of one picture."""
+    return _made(source, settings).plan
+
+
+def _made(source: str, settings: PlanSettings) -> Made:
     handler = ImageRequestHandler(source)
-    return plan_from(
+    plan = plan_from(
         handler,
         settings.ratios,
         settings.alternatives,
@@ -138,3 +142,4 @@ def plan_one(source: str, settings: PlanSettings) -> CropPlan:
         detectors=settings.detectors,
         revision=settings.revision,
     )
+    return Made((), plan, handler.file_remarks())

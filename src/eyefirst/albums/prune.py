@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from eyefirst.albums.journal import Journal
+from eyefirst.albums.walk import holds_something
 from eyefirst.files.whole import remove_stale
 
 
@@ -21,7 +22,7 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
     may leave an empty folder, takes nothing along. Half-written files that a killed run left go too.
     """
     folder, removed = Path(out), list[Path]()
-    roots = [os.path.join(os.path.abspath(s), "") for s in sources if _holds_something(s)]
+    roots = [os.path.join(os.path.abspath(s), "") for s in sources if holds_something(s)]
     with closing(Journal(folder, "")) as journal:
         ledger = journal.ledger
         current: set[bytes] = set()
@@ -29,7 +30,7 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
         for target, source, files in ledger.run("SELECT target, source, files FROM made"):
             picture = os.fsdecode(source)
             if os.path.lexists(picture) or not (
-                _holds_something(os.path.dirname(picture)) or any(picture.startswith(root) for root in roots)
+                holds_something(os.path.dirname(picture)) or any(picture.startswith(root) for root in roots)
             ):
                 current |= {os.fsencode(name) for name, _ in json.loads(files)}
             else:
@@ -56,11 +57,3 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
         with contextlib.suppress(OSError):  # not empty
             parent.rmdir()
     return removed
-
-
-def _holds_something(folder: str | os.PathLike[str]) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return any(entries)
-    except OSError:
-        return False

@@ -200,6 +200,8 @@ def cut_one(
     expects = None if settings.product else pixels_expected(ratios, settings.sizes)
     handler = ImageRequestHandler(source, network=network, expects=expects or all_pixels)
     plan = plan_from(handler, list(dict.fromkeys(ratios)), options=settings.options, detectors=settings.detectors)
+    for remark in handler.file_remarks():
+        say(remark)
     animated = handler.is_animated and format_named(settings.format).has_frames
     check_pixels(settings.sizes, handler.pixel_limit, handler.image.frame_count if animated else 1)
     if settings.product:

@@ -173,6 +173,20 @@ def is_device(path: str) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def is_away(source: str) -> bool:
+    """Whether a source seems to be a folder that is missing or empty, as at a drive that is not mounted."""
+    return not (os.path.isfile(source) or is_picture(source) or set("*?[") & set(source) or holds_something(source))
+
+
+def holds_something(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder is there and not empty."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entries)
+    except OSError:
+        return False
+
+
 def own_results_above(folder: str) -> set[str]:
     """Return what eyefirst wrote into the folders above this one, as absolute paths."""
     found: set[str] = set()

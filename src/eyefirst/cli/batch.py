@@ -159,6 +159,13 @@ def album_tasks(sources: Sequence[str], *, outside: str | None = None) -> list[T
     return find_pictures(_listed_paths() if STDIN in sources else sources, outside=outside, say=say)
 
 
+def away_sources(sources: Sequence[str]) -> list[str]:
+    """Return the folders that are missing or empty: a file that lists all results must not lose theirs."""
+    from eyefirst.albums.walk import is_away  # late: it brings decoders along
+
+    return [source for source in sources if source != STDIN and is_away(source)]
+
+
 def _listed_paths() -> list[str]:
     """The paths on standard input, one a line, or ended by NUL as `find -print0` writes them. They need not be text."""
     data = _standard_input().removeprefix(b"\xef\xbb\xbf")

@@ -75,6 +75,8 @@ def find_best(
         if one.error:
             one.error.source = one.picture
             say(str(one.error))
+        for warning in one.warnings:
+            say(f"{one.picture}: {warning}")
     groups = groups_of(looked, distance=distance)
     table = tables.writer(sys.stdout) if csv else None
     if table:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from eyefirst.boxes import SalientObject
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_line, readable
+from eyefirst.cli.guard import as_line, readable, say_of_file
 from eyefirst.cli.outputs import drawings
 from eyefirst.drawing import draw_boxes
 from eyefirst.face_maps import DetectedFace
@@ -44,6 +44,7 @@ def list_boxes(
     def find(picture: Picture) -> Iterable[str]:
         handler = ImageRequestHandler(picture.source(), expects=all_pixels if results else None)
         seen = handler.perform([request])[0]
+        say_of_file(handler)
         found = boxes_of(seen)
         written = []
         if results:

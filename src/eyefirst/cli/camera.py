@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_line, guarded, readable
+from eyefirst.cli.guard import as_line, guarded, readable, say_of_file
 from eyefirst.cli.options import AsJson, Pictures, Revision
 
 
@@ -32,6 +32,7 @@ def guide_camera(
     """
     from dataclasses import replace
 
+    from eyefirst.handler import ImageRequestHandler, all_pixels
     from eyefirst.tools.camera_guidance import FocusTracker, guide
 
     batch = expand(pictures)
@@ -39,7 +40,9 @@ def guide_camera(
 
     def look(picture: Picture) -> Iterable[str]:
         nonlocal count
-        guidance = guide(picture.source(), revision=revision or None)
+        handler = ImageRequestHandler(picture.source(), expects=all_pixels)
+        guidance = guide(handler, revision=revision or None)
+        say_of_file(handler)
         if stream:
             guidance = replace(guidance, focus=tracker.update(guidance.focus, count / stream))
             count += 1

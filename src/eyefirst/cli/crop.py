@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_line, guarded, refuse, say
+from eyefirst.cli.guard import as_line, guarded, refuse, say, say_of_file
 from eyefirst.cli.options import (
     Alternatives,
     AsJson,
@@ -177,6 +177,7 @@ def crop_pictures(
             return [results.write(made, handler, picture, to.value)]
         handler = order.handler(picture.source()) if results else ImageRequestHandler(picture.source())
         plan = order.plan(handler)
+        say_of_file(handler)
         written: list[str] = []
         if results:
             animated = results.is_animated(handler)

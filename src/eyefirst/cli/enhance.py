@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_line, guarded, readable, refuse
+from eyefirst.cli.guard import as_line, guarded, readable, refuse, say_of_file
 from eyefirst.cli.options import AsJson, MetadataChoice, MetadataOption, Name, Out, Overwrite, Pictures, Revision
 
 
@@ -105,6 +105,7 @@ def enhance_pictures(
             if not as_json:
                 return written
         found = candidates(handler, revision=revision or None)
+        say_of_file(handler)
         if as_json:
             row = {"picture": picture.name, "candidates": [c.to_dict() for c in found], "files": written}
             return [as_line(row)]

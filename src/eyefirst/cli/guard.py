@@ -18,6 +18,8 @@ from eyefirst.errors import EyefirstError, InvalidPlanError, InvalidValueError, 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from eyefirst.handler import ImageRequestHandler
+
 FAILED, USAGE, INTERRUPTED, READER_GONE = 1, 2, 130, 141
 EXIT_CODES = (
     "Exit codes: 0 all well, 1 some picture failed, 2 wrong usage, 130 interrupted, "
@@ -34,6 +36,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):  # file names need not be text
             sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace")
+        _SAID.clear()
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
@@ -88,6 +91,17 @@ def words() -> Console:
 def say(text: str) -> None:
     """One line of words."""
     words().print(f"eyefirst: {readable(text)}")
+
+
+def say_of_file(handler: ImageRequestHandler) -> None:
+    """Say once, after it was read, what was amiss with a picture's file, or that a raw file's preview was read."""
+    for text in set(handler.warnings) - _SAID:
+        _SAID.add(text)
+        say(text)
+
+
+_SAID: set[str] = set()
+"""What this command has said of files."""
 
 
 def readable(text: str) -> str:

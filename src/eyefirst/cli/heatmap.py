@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_line, guarded
+from eyefirst.cli.guard import as_line, guarded, say_of_file
 from eyefirst.cli.options import AsJson, Format, Name, Out, Overwrite, Pictures, Quality, Revision
 from eyefirst.errors import InvalidValueError
 
@@ -80,6 +80,7 @@ def draw_heat_maps(
     def draw(picture: Picture) -> Iterable[str]:
         handler = ImageRequestHandler(picture.source(), expects=all_pixels if results else None)
         seen = handler.perform([request])[0]
+        say_of_file(handler)
         written: list[str] = []
         if results:
             drawn = draw_view(

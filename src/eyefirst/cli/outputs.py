@@ -11,7 +11,7 @@ from typing import Any
 from PIL.Image import Image as PillowImage
 
 from eyefirst.cli.batch import STDIN, Named, Picture
-from eyefirst.cli.guard import refuse, say
+from eyefirst.cli.guard import refuse, say, say_of_file
 from eyefirst.cut import Crop
 from eyefirst.files.formats import PictureFormat
 from eyefirst.files.outputs import Outputs
@@ -95,8 +95,7 @@ class Results:
         rank: int = 1,
     ) -> str:
         """Write one result of a picture and return its path. Raises OutputError."""
-        for warning in handler.warnings:
-            say(warning)
+        say_of_file(handler)
         stem = self._stem_of(picture)
         return self._outputs.write(
             result,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_known, as_line, guarded
+from eyefirst.cli.guard import as_known, as_line, guarded, say_of_file
 from eyefirst.cli.heatmap import Colormap
 from eyefirst.cli.options import AsJson, Pictures, Revision
 from eyefirst.errors import InvalidValueError
@@ -45,6 +45,7 @@ def report_pictures(
       eyefirst report 'album/*.jpg' --ratio 4:5 --colormap viridis -o report.html
     """
     from eyefirst.albums.report import DEFAULT_RATIOS, ReportRow, ReportWriter, report_row
+    from eyefirst.handler import ImageRequestHandler
 
     path = Path(out)
     if path.suffix.lower() not in (".html", ".htm"):
@@ -56,7 +57,9 @@ def report_pictures(
         nonlocal count
         count += 1
         try:
-            row = report_row(picture.source(), picture.name, ratios or DEFAULT_RATIOS, revision=revision or None)
+            handler = ImageRequestHandler(picture.source())
+            row = report_row(handler, picture.name, ratios or DEFAULT_RATIOS, revision=revision or None)
+            say_of_file(handler)
         except Exception as error:
             writer.add(ReportRow(picture.name, error=as_known(error)))
             raise

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_line, guarded, readable, say
+from eyefirst.cli.guard import as_line, guarded, readable, say, say_of_file
 from eyefirst.cli.options import AsJson, Pictures, Revision
 
 
@@ -41,7 +41,9 @@ def read_text(
     batch = expand(pictures)
 
     def look(picture: Picture) -> Iterable[str]:
-        seen = ImageRequestHandler(picture.source(), expects=all_pixels).perform([request])[0]
+        handler = ImageRequestHandler(picture.source(), expects=all_pixels)
+        seen = handler.perform([request])[0]
+        say_of_file(handler)
         seen = replace(seen, texts=tuple(t for t in seen.texts if t.confidence >= confidence))
         if unsure := sum(not t.is_sure for t in seen.texts):
             say(f"{picture.name}: {unsure} lines are unsure: perhaps symbols, or a script that is not read")

@@ -103,7 +103,7 @@ def thumbnail_pictures(
     from eyefirst.albums.prune import prune_results
     from eyefirst.albums.thumbnails import DEFAULT_NAME, ThumbnailSettings, make_thumbnails, sizes_of
     from eyefirst.albums.watch import watched
-    from eyefirst.cli.batch import album_tasks, show_rows
+    from eyefirst.cli.batch import album_tasks, away_sources, show_rows
     from eyefirst.framing import FramingOptions
     from eyefirst.geometry import AspectRatio, Box
     from eyefirst.tools.planning import parse_kept
@@ -161,7 +161,10 @@ def thumbnail_pictures(
         return
     tasks = album_tasks(sources, outside=out)
     rows = make_thumbnails(tasks, out, settings, workers=workers or None, overwrite=overwrite)
-    listed = write_manifest(rows, manifest if tasks else "", settings)
+    away = away_sources(sources) if manifest else []
+    for source in away:
+        say(f"{source}: is missing or empty, so {manifest} is left as it is")
+    listed = write_manifest(rows, "" if away else manifest, settings)
     counts = show_rows(listed, len(tasks), "thumbnails", jsonl=jsonl, csv=csv, framed=not product)
     if prune:
         say(f"{len(prune_results(out, sources))} removed, of pictures that are gone or of earlier options")

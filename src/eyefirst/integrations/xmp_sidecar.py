@@ -124,7 +124,8 @@ def write_sidecar(
     with _border(place.path):
         if content and order_mark(order, content) in content:
             return Sidecar(place.path, "kept", name, warning=place.warning)
-    plan = plan_from(ImageRequestHandler(opened, orientation=turned), ratios, revision=revision)
+    handler = ImageRequestHandler(opened, orientation=turned)
+    plan = plan_from(handler, ratios, revision=revision)
     regions, size = regions_of(plan, orientation), stored_size(plan, orientation)
     with _border(place.path):
         after = fresh_sidecar(regions, size) if content is None else merged_sidecar(content, regions, size)
@@ -133,7 +134,8 @@ def write_sidecar(
         if after != before:
             _replace(place.path, before, after)
     status: Status = "made" if before is None else "kept" if same else "merged"
-    return Sidecar(place.path, status, name, plan, place.warning)
+    warning = "; ".join(filter(None, (place.warning, *handler.file_remarks())))
+    return Sidecar(place.path, status, name, plan, warning)
 
 
 def _is_empty(data: bytes) -> bool:
