@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -38,6 +38,7 @@ def framer(
     *subjects: Box,
     faces: tuple[Face, ...] = (),
     words: tuple[Box, ...] = (),
+    kept_words: tuple[Box, ...] = (),
     options: FramingOptions | None = None,
     size: Size = SIZE,
 ) -> Framer:
@@ -45,7 +46,8 @@ def framer(
     for b in subjects:
         values[round(b.top * 68) : round(b.bottom * 68), round(b.left * 68) : round(b.right * 68)] = 0.95
     objects = tuple(SalientObject(b, 0.9) for b in subjects)
-    return Framer(size, HeatMap(attention), HeatMap(values), objects, options, faces=faces, words=words)
+    maps = HeatMap(attention), HeatMap(values)
+    return Framer(size, *maps, objects, options, faces=faces, words=words, kept_words=kept_words)
 
 
 def ratio(text: str) -> AspectRatio:
@@ -190,3 +192,13 @@ def test_a_face_that_must_be_kept_is_called_a_face() -> None:
     assert not [w for w in frame.warnings if "must-keep" in w]
     frame = framer(spot(0.1, 0.5), faces=faces, options=options).frame(PixelBox(0, 0, 600, 800))
     assert "50 % of must-keep box 1 is outside" in frame.warnings
+
+
+@pytest.mark.parametrize("kind", ["faces", "text"])
+def test_what_must_be_kept_and_is_not_is_said_once_by_its_name(kind: str) -> None:
+    box = Box(0.05, 0.4, 0.95, 0.6)
+    given: dict[str, Any] = {"faces": (Face(box),)} if kind == "faces" else {"words": (box,), "kept_words": (box,)}
+    made = framer(spot(0.5, 0.5), options=FramingOptions(must_keep=(box,)), **given)
+    name = "the face" if kind == "faces" else "the text"
+    said = made.frame(PixelBox(0, 0, 600, 800)).warnings
+    assert [w for w in said if any(n in w for n in ("face", "text", "must-keep"))] == [f"50 % of {name} is outside"]

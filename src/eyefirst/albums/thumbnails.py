@@ -38,8 +38,8 @@ from eyefirst.tools.planning import plan_from
 from eyefirst.tools.product import find_product
 
 JOURNAL = LEDGER
-ENLARGED = 1.05
-"""From this scale on, it is said that a product is enlarged."""
+ENLARGED = 1.25
+"""Above this scale it is said that a product is enlarged: the grain of wood is visibly softer from about there on."""
 SEEN = 8
 """A result whose values differ by less, of 255, shows nothing."""
 DEFAULT_NAME = "{stem}_{width}x{height}.{ext}"

@@ -95,7 +95,8 @@ class Content:
     """One picture as the score sees it.
 
     attention: (rows, columns) float64 that sums to 1, corners discounted. objectness: (rows, columns) float64, 0..1.
-    brightness: (rows, columns) float64, 0..1, where the caller has it. things: heads, then subjects, then words.
+    brightness: (rows, columns) float64, 0..1, where the caller has it. kept_words: lines of text
+    among the must-keep boxes, for warnings. things: heads, then subjects, then words.
     masks: (subjects, rows, columns) float64, each sums to 1: where each
     subject is. margin: see FramingOptions. prepared: what the score keeps for each axis.
     """
@@ -106,6 +107,7 @@ class Content:
     masks: Array | None = None
     margin: float = DEFAULT_MARGIN
     brightness: Array | None = None
+    kept_words: tuple[Box, ...] = ()
     prepared: dict[int, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -181,6 +183,7 @@ def content_of(
     faces: Sequence[FaceLike] = (),
     words: Sequence[Box] = (),
     brightness: HeatMap | None = None,
+    kept_words: Sequence[Box] = (),
 ) -> Content:
     """Prepare once what does not depend on the ratio."""
     factors = factors_of(options.prefer)
@@ -218,7 +221,7 @@ def content_of(
         things.append(Thing("word", i, box, 1.0, mass_in(attention.table, box), factors["word"]))
     masks = np.stack([_mask_of(seen, o.box) for o in objects]) if objects else None
     tones = None if brightness is None else brightness.values.astype(np.float64)
-    return Content(density, seen, tuple(things), masks, options.margin, tones)
+    return Content(density, seen, tuple(things), masks, options.margin, tones, tuple(kept_words))
 
 
 def mass_in(table: Array, box: Box) -> float:

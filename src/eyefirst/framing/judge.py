@@ -47,7 +47,7 @@ def findings(
     content: Content, frame: Box, kept: float, kept_objects: Sequence[float], options: FramingOptions
 ) -> list[Finding]:
     """Everything to remark on, worst first; what is below `PASSES` is worth another look, not a warning."""
-    found = [*_of_things(content, frame, kept_objects), *_of_constraints(content, frame, options)]
+    found = [*_of_things(content, frame, kept_objects, options), *_of_constraints(content, frame, options)]
     if kept < LITTLE_KEPT:
         outside = round_half_up(100 * (1 - kept))
         found.append(Finding(f"{outside} % of what people look at is outside", 0.3 + (LITTLE_KEPT - kept)))
@@ -124,14 +124,19 @@ def _place(thing: Thing, others: Sequence[Thing]) -> str:
     return "in the middle" if 0 < middles.index(x) < len(middles) - 1 else f"number {thing.number}"
 
 
-def _of_things(content: Content, frame: Box, kept_objects: Sequence[float]) -> Iterator[Finding]:
+def _of_things(
+    content: Content, frame: Box, kept_objects: Sequence[float], options: FramingOptions
+) -> Iterator[Finding]:
     shares = shares_inside(content, frame, kept_objects)
     subjects = [t for t in content.things if t.kind == "subject"]
     heads = [t.box for t, s in zip(content.things, shares, strict=True) if t.kind == "head" and s > OUTSIDE]
     best = max((s for t, s in zip(content.things, shares, strict=True) if t.attention >= MAIN_SHARE), default=0.0)
     grown = min(1 / frame.width, 1 / frame.height)  # a smaller frame is judged by what the largest could hold
     room = frame.width * grown + 1e-9, frame.height * grown + 1e-9
+    lost = [box for box in options.must_keep if _lost(frame, box)]
     for thing, share in zip(content.things, shares, strict=True):
+        if any(_is_alike(thing.box, head_of(box) if thing.kind == "head" else box) for box in lost):
+            continue  # it is said of the must-keep box
         fits = thing.box.width <= room[0] and thing.box.height <= room[1]
         if thing.kind == "subject":
             name = "the subject" if len(subjects) == 1 else f"subject {thing.number}"
@@ -176,18 +181,25 @@ def _of_subject(thing: Thing, share: float, frame: Box, name: str, fits: bool, h
 def _of_constraints(content: Content, frame: Box, options: FramingOptions) -> Iterator[Finding]:
     heads = [t for t in content.things if t.kind == "head"]
     for i, box in enumerate(options.must_keep, 1):
-        lost = 1 - frame.overlap(box) / box.area
-        if lost > 0.005:
+        if lost := _lost(frame, box):
             head = next((h for h in heads if _is_alike(h.box, head_of(box))), None)
-            if head is None:
-                name = f"must-keep box {i}"
-            else:
+            if head is not None:
                 name = "the face" if len(heads) == 1 else f"the face {_place(head, heads)}"
+            elif any(_is_alike(box, words) for words in content.kept_words):
+                name = "the text" if len(content.kept_words) == 1 else "a line of text"
+            else:
+                name = f"must-keep box {i}"
             yield Finding(f"{round_half_up(100 * lost)} % of {name} is outside", 0.9)
     for i, box in enumerate(options.avoid, 1):
         inside = frame.overlap(box) / box.area
         if inside > 0.005:
             yield Finding(f"{round_half_up(100 * inside)} % of avoid box {i} is inside", 0.7)
+
+
+def _lost(frame: Box, box: Box) -> float:
+    """Share of a must-keep box that is outside; 0 where that is too little to say."""
+    lost = 1 - frame.overlap(box) / box.area
+    return lost if lost > 0.005 else 0.0
 
 
 def _is_alike(one: Box, other: Box) -> bool:

@@ -91,8 +91,7 @@ def crop(
     wanted = AspectRatio.parse(ratio)
     expects = pixels_expected([wanted], [Size.parse(size) if size else None]) or all_pixels
     handler = handler_of(source, orientation=orientation, network=network, expects=expects)
-    options = options_of(
-        handler,
+    options, detectors = options_of(
         tightness=tightness,
         margin=margin,
         must_keep=must_keep,
@@ -102,7 +101,7 @@ def crop(
         portrait=portrait,
         fit=fit,
     )
-    plan = plan_from(handler, [wanted], options=options, revision=revision)
+    plan = plan_from(handler, [wanted], options=options, detectors=detectors, revision=revision)
     made = crops_of(plan, handler, size=size, enlarge=enlarge, animated=False)
     _warn_of_enlarged(made, plan)
     picture: PillowImage.Image = made[0].picture

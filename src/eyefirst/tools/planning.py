@@ -57,8 +57,7 @@ def plan_crops(
     Raises PictureError for a picture that cannot be used, InvalidValueError for a bad argument.
     """
     handler = handler_of(source, orientation=orientation, network=network)
-    options = options_of(
-        handler,
+    options, detectors = options_of(
         tightness=tightness,
         margin=margin,
         must_keep=must_keep,
@@ -68,7 +67,7 @@ def plan_crops(
         portrait=portrait,
         fit=fit,
     )
-    return plan_from(handler, ratios, alternatives, options=options, revision=revision)
+    return plan_from(handler, ratios, alternatives, options=options, detectors=detectors, revision=revision)
 
 
 def plan_from(
@@ -84,11 +83,14 @@ def plan_from(
     wanted = parse_ratios(ratios)
     if not isinstance(alternatives, int) or alternatives < 1:
         raise InvalidValueError(f"expected at least 1 alternative, got {alternatives!r}", remedy="leave it out for 1")
-    if found := tuple(box for name in detectors for box in boxes_to_keep(handler, name)):
+    found = {name: boxes_to_keep(handler, name) for name in dict.fromkeys(detectors)}
+    if any(found.values()):
         options = options or FramingOptions()
-        options = replace(options, must_keep=options.must_keep + found)
+        options = replace(
+            options, must_keep=options.must_keep + tuple(box for boxes in found.values() for box in boxes)
+        )
     seen = handler.look(revision)
-    framer = framer_of(handler, seen, options)
+    framer = framer_of(handler, seen, options, kept_words=found.get("text", ()))
     image = handler.image
     attention_box = seen.attention.salient_objects[0].box
     return CropPlan(
@@ -105,9 +107,15 @@ def plan_from(
     )
 
 
-def framer_of(handler: ImageRequestHandler, seen: Look, options: FramingOptions | None = None) -> Framer:
-    """Return what finds frames for a picture that was looked at."""
-    words = boxes_to_keep(handler, "text") if options and options.prefer == "text" else ()
+def framer_of(
+    handler: ImageRequestHandler,
+    seen: Look,
+    options: FramingOptions | None = None,
+    *,
+    kept_words: Sequence[Box] = (),
+) -> Framer:
+    """Return what finds frames for a picture that was looked at. kept_words: must-keep boxes that are lines of text."""
+    words = (kept_words or boxes_to_keep(handler, "text")) if options and options.prefer == "text" else ()
     largest = options is not None and options.fit == "largest"
     return Framer(
         handler.image.size,
@@ -117,6 +125,7 @@ def framer_of(handler: ImageRequestHandler, seen: Look, options: FramingOptions 
         options,
         faces=seen.faces,
         words=words,
+        kept_words=kept_words,
         inside=None if largest else inside_borders(handler.image.pixels),
         brightness=brightness_of(handler.image),
     )
@@ -251,14 +260,16 @@ def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
     return list(dict.fromkeys(AspectRatio.parse(r) for r in listed))
 
 
-def options_of(handler: ImageRequestHandler, *, must_keep: Kept, avoid: Boxes, **framing: Any) -> FramingOptions:
+def options_of(*, must_keep: Kept, avoid: Boxes, **framing: Any) -> tuple[FramingOptions, tuple[str, ...]]:
+    """Return the checked options, and the names of the detectors whose finds must be kept."""
     kept: list[Box] = []
+    names: list[str] = []
     for item in _listed(must_keep):
         if isinstance(item, str) and item in known_detectors():
-            kept += boxes_to_keep(handler, item)
+            names.append(item)
         else:
             kept.append(_box(item))
-    return FramingOptions(must_keep=tuple(kept), avoid=tuple(map(_box, _listed(avoid))), **framing)
+    return FramingOptions(must_keep=tuple(kept), avoid=tuple(map(_box, _listed(avoid))), **framing), tuple(names)
 
 
 def _listed(boxes: Any) -> list[Any]:
