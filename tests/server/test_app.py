@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import zipfile
@@ -21,7 +22,12 @@ import eyefirst
 from eyefirst.cli import app as command
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.plan import CropPlan
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
+from eyefirst.requests import (
+    AttentionSaliencyRequest,
+    FaceRectanglesRequest,
+    ObjectnessSaliencyRequest,
+    TextRecognitionRequest,
+)
 from eyefirst.server.app import create_app
 from eyefirst.server.cuts import negotiated
 from eyefirst.server.openapi import PLAN_EXAMPLE
@@ -76,6 +82,20 @@ def test_one_saliency_through_python_the_command_and_http(client: httpx.Client) 
     part = client.post("/v1/saliency", params={"kind": "attention", "region": "0,0,0.5,1"}, content=data).json()
     assert list(part) == ["attention"]
     assert part["attention"]["region_of_interest"]["right"] == 0.5
+
+
+def test_one_answer_about_faces_through_python_the_command_and_http(client: httpx.Client) -> None:
+    data = png("astronaut")
+    found = client.post("/v1/faces", files={"picture": ("a name.png", data)}).json()
+    seen = ImageRequestHandler(data).perform([FaceRectanglesRequest()])[0].to_dict()
+    assert len(seen["faces"]) == 1
+    assert found == {"picture": found["picture"], "sha256": hashlib.sha256(data).hexdigest(), **seen}
+    assert by_command(data, "faces", "-", "--json") == {"picture": "-", **seen}
+    assert client.post("/v1/saliency", params={"kind": "faces"}, content=data).json() == {"faces": seen}
+    again = client.post("/v1/faces", params={"sha256": found["sha256"], "region": "0,0.5,1,1"}).json()
+    assert (again["faces"], again["region_of_interest"]["top"]) == ([], 0.5)
+    jsonschema.validate(found, {"$ref": "#/components/schemas/Faces", **client.get("/openapi.json").json()})
+    assert client.post("/v1/faces?kind=text", content=data).status_code == 422
 
 
 def test_one_text_through_python_and_http(client: httpx.Client) -> None:
@@ -310,7 +330,7 @@ def test_the_openapi_document_is_whole(client: httpx.Client) -> None:
         assert reference in names
     plan = json.loads((Path(eyefirst.__file__).parent / "plan.schema.json").read_text())
     jsonschema.validate(PLAN_EXAMPLE, plan)
-    assert {"/v1/saliency", "/v1/plan", "/v1/crop", "/v1/text"} <= set(document["paths"])
+    assert {"/v1/saliency", "/v1/plan", "/v1/crop", "/v1/text", "/v1/faces"} <= set(document["paths"])
 
 
 def test_faults_of_ours_are_not_told_in_detail(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,12 @@ from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import read_metadata, thumbhash
 from eyefirst.plan import CropPlan
-from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest, TextRecognitionRequest
+from eyefirst.requests import (
+    AttentionSaliencyRequest,
+    FaceRectanglesRequest,
+    ObjectnessSaliencyRequest,
+    TextRecognitionRequest,
+)
 from eyefirst.server import openapi
 from eyefirst.server.cuts import Cut, Cutout, cut_all, format_for, pixels_of, wishes, zipped
 from eyefirst.server.foreign import Foreign
@@ -30,6 +35,7 @@ from eyefirst.server.problems import plain_problem, problem
 from eyefirst.server.queries import (
     CropQuery,
     CutoutQuery,
+    FacesQuery,
     PlanQuery,
     RenderQuery,
     ResultQuery,
@@ -78,6 +84,10 @@ def _add_work(app: FastAPI, service: Service) -> None:
     async def plan(request: Request, query: Annotated[PlanQuery, Query()]) -> Response:
         return json_response(await service.look(request, query, partial(_plan, service)))
 
+    @post("/v1/faces", summary="Faces", responses=openapi.json_answer("Faces"))
+    async def faces(request: Request, query: Annotated[FacesQuery, Query()]) -> Response:
+        return json_response(await service.look(request, query, _faces))
+
     @post("/v1/text", summary="Text that people look at", responses=openapi.json_answer("TextObservation"))
     async def text(request: Request, query: Annotated[TextQuery, Query()]) -> Response:
         return json_response(await service.look(request, query, _text))
@@ -107,7 +117,11 @@ def _add_work(app: FastAPI, service: Service) -> None:
 
 
 def _saliency(query: SaliencyQuery) -> Task[bytes]:
-    kinds = {"attention": AttentionSaliencyRequest, "objectness": ObjectnessSaliencyRequest}
+    kinds: dict[str, Any] = {
+        "attention": AttentionSaliencyRequest,
+        "objectness": ObjectnessSaliencyRequest,
+        "faces": FaceRectanglesRequest,
+    }
     asked = [kinds[kind](**_where(query.revision, query.region)) for kind in dict.fromkeys(query.kind)]
 
     def job(handler: ImageRequestHandler, _: Work) -> bytes:
@@ -131,6 +145,16 @@ def _planned(service: Service, query: PlanQuery, order: CropOrder, handler: Imag
         return plan
     small = handler.picture(Size(THUMBHASH_SIDE, THUMBHASH_SIDE)).picture
     return replace(plan, thumbhash=thumbhash(small))
+
+
+def _faces(query: FacesQuery) -> Task[bytes]:
+    asked = FaceRectanglesRequest(**_where(query.revision, query.region))
+
+    def job(handler: ImageRequestHandler, _: Work) -> bytes:
+        seen = handler.perform([asked])[0]
+        return to_json({"picture": handler.name, "sha256": handler.opened.sha256, **seen.to_dict()})
+
+    return job, ImageRequestHandler
 
 
 def _text(query: TextQuery) -> Task[bytes]:

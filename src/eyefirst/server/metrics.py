@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where several processes of one service keep their numbers together; prometheus_client reads it too."""
 ROUTES = (
-    *("/v1/saliency", "/v1/plan", "/v1/crop", "/v1/render", "/v1/cutout", "/v1/text", "/v1/image"),
+    *("/v1/saliency", "/v1/plan", "/v1/crop", "/v1/render", "/v1/cutout", "/v1/faces", "/v1/text", "/v1/image"),
     *("/healthz", "/readyz", "/metrics"),
 )
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)

@@ -49,6 +49,19 @@ PLAN_EXAMPLE: dict[str, Any] = {
 }
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 REF_BOX = {"$ref": "#/components/schemas/Box"}
+HEAT_MAP = {
+    "description": "68 rows of 68 values, the top row first.",
+    "type": "array",
+    "items": {"type": "array", "items": SHARE},
+}
+FOUND = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["box", "confidence"],
+        "properties": {"box": REF_BOX, "confidence": SHARE},
+    },
+}
 SCHEMAS: dict[str, Any] = {
     "Box": {
         "type": "object",
@@ -63,26 +76,40 @@ SCHEMAS: dict[str, Any] = {
             "kind": {"enum": ["attention", "objectness"]},
             "revision": {"type": "string"},
             "region_of_interest": REF_BOX,
-            "salient_objects": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["box", "confidence"],
-                    "properties": {"box": REF_BOX, "confidence": SHARE},
-                },
-            },
+            "salient_objects": FOUND,
             "union_box": {"anyOf": [{"type": "null"}, REF_BOX]},
-            "heat_map": {
-                "description": "68 rows of 68 values, the top row first.",
-                "type": "array",
-                "items": {"type": "array", "items": SHARE},
-            },
+            "heat_map": HEAT_MAP,
         },
     },
     "Saliency": {
         "type": "object",
         "description": "Each kind that was asked for, as observation.to_dict() gives it.",
-        "properties": {kind: {"$ref": "#/components/schemas/Observation"} for kind in ("attention", "objectness")},
+        "properties": {
+            **{kind: {"$ref": "#/components/schemas/Observation"} for kind in ("attention", "objectness")},
+            "faces": {"$ref": "#/components/schemas/FaceObservation"},
+        },
+    },
+    "FaceObservation": {
+        "type": "object",
+        "required": ["kind", "revision", "region_of_interest", "faces", "heat_map"],
+        "properties": {
+            "kind": {"const": "faces"},
+            "revision": {"type": "string"},
+            "region_of_interest": REF_BOX,
+            "faces": FOUND,
+            "heat_map": HEAT_MAP,
+        },
+    },
+    "Faces": {
+        "description": "The faces, the most confident first, and what identifies the picture.",
+        "allOf": [
+            {"$ref": "#/components/schemas/FaceObservation"},
+            {
+                "type": "object",
+                "required": ["picture", "sha256"],
+                "properties": {"picture": {"type": "string"}, "sha256": {"type": "string"}},
+            },
+        ],
     },
     "TextObservation": {
         "type": "object",

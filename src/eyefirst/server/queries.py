@@ -66,7 +66,15 @@ class ResultQuery(EncodingQuery):
 class SaliencyQuery(PictureQuery):
     """Options of /v1/saliency."""
 
-    kind: list[Literal["attention", "objectness"]] = Field(["attention", "objectness"], max_length=2)
+    kind: list[Literal["attention", "objectness", "faces"]] = Field(
+        ["attention", "objectness"], description="Which heat maps; repeatable.", max_length=3
+    )
+    region: str = Field("", description=f"The only part to look at: {BOX}.", max_length=100)
+
+
+class FacesQuery(PictureQuery):
+    """Options of /v1/faces."""
+
     region: str = Field("", description=f"The only part to look at: {BOX}.", max_length=100)
 
 
@@ -88,7 +96,7 @@ class PlanQuery(PictureQuery):
     alternatives: int = Field(1, description="Frames a ratio, at most.", ge=1, le=10)
     tightness: float = Field(0.0, description="0: the largest frame; 1: the smallest with what is salient.", ge=0, le=1)
     margin: float = Field(0.05, description="Free space round what is kept, as a share of it.", ge=0, le=1)
-    must_keep: list[str] = Field([], description=f"{BOX}; or: text.", max_length=50)
+    must_keep: list[str] = Field([], description=f"{BOX}; or: faces, text.", max_length=50)
     avoid: list[str] = Field([], description=f"{BOX}.", max_length=50)
     pad: str = Field("", description="Where subjects cannot fit: blur, extend or a CSS colour.", max_length=100)
     prefer: Literal["", "faces", "subjects", "attention", "text"] = Field(
