@@ -95,10 +95,9 @@ class Content:
     """One picture as the score sees it.
 
     attention: (rows, columns) float64 that sums to 1, corners discounted. objectness: (rows, columns) float64, 0..1.
-    brightness: (rows, columns) float64, 0..1, where the caller has it. kept_words: lines of text
-    among the must-keep boxes, for warnings. things: heads, then subjects, then words.
-    masks: (subjects, rows, columns) float64, each sums to 1: where each
-    subject is. margin: see FramingOptions. prepared: what the score keeps for each axis.
+    brightness: (rows, columns) float64, 0..1, where the caller has it. kept_words: lines of text among the must-keep
+    boxes, for warnings. things: heads, then subjects, then words. masks: (subjects, rows, columns) float64, each sums
+    to 1: where each subject is. margin: see FramingOptions. prepared: what the score keeps for each axis.
     """
 
     attention: Array
