@@ -156,11 +156,12 @@ def test_edge_tones_leave_a_summit_whole() -> None:
     assert kept.top < 21 / 68 and kept.bottom > 0.7
 
 
-def test_contrast_kept_draws_the_frame_to_what_differs_in_tone() -> None:
-    tones = np.full((68, 68), 0.5, np.float32)
-    tones[:, 60:] = 0.9
-    assert best(ATTENTION, EVEN, brightness=tones).center.x == pytest.approx(0.5, abs=0.2)
-    assert best(replace(ATTENTION, contrast_kept=0.1), EVEN, brightness=tones).right == pytest.approx(1, abs=0.01)
+def test_contrast_kept_counts_from_top_to_bottom_and_never_from_left_to_right() -> None:
+    weights, tones = replace(ATTENTION, contrast_kept=0.1), np.full((68, 68), 0.5, np.float32)
+    tones[60:] = 0.9
+    assert best(ATTENTION, EVEN, ratio=WIDE, brightness=tones).center.y == pytest.approx(0.5, abs=0.25)
+    assert best(weights, EVEN, ratio=WIDE, brightness=tones).bottom == pytest.approx(1, abs=0.01)
+    assert best(weights, EVEN, brightness=tones.T) == best(ATTENTION, EVEN)
 
 
 def test_one_tone_changes_nothing() -> None:
@@ -187,8 +188,8 @@ def test_tones_of_a_window_are_those_of_its_own_cells(low: float) -> None:
         mean = np.average(values[row], weights=share)
         spreads.append(np.sqrt(np.average((values[row] - mean) ** 2, weights=share)))
     assert terms["edge_tones"][0, 0] == pytest.approx(-sum(spreads) / values.std(1).mean())
-    off = np.abs(values - np.median(values))
-    kept = covered(30.5 / 68, 54.5 / 68) @ off @ share / off.sum()
+    off = np.abs(values - np.median(values)).sum(1)
+    kept = covered(30.5 / 68, 54.5 / 68) @ off / off.sum()
     assert terms["contrast_kept"][0, 0] == pytest.approx(kept)
 
 

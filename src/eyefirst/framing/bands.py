@@ -48,8 +48,8 @@ class Bands:
 
     profiles: (2 + subjects, n, cells): the share of the attention, tapered at the band's own edges; the same times the
     place along the axis; the share of each subject. objectness: (n, cells) mean probability across a band. contrast:
-    (n, cells) share of the picture's contrast; unevenness: (n, cells) of the tones across a band that lies on x, see
-    `Weights.edge_tones`; None without the brightness.
+    (1, cells) share of the picture's contrast; unevenness: (n, cells) of the tones across a band; both along y alone,
+    None without the brightness.
     inside, clear: (things, n), how much of each thing lies in the band, and whether it keeps its margin there, 0..1;
     bodies: (heads, n), how much of what is below each head; None where a band holds everything.
     """
@@ -89,7 +89,7 @@ def whole_band(content: Content, axis: Axis) -> Bands:
         masks = () if content.masks is None else content.masks.sum(axis=1 + axis)[:, np.newaxis]
         objectness = content.objectness.mean(axis=axis)[np.newaxis]
         bands = content.prepared[axis] = _bands(
-            axis, attention, objectness, masks, *_tones(content, axis, Spans.whole())
+            axis, attention, objectness, masks, _contrast(content, axis), _unevenness(content, axis, Spans.whole())
         )
     return bands
 
@@ -108,7 +108,8 @@ def bands_between(content: Content, axis: Axis, across: Spans) -> Bands:
         tapered,
         covered,
         () if masks is None else _mass(masks, across).swapaxes(1, 2),
-        *_tones(content, axis, across),
+        _contrast(content, axis),
+        _unevenness(content, axis, across),
         share_inside(boxes[:, other, np.newaxis], boxes[:, other + 2, np.newaxis], across),
         clearance(content, other, across),
         share_inside(content.bodies[:, other, np.newaxis], content.bodies[:, other + 2, np.newaxis], across),
@@ -139,15 +140,18 @@ def _bands(
     return Bands(axis, profiles, objectness, contrast, unevenness, inside, clear, bodies)
 
 
-def _tones(content: Content, axis: Axis, across: Spans) -> tuple[Array | None, Array | None]:
-    """Contrast and unevenness of each window on the axis across, (m, cells) each; the latter along y alone."""
-    if content.tones is None:
-        return None, None
-    if axis == 0:
-        return _mass(content.tones[0].T, across).T, None
-    contrast, brightness, square = _mass(content.tones, across).swapaxes(1, 2)
+def _contrast(content: Content, axis: Axis) -> Array | None:
+    """Share of the contrast in each row, (1, rows), whatever part of it a band shows; nothing along x."""
+    return None if axis == 0 or content.contrast is None else content.contrast[np.newaxis]
+
+
+def _unevenness(content: Content, axis: Axis, across: Spans) -> Array | None:
+    """Spread of the tones along each row of each window on x, (m, rows)."""
+    if axis == 0 or content.tones is None:
+        return None
+    brightness, square = _mass(content.tones, across).swapaxes(1, 2)
     cells = content.tones.shape[-1] * across.lengths[:, np.newaxis]
-    return contrast, np.sqrt(np.maximum(square / cells - (brightness / cells) ** 2, 0))
+    return np.sqrt(np.maximum(square / cells - (brightness / cells) ** 2, 0))
 
 
 def sums_between(sums: Array, profiles: Array, spans: Spans) -> Array:

@@ -142,16 +142,20 @@ class Content:
         return _edges([t.body for t in self.things if t.body])
 
     @cached_property
-    def tones(self) -> Array | None:
-        """(3, rows, columns): the share of the contrast in each cell, and the brightness and its square.
-
-        The latter two are in multiples of the spread that rows usually have.
-        """
+    def contrast(self) -> Array | None:
+        """Share of the picture's contrast in each row, (rows,): how far each tone is from the median."""
         if self.brightness is None:
             return None
-        contrast = np.abs(self.brightness - np.median(self.brightness))
-        brightness = self.brightness / max(self.brightness.std(1).mean(), LEAST_SPREAD)
-        return np.stack([contrast / max(contrast.sum(), LEAST_SPREAD), brightness, brightness**2])
+        contrast = np.abs(self.brightness - np.median(self.brightness)).sum(1)
+        return np.asarray(contrast / max(contrast.sum(), LEAST_SPREAD))
+
+    @cached_property
+    def tones(self) -> Array | None:
+        """(2, rows, columns): the brightness, in multiples of the spread that rows usually have, and its square."""
+        if self.brightness is None:
+            return None
+        tones = self.brightness / max(self.brightness.std(1).mean(), LEAST_SPREAD)
+        return np.stack([tones, tones**2])
 
     @cached_property
     def worth(self) -> Array:

@@ -54,9 +54,10 @@ class Weights:
     preferred_whole: for things of the kind that the caller prefers that are whole, as a part of all of that kind.
     end_kept: for the end that matters, of a thing that is too large for the frame, times the attention on it.
     top_edge: against attention along a top edge inside the picture; 1 is the picture's mean.
-    contrast_kept: for the share of the contrast inside: how far each tone is from the picture's median. edge_tones:
-    against a top or bottom edge inside the picture that runs through unlike tones, as across a summit or a roof: the
-    standard deviation of the brightness along it; 1 is the mean of the picture's rows.
+    contrast_kept: for the share of the contrast between top and bottom: how far each tone is from the picture's
+    median. From left to right it does not count, since there a frame may choose between people.
+    edge_tones: against a top or bottom edge inside the picture that runs through unlike tones, as across a summit or
+    a roof: the standard deviation of the brightness along it; 1 is the mean of the picture's rows.
     objectness_cut: against subjects along the top and the sides inside the picture: mean probability along each edge.
     balance: against the square of the distance from the frame's centre to the centre of what is seen in it, in
     frame lengths. upper: against the square of the distance from a place a little above the picture's middle.
@@ -121,7 +122,7 @@ def grid_terms(content: Content, across: Spans, down: Spans, fits: Array) -> dic
     else:
         terms = {n: t.T for n, t in terms_of(content, bands_between(content, 1, across), down, fits).items()}
         other = _own_terms(bands_between(content, 0, down), across)
-    return terms | {n: terms.get(n, 0.0) + t for n, t in other.items() if n not in ("kept", "contrast_kept")}
+    return terms | {n: terms.get(n, 0.0) + t for n, t in other.items() if n != "kept"}
 
 
 def terms_of(content: Content, bands: Bands, spans: Spans, fits: Array) -> dict[str, Array]:
