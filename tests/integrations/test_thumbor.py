@@ -143,7 +143,7 @@ def test_a_smart_crop_is_the_planned_frame(exact: Get, pictures: Path, size: str
 def test_what_counts_most_is_a_setting(serving: Serving, exact: Get, pictures: Path) -> None:
     size = "900x300"
     crowd = PillowImage.new("RGB", (1200, 900), "#b9b4aa")
-    crowd.paste(PillowImage.fromarray(data.astronaut()[0:300, 80:380]).resize((150, 150)), (500, 30))
+    crowd.paste(PillowImage.fromarray(data.astronaut()[0:300, 80:380]).resize((200, 200)), (500, 30))
     crowd.paste(PillowImage.fromarray(data.coffee()).resize((600, 400)), (300, 470))
     crowd.save(pictures / "crowd.jpg", quality=95)
     as_decoded = PillowImage.open(pictures / "crowd.jpg")
