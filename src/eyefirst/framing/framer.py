@@ -71,7 +71,7 @@ class Framer:
     found, each with a box in 0..1 and a confidence. words: boxes of lines of text that should be whole or left out.
     kept_words: those of the must-keep boxes that are lines of text, for warnings.
     inside: the part of the picture that frames lie in, such as what is inside of its borders; by default all of it.
-    brightness: of the picture, 0..1; without it, tones along edges do not count.
+    brightness: of the picture, 0..1; without it, tones do not count.
     """
 
     def __init__(
