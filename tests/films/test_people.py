@@ -142,7 +142,7 @@ def test_two_faces_that_do_not_fit(tmp_path: Path, tiny_network: OnnxNetwork) ->
 
     footage = watched(make(tmp_path / "f.mp4", scene), tiny_network)
     (shot,) = footage.shots
-    assert len(people_of(shot)) == 2
+    assert len(people_of(shot, head_tracks(shot))) == 2
     plan = plan_reframe(footage, "9:16")
     assert whole(plan, lambda t: head_at(0.25)) == 1  # the larger one, all the time
     assert any("two faces do not fit" in w for w in plan.shots[0].warnings)
@@ -229,7 +229,7 @@ def test_a_head_goes_with_its_body_where_its_face_is_not_found() -> None:
         return drawn_sight(n, Box(x + 0.06, 0.22, x + 0.14, 0.4) if n < 2 else None, body)
 
     shot = Shot(Fraction(0), Fraction(7, 3), tuple(sight(n, x) for n, x in enumerate(places)))
-    (person,) = people_of(shot)
+    (person,) = people_of(shot, head_tracks(shot))
     assert person.seen == 2
     for number in (2, 3, 4):
         head = person.at(number)
@@ -242,7 +242,8 @@ def test_a_face_that_is_never_sure_does_not_lead_the_camera() -> None:
     face = Box(0.1, 0.5, 0.16, 0.6)
     for confidence, count in ((0.43, 0), (0.47, 1)):
         sights = tuple(drawn_sight(n, face, None, confidence) for n in range(4))
-        assert len(people_of(Shot(Fraction(0), Fraction(4, 3), sights))) == count
+        shot = Shot(Fraction(0), Fraction(4, 3), sights)
+        assert len(people_of(shot, head_tracks(shot))) == count
 
 
 @pytest.mark.parametrize(("looked_at", "place"), [((0.0, 1.0), 0.6), ((0.58, 0.64), 0.5), ((0.8, 0.84), 0.67)])

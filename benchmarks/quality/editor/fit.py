@@ -99,7 +99,7 @@ def content_for(look: Look, *, faces: bool = True) -> Content:
     """What the score sees of a picture; faces are the referee's."""
     seen = HeatMap(look.objectness)
     found = look.faces if faces else ()
-    tones = None if look.brightness is None else HeatMap(look.brightness)
+    tones = HeatMap(look.brightness)
     return content_of(HeatMap(look.attention), seen, subject_boxes(seen), FramingOptions(), found, brightness=tones)
 
 

@@ -58,8 +58,8 @@ class Look:
     size: Size
     attention: Map
     objectness: Map
-    own_faces: tuple[DetectedFace, ...] = ()
-    brightness: Map | None = None
+    own_faces: tuple[DetectedFace, ...]
+    brightness: Map
     faces: tuple[Face, ...] = ()
     subjects: Map | None = None
     fixations: NDArray[np.float32] | None = None

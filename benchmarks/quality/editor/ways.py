@@ -48,7 +48,7 @@ def by_framer(
             subject_boxes(seen),
             options,
             faces=known[faces],
-            brightness=None if look.brightness is None else HeatMap(look.brightness),
+            brightness=HeatMap(look.brightness),
             weights=weights,
         )
         return [framer.frames(_ratio(r))[0].box.normalized(look.size) for r in ratios]

@@ -21,7 +21,6 @@ from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import check_revision
-from eyefirst.plan import CropPlan
 from eyefirst.tools.planning import plan_from
 
 PLAN_LIMIT_BYTES = 16 << 20
@@ -125,11 +124,6 @@ def holds_plans(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(values, dict) and "picture" in values and bool({"frames", "error"} & set(values))
-
-
-def plan_one(source: str, settings: PlanSettings) -> CropPlan:
-    """The plan of one picture."""
-    return _made(source, settings).plan
 
 
 def _made(source: str, settings: PlanSettings) -> Made:

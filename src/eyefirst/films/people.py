@@ -161,9 +161,11 @@ class _Track:
         return distance if distance <= JUMP and grown <= GROWTH**2 else None
 
 
-def people_of(shot: Shot) -> tuple[HeadTrack, ...]:
-    """Return the main person of a shot, and the second one if that counts too; nobody, if no face is there for long."""
-    tracks = head_tracks(shot)
+def people_of(shot: Shot, tracks: Sequence[HeadTrack]) -> tuple[HeadTrack, ...]:
+    """Return the main person of a shot, and the second one if that counts too; nobody, if no face is there for long.
+
+    tracks: of the shot, as `head_tracks` gives them.
+    """
     if not tracks or tracks[0].seen < LEAST_PRESENCE * len(shot.sights):
         return ()
     main = tracks[0]
@@ -176,12 +178,12 @@ def people_of(shot: Shot) -> tuple[HeadTrack, ...]:
     return (main,)
 
 
-def others_of(shot: Shot, people: Sequence[HeadTrack]) -> list[list[tuple[Box, float]]]:
+def others_of(tracks: Sequence[HeadTrack], people: Sequence[HeadTrack], frames: int) -> list[list[tuple[Box, float]]]:
     """Return the heads of all but these people in each analysed frame, with their weight against the first one's."""
-    rest = [t for t in head_tracks(shot) if all(t.heads != p.heads for p in people)] if people else []
+    rest = [t for t in tracks if t not in people] if people else []
     return [
         [(head, min(t.weight / people[0].weight, 1.0)) for t in rest if (head := t.at(n)) is not None]
-        for n in range(len(shot.sights))
+        for n in range(frames)
     ]
 
 

@@ -66,15 +66,15 @@ class Camera:
     def plan(self, shot: Shot, wish: ShotWish | None = None) -> ShotPath:
         """Return how a shot is framed. wish: where the editor wants the window. Raises InvalidValueError."""
         whole = self.shares(shot, self.ratio)
-        people, texts, regions = people_of(shot), texts_of(shot), self._regions_in(shot)
+        tracks, texts, regions = head_tracks(shot), texts_of(shot), self._regions_in(shot)
+        people = people_of(shot, tracks)
         warnings: list[str] = []
         if wish is not None:
-            people = head_tracks(shot)
-            if wish.face is not None and len(people) < wish.face:
+            if wish.face is not None and len(tracks) < wish.face:
                 raise InvalidValueError(
-                    f"shot {wish.number} has {len(people)} faces", remedy=f"give a place, such as {wish.number}=0.4"
+                    f"shot {wish.number} has {len(tracks)} faces", remedy=f"give a place, such as {wish.number}=0.4"
                 )
-            people = (people[wish.face - 1],) if wish.face else people[:1]
+            people = (tracks[wish.face - 1],) if wish.face else tracks[:1]
             if wish.place is not None:
                 path = self._resting(shot, whole, wish.place)
                 return self._shot_path(shot, "hold", path, self._lost(shot, path, people, texts))
@@ -93,7 +93,7 @@ class Camera:
             warnings.append(f"{_span(shot)}: two subjects do not fit; add padding to keep both")
         scale = self._scale(shot, whole, people)
         heads = [union_at(people, n) for n in range(len(shot.sights))]
-        wanted = Wanted(heads, texts, self._regions, self._hidden, others_of(shot, people))
+        wanted = Wanted(heads, texts, self._regions, self._hidden, others_of(tracks, people, len(heads)))
         shares = (whole[0] * scale, whole[1] * scale)
         path, kind = self._path_of(shot, shares, wanted)
         if people and wish is None:

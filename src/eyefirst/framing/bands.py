@@ -66,16 +66,15 @@ class Bands:
     @cached_property
     def once(self) -> Array:
         """Sums of the profiles up to each cell, (2 + subjects, n, cells + 1)."""
-        return summed(self.profiles)
+        return _summed(self.profiles)
 
     @cached_property
     def twice(self) -> Array:
         """Sums of the attention's sums up to each cell, in cells, (n, cells + 1)."""
-        return summed(self.once[0, :, :-1] + self.profiles[0] / 2)
+        return _summed(self.once[0, :, :-1] + self.profiles[0] / 2)
 
 
-def summed(values: Array) -> Array:
-    """Sums up to each cell, (..., cells + 1)."""
+def _summed(values: Array) -> Array:
     sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
     np.cumsum(values, -1, out=sums[..., 1:])
     return sums
@@ -86,10 +85,13 @@ def whole_band(content: Content, axis: Axis) -> Bands:
     bands = content.prepared.get(axis)
     if bands is None:
         attention = content.attention.sum(axis=axis)[np.newaxis]
-        masks = () if content.masks is None else content.masks.sum(axis=1 + axis)[:, np.newaxis]
-        objectness = content.objectness.mean(axis=axis)[np.newaxis]
-        bands = content.prepared[axis] = _bands(
-            axis, attention, objectness, masks, _contrast(content, axis), _unevenness(content, axis, Spans.whole())
+        masks = None if content.masks is None else content.masks.sum(axis=1 + axis)[:, np.newaxis]
+        bands = content.prepared[axis] = Bands(
+            axis,
+            _profiles(attention, masks),
+            content.objectness.mean(axis=axis)[np.newaxis],
+            _contrast(content, axis),
+            _unevenness(content, axis, Spans.whole()),
         )
     return bands
 
@@ -101,13 +103,12 @@ def bands_between(content: Content, axis: Axis, across: Spans) -> Bands:
     if axis == 0:  # the axis that is cut into bands comes last
         attention, objectness = attention.T, objectness.T
         masks = None if masks is None else masks.swapaxes(1, 2)
-    tapered = tapered_mass(_bands(other, attention, objectness), across).T
-    covered = _mass(objectness, across).T / (objectness.shape[1] * across.lengths[:, np.newaxis])
-    return _bands(
+    tapered = tapered_mass(Bands(other, _profiles(attention), objectness), across).T
+    covered = mass_between(objectness, across).T / (objectness.shape[1] * across.lengths[:, np.newaxis])
+    return Bands(
         axis,
-        tapered,
+        _profiles(tapered, None if masks is None else mass_between(masks, across).swapaxes(1, 2)),
         covered,
-        () if masks is None else _mass(masks, across).swapaxes(1, 2),
         _contrast(content, axis),
         _unevenness(content, axis, across),
         share_inside(boxes[:, other, np.newaxis], boxes[:, other + 2, np.newaxis], across),
@@ -116,28 +117,20 @@ def bands_between(content: Content, axis: Axis, across: Spans) -> Bands:
     )
 
 
-def _mass(profiles: Array, spans: Spans) -> Array:
-    return sums_between(summed(profiles), profiles, spans)
+def mass_between(profiles: Array, spans: Spans) -> Array:
+    """As `sums_between`, of profiles whose sums nobody keeps."""
+    return sums_between(_summed(profiles), profiles, spans)
 
 
-def _bands(
-    axis: Axis,
-    attention: Array,
-    objectness: Array,
-    masks: Array | tuple[()] = (),
-    contrast: Array | None = None,
-    unevenness: Array | None = None,
-    inside: Array | None = None,
-    clear: Array | None = None,
-    bodies: Array | None = None,
-) -> Bands:
-    cells = attention.shape[-1]
-    profiles = np.empty((2 + len(masks), *attention.shape))
+def _profiles(attention: Array, masks: Array | None = None) -> Array:
+    """(2 + subjects, n, cells): see `Bands`."""
+    cells, count = attention.shape[-1], 0 if masks is None else len(masks)
+    profiles = np.empty((2 + count, *attention.shape))
     profiles[0] = attention
     profiles[1] = attention * ((np.arange(cells) + 0.5) / cells)
-    if len(masks):
+    if masks is not None:
         profiles[2:] = masks
-    return Bands(axis, profiles, objectness, contrast, unevenness, inside, clear, bodies)
+    return profiles
 
 
 def _contrast(content: Content, axis: Axis) -> Array | None:
@@ -149,7 +142,7 @@ def _unevenness(content: Content, axis: Axis, across: Spans) -> Array | None:
     """Spread of the tones along each row of each window on x, (m, rows)."""
     if axis == 0 or content.tones is None:
         return None
-    brightness, square = _mass(content.tones, across).swapaxes(1, 2)
+    brightness, square = mass_between(content.tones, across).swapaxes(1, 2)
     cells = content.tones.shape[-1] * across.lengths[:, np.newaxis]
     return np.sqrt(np.maximum(square / cells - (brightness / cells) ** 2, 0))
 

@@ -23,8 +23,8 @@ from eyefirst.framing.bands import (
     bands_between,
     clearance,
     clipped,
+    mass_between,
     share_inside,
-    summed,
     sums_between,
     tapered_mass,
     whole_band,
@@ -163,7 +163,7 @@ def _own_terms(bands: Bands, spans: Spans) -> dict[str, Array]:
         "centre": -np.abs(middles - 0.5)[np.newaxis],
     }
     if bands.contrast is not None:
-        terms["contrast_kept"] = sums_between(summed(bands.contrast), bands.contrast, spans)
+        terms["contrast_kept"] = mass_between(bands.contrast, spans)
     if bands.axis == 1:
         off = middles[np.newaxis] - UPPER
         terms["upper"] = (0.5 - UPPER) ** 2 - off * off

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias, TypeVar, get_origin
 
 import numpy as np
@@ -97,21 +97,23 @@ def _merged(query: Q, options: dict[str, list[str]]) -> Q:
     """The options of the address with those of the form."""
     kind = type(query)
     _check_once(query, options)
-    given: dict[str, Any] = {n: v if n in _repeatable(query) else v[0] for n, v in options.items()}
+    many = _repeatable(kind)
+    given: dict[str, Any] = {n: v if n in many else v[0] for n, v in options.items()}
     try:
         return kind.model_validate(query.model_dump(exclude_unset=True) | given)
     except ValidationError as error:
         raise RequestValidationError([e | {"loc": ("form", *e["loc"])} for e in error.errors()]) from None
 
 
-def _repeatable(query: SentQuery) -> set[str]:
-    return {n for n, field in type(query).model_fields.items() if get_origin(field.annotation) is list}
+@cache
+def _repeatable(kind: type[SentQuery]) -> frozenset[str]:
+    return frozenset(n for n, field in kind.model_fields.items() if get_origin(field.annotation) is list)
 
 
 def _check_once(query: SentQuery, options: Mapping[str, list[str]]) -> None:
     """Refuse an option that is given twice and has room for one value: nobody can say which was meant."""
     for name, values in options.items():
-        if len(values) > 1 and name not in _repeatable(query):
+        if len(values) > 1 and name not in _repeatable(type(query)):
             raise InvalidValueError(f"{name[:40]} is given {len(values)} times", remedy="give it once")
 
 
