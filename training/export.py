@@ -168,23 +168,32 @@ def write_float(net: SaliencyNet, path: Path) -> None:
     onnx.save(model, str(path))
 
 
-def write_int8(float_path: Path, path: Path, pictures: np.ndarray, reduce_range: bool) -> None:
+def write_int8(float_path: Path, path: Path, pictures: np.ndarray) -> None:
     """Static quantisation: uint8 activations, int8 weights per channel. The last convolutions stay in float."""
     prepared = path.with_suffix(".prepared.onnx")
     quant_pre_process(str(float_path), str(prepared), skip_symbolic_shape=True)
     graph = onnx.load(str(prepared)).graph
-    last = [n.name for n in graph.node if n.op_type == "Conv" and graph_width(graph, n) in {1, FACE_CHANNELS}]
+    weights = {i.name: onnx.numpy_helper.to_array(i) for i in graph.initializer}
+    convs = {node.name: weights[node.input[1]] for node in graph.node if node.op_type == "Conv"}
+    last = [name for name, weight in convs.items() if len(weight) in {1, FACE_CHANNELS}]
+    steps = {
+        node.input[1]: [
+            {"axis": 0, "scale": step, "zero_point": np.array(0, np.int8)} for step in weight_steps(convs[node.name])
+        ]
+        for node in graph.node
+        if node.name in convs.keys() - set(last)
+    }
     quantize_static(
         str(prepared),
         str(path),
         _Calibration(pictures),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
-        reduce_range=reduce_range,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         op_types_to_quantize=["Conv", "Add", "Relu", "Clip", "Resize"],
         nodes_to_exclude=last,
+        extra_options={"TensorQuantOverrides": steps},
     )
     prepared.unlink()
     feed_bytes(path)
@@ -217,9 +226,19 @@ def feed_bytes(path: Path) -> None:
     raise SystemExit("found no quantised picture to replace by its bytes; was the network exported otherwise?")
 
 
-def graph_width(graph: onnx.GraphProto, node: onnx.NodeProto) -> int:
-    """Output channels of a convolution."""
-    return next(int(i.dims[0]) for i in graph.initializer if i.name == node.input[1])
+def weight_steps(weight: np.ndarray) -> np.ndarray:
+    """The finest step of int8 for each output channel at which no sum overflows: (out, in, h, w) -> (out,) float32.
+
+    Processors without VNNI add the products of two neighbours in 16 bits: 255 times both weights has to be below
+    32,768. Halving all weights, as is usual, is safe too, but twice as coarse as most channels need. A
+    depthwise convolution has no neighbours. A channel of next to no weight gets no finer step than its bias can bear.
+    """
+    neighbours = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+    most = np.abs(neighbours).max(1)
+    if weight.shape[1] > 1:
+        for part in (neighbours.clip(min=0), -neighbours.clip(max=0)):
+            most = np.maximum(most, (part[:, 1:] + part[:, :-1]).max(1))
+    return (np.maximum(most, 1e-4 * most.max()) / 127).astype(np.float32)
 
 
 class _Calibration(CalibrationDataReader):  # type: ignore[misc]
@@ -255,7 +274,6 @@ def main() -> None:
     parser.add_argument("revision", help="such as saliency_v11")
     parser.add_argument("out", type=Path, help="folder to write model.onnx, REVISION.safetensors and export.json to")
     parser.add_argument("--float", action="store_true", help="ship float32 instead of int8")
-    parser.add_argument("--full-range", action="store_true", help="8-bit weights; may saturate without VNNI")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
     export(
@@ -264,11 +282,10 @@ def main() -> None:
         arguments.revision,
         arguments.out,
         int8=not arguments.float,
-        reduce_range=not arguments.full_range,
     )
 
 
-def export(net: SaliencyNet, store: Store, revision: str, out: Path, *, int8: bool, reduce_range: bool) -> None:
+def export(net: SaliencyNet, store: Store, revision: str, out: Path, *, int8: bool) -> None:
     """Writes model.onnx, the weights that a later training can start from, and what was compared."""
     out.mkdir(parents=True, exist_ok=True)
     training = [i for i, row in enumerate(store.rows) if not row.held_back]
@@ -285,7 +302,7 @@ def export(net: SaliencyNet, store: Store, revision: str, out: Path, *, int8: bo
         raise SystemExit(f"expected at most {LARGEST_FLOAT_DIFFERENCE}; the export is wrong, nothing was shipped")
     report: dict[str, object] = {"float_against_torch": differences}
     if int8:
-        write_int8(float_path, path, pictures, reduce_range)
+        write_int8(float_path, path, pictures)
         quantised = run_onnx(path, pictures[:64])
         floats = run_onnx(float_path, pictures[:64])
         report["int8_against_float_mean"] = {n: float(np.abs(quantised[n] - floats[n]).mean()) for n in floats}

@@ -18,7 +18,7 @@ from training.calibrate import attention_numbers, calibration_error, fitted, obj
 from training.datasets.batches import BatchConfig, Batches  # noqa: E402
 from training.datasets.store import Store  # noqa: E402
 from training.evaluate import evaluate, predict, shipped_prior  # noqa: E402
-from training.export import ATTENTION_CEILING, export  # noqa: E402
+from training.export import ATTENTION_CEILING, export, weight_steps  # noqa: E402
 from training.fixate import fixate  # noqa: E402
 from training.networks.lite import ScaledConv  # noqa: E402
 from training.networks.saliency_net import NetConfig, SaliencyNet, with_attention_decoder  # noqa: E402
@@ -57,7 +57,7 @@ def test_training_learns_stops_resumes_and_exports(batches: Batches, store: Stor
     net = load_weights(checkpoint)
     for int8 in (False, True):
         out = tmp_path / ("int8" if int8 else "float")
-        export(net, store, "smoke_v1", out, int8=int8, reduce_range=True)
+        export(net, store, "smoke_v1", out, int8=int8)
         shipped = OnnxNetwork(out / "model.onnx")
         assert shipped.revision == "smoke_v1"
         pictures = np.asarray(store.pictures[:4])
@@ -201,7 +201,7 @@ def test_three_maps_and_published_blocks_ship(store: Store, tmp_path: Path) -> N
         0, 64
     )
     assert run.step(batch).isfinite().all()
-    export(net, store, "smoke_v3", tmp_path, int8=True, reduce_range=True)
+    export(net, store, "smoke_v3", tmp_path, int8=True)
     shipped = OnnxNetwork(tmp_path / "model.onnx")
     assert shipped.metadata["faces"].startswith("float32 (n, 5, 68, 68)")
     pictures = np.asarray(store.pictures[:2])
@@ -210,6 +210,21 @@ def test_three_maps_and_published_blocks_ship(store: Store, tmp_path: Path) -> N
     assert expected.faces is not None
     np.testing.assert_allclose(answer.faces, expected.faces, atol=0.1)
     np.testing.assert_allclose(answer.objectness, expected.objectness, atol=0.12)
+
+
+def test_weights_in_int8_are_as_fine_as_sums_of_16_bits_allow() -> None:
+    weight = np.random.default_rng(0).normal(size=(8, 12, 3, 3)).astype(np.float32)
+    weight[0] = 0
+    for tensor in (weight, weight[:, :1]):
+        steps = weight_steps(tensor)
+        whole = np.rint(tensor / steps[:, None, None, None]).astype(int).transpose(0, 2, 3, 1).reshape(8, -1)
+        assert np.abs(whole).max() <= 127
+        if tensor.shape[1] == 1:
+            assert (np.abs(whole[1:]).max(1) == 127).all()
+            continue
+        sums = [255 * (part[:, 1:] + part[:, :-1]).max(1) for part in (whole.clip(min=0), -whole.clip(max=0))]
+        assert np.max(sums) <= 2**15 - 1
+        assert (np.max(sums, 0)[1:] >= 255 * 126).all() or (np.abs(whole).max(1)[1:] == 127).all()
 
 
 def test_a_scaled_convolution_is_a_convolution_and_a_frozen_norm() -> None:
@@ -226,7 +241,7 @@ def test_a_scaled_convolution_is_a_convolution_and_a_frozen_norm() -> None:
 
 def test_what_calibration_fits_is_part_of_what_ships(store: Store, tmp_path: Path) -> None:
     surrounded = SaliencyNet(replace(NET, attention_surround=0.5, prior_gain=0.5, attention_gain=1.5)).eval()
-    export(surrounded, store, "smoke_v2", tmp_path, int8=False, reduce_range=True)
+    export(surrounded, store, "smoke_v2", tmp_path, int8=False)
     answer = OnnxNetwork(tmp_path / "model.onnx").predict(np.asarray(store.pictures[:2])).attention
     expected = np.clip(predict(surrounded, store.pictures[:2])[0] * 68 * 68 / ATTENTION_CEILING, 0, 1)
     np.testing.assert_allclose(answer[:, 8:-8, 8:-8], expected[:, 8:-8, 8:-8], atol=5e-3)
