@@ -8,6 +8,7 @@ import pytest
 from eyefirst.boxes import SalientObject, subject_boxes
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import ANCHOR_LENGTHS, NEAR_COPY_IOU, Framer, FramingOptions, Placement, Spans
+from eyefirst.framing.search import REFINED, _between
 from eyefirst.geometry import AspectRatio, Box, Point, Size
 from eyefirst.heat_map import HeatMap
 
@@ -65,6 +66,14 @@ def test_the_search_is_exact() -> None:
         starts = np.linspace(0, 1 - length, 2001)
         best = one.score(axis, Spans(starts, starts + length)).max()
         assert frame.score >= best - 2e-3
+
+
+def test_the_search_looks_on_both_sides_of_the_best_place() -> None:
+    places = np.array([0.0, 0.1, 0.2])
+    for best, low, high in ((0.0, 0.0, 0.1), (0.1, 0.0, 0.2), (0.2, 0.1, 0.2)):
+        found = _between(places, best)
+        assert (found.min(), found.max()) == (low, high)
+        assert np.diff(found).max() <= 0.1 / REFINED + 1e-9
 
 
 def test_a_subject_that_fits_is_not_cut_in_half() -> None:

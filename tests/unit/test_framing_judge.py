@@ -68,6 +68,17 @@ def test_a_cut_through_what_has_no_box_is_said_where_boxes_say_nothing() -> None
     assert sky.frame(PixelBox(600, 0, 1200, 800)).warnings == ()
 
 
+@pytest.mark.parametrize("at", ["left", "top", "right", "bottom"])
+def test_what_the_picture_itself_cuts_is_not_said(at: str) -> None:
+    middle, near = slice(20, 48), slice(58, 68) if at in ("right", "bottom") else slice(0, 10)
+    subject = np.zeros((68, 68), np.float32)
+    subject[(near, middle) if at in ("top", "bottom") else (middle, near)] = 0.9
+    x, y = {"left": (0.0, 0.5), "top": (0.5, 0.0), "right": (1.0, 0.5), "bottom": (0.5, 1.0)}[at]
+    frame = {"left": (0, 0, 800, 800), "top": (0, 0, 1200, 600)}.get(at, (0, 200, 1200, 800))
+    frame = (400, 0, 1200, 800) if at == "right" else frame
+    assert Framer(SIZE, HeatMap(spot(x, y, 6)), HeatMap(subject), ()).frame(PixelBox(*frame)).warnings == ()
+
+
 def test_a_cut_face_is_said_with_its_edge() -> None:
     one = framer(spot(0.5, 0.5), faces=(Face(Box(0.45, 0.4, 0.55, 0.6)),))
     frame = one.frame(PixelBox(600, 0, 1200, 800))

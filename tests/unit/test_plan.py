@@ -81,6 +81,7 @@ def test_wrong_types_inside_a_plan_are_refused(plan: CropPlan) -> None:
     [
         ("1:1", {"box": (0, 0, 200, 100)}, "the frame of 1:1 is 200x100 with its padding, .* expected 1:1; .*100x100"),
         ("16:9", {"box": (0, 0, 300, 300)}, "the ratio 1:1; expected 1.78:1; .*300x169"),
+        ("16:9", {"box": (0, 0, 106, 58)}, "the ratio 1.83:1; expected 1.78:1; .*103x58"),  # 1.6 pixels too low
         ("1:1", {"padding": (0, 90, 0, 0)}, "with its padding"),
         ("16:9", {"padding": (10**9, 0, 0, 0)}, "with its padding"),
         ("1:1", {"padding": (0, -1, 0, -1)}, "the frame of 1:1: expected whole pixels of at least 0"),
