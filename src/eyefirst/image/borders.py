@@ -22,7 +22,9 @@ LOPSIDED = 2.0
 SOFT = 6
 """Lines over which a border's edge may be blurred, as a JPEG blurs colours."""
 SAMPLES = 256
-"""Pixels of a line that are looked at."""
+"""About so many pixels of a line are looked at."""
+FIRST_LINES = 16
+"""Lines that are looked at first; then twice as many, and so on."""
 DEEPER = 2
 """A frame may be drawn round a frame, so many times."""
 
@@ -57,25 +59,34 @@ def _widths(lines: NDArray[np.uint8], side: int, depth: int) -> tuple[int, int]:
     low, high = sorted((first, last))
     if low < (1 if depth else max(LEAST * side, 2)) or high > LOPSIDED * low:
         return 0, 0
-    if np.abs(_colour(lines[0]) - _colour(lines[-1])).max() > ALIKE:
+    if np.abs(_colours(lines[:1])[0] - _colours(lines[-1:])[0]).max() > ALIKE:
         return 0, 0
     return first + 1, last + 1
 
 
 def _width(lines: NDArray[np.uint8], most: int) -> int:
     """How many lines belong to the border at the beginning; 0 where it is uneven, too wide, or ends ragged."""
-    if min(lines.shape[:2]) < 4 or lines[0].std(0).max() > EVEN:
+    if min(lines.shape[:2]) < 4:
         return 0
-    some = lines[: min(most, len(lines) - 2), :: max(1, lines.shape[1] // SAMPLES)].astype(np.float32)
-    colour = some[0].mean(0)
-    ends = (np.abs(some.mean(1) - colour).max(1) > EVEN) | (some.std(1).max(1) > EVEN)
-    if not ends.any():
+    colour, spread = _colours(lines[:1])
+    if spread[0] > EVEN:
         return 0
-    first = int(ends.argmax())
+    first, last, step = 1, min(most, len(lines) - 2), FIRST_LINES
+    while first < last:  # most pictures that begin evenly go on unevenly soon
+        colours, spread = _colours(lines[first : min(first + step, last)])
+        ends = (np.abs(colours - colour).max(1) > EVEN) | (spread > EVEN)
+        if ends.any():
+            first += int(ends.argmax())
+            break
+        first, step = first + step, 2 * step
+    else:
+        return 0
     edge = lines[first : first + SOFT].astype(np.float32)
     inside = (np.abs(edge - colour).max(2) > STEP).mean(1) >= STRAIGHT
     return first + int(inside.argmax()) if inside.any() else 0
 
 
-def _colour(line: NDArray[np.uint8]) -> NDArray[np.float64]:
-    return np.asarray(line.mean(0))
+def _colours(lines: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Of each line the mean colour, (n, 3), and the largest standard deviation of its channels, (n,)."""
+    some = lines[:, :: max(1, lines.shape[1] // SAMPLES)].swapaxes(1, 2).astype(np.float32, order="C")
+    return some.mean(2), some.std(2).max(1)
