@@ -11,7 +11,8 @@ import pytest
 from PIL import Image as PillowImage
 
 import eyefirst
-from tests.server.conftest import READY, Open
+from eyefirst.server.settings import Settings
+from tests.server.conftest import READY, Open, Serving
 
 CONTRAST = """() => {
   const light = c => { const v = c.map(x => (x /= 255) <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
@@ -135,8 +136,21 @@ def test_the_page_is_small(visit: Open) -> None:
     page.wait_for_load_state("networkidle")
     entries = "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]"
     sizes = dict(page.evaluate(f"{entries}.map(e => [new URL(e.name).pathname, e.transferSize])"))
-    assert {"/", "/page/page.js", "/page/frame.js", "/page/style.css", "/page/sample.jpg"} <= set(sizes)
+    assert {"/", "/page/page.js", "/page/frame.js", "/page/sample.jpg"} <= set(sizes)
     assert 0 < sum(sizes.values()) < PAGE_BYTES, sizes
+
+
+def test_the_page_is_painted_before_anything_else_comes(browser: Any, serving: Serving) -> None:
+    with serving(Settings(workers=1)) as (host, port):
+        page = browser.new_page()
+        asked: list[str] = []
+        page.route("**/page/*", lambda route: asked.append(route.request.url))  # and never answered
+        page.goto(f"http://{host}:{port}/", wait_until="commit")
+        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length", polling=20)
+        assert page.evaluate("getComputedStyle(document.querySelector('.work')).display") == "none"  # the style is there
+        assert page.locator("#choose-first").is_visible()
+        assert any(url.endswith("page.js") for url in asked)
+        page.close()
 
 
 def test_axe_finds_nothing_in_any_state(visit: Open, photo_path: Path, tmp_path: Path) -> None:

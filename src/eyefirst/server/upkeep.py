@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import re
@@ -17,9 +18,11 @@ from eyefirst.server import openapi
 from eyefirst.server.images import is_known
 from eyefirst.server.service import Service, to_json
 
+INDEX = "index.html"
+STYLE_LINK = b'<link rel="stylesheet" href="/page/style.css">'
+"""Stands in the page's source where the style is put."""
 PAGE = {
-    "index.html": "text/html; charset=utf-8",
-    "style.css": "text/css; charset=utf-8",
+    INDEX: "text/html; charset=utf-8",
     **dict.fromkeys(
         ("page.js", "shared.js", "frame.js", "wishes.js", "code.js", "camera.js"), "text/javascript; charset=utf-8"
     ),
@@ -31,15 +34,16 @@ PAGE = {
 
 def add_upkeep(app: FastAPI, service: Service) -> None:
     """Add the routes."""
-    folder = files("eyefirst.server") / "page"
-    page = {name: (folder / name).read_bytes() for name in PAGE}
+    page, policy = _page()
     packed = {n: gzip.compress(page[n], mtime=0) for n, kind in PAGE.items() if kind.startswith("text/")}
     tags = {name: hashlib.sha256(data).hexdigest()[:32] for name, data in page.items()}
 
-    async def show(request: Request, name: str = "index.html") -> Response:
+    async def show(request: Request, name: str = INDEX) -> Response:
         if name not in page:
             raise HTTPException(404)
         headers = {"ETag": f'W/"{tags[name]}"', "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        if name == INDEX:
+            headers["Content-Security-Policy"] = policy
         if is_known(f'"{tags[name]}"', request.headers.get("if-none-match", "")):
             return Response(status_code=304, headers=headers)
         data = page[name]
@@ -70,3 +74,19 @@ def add_upkeep(app: FastAPI, service: Service) -> None:
     )
     for path, answer in (("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)):
         app.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
+
+
+def _page() -> tuple[dict[str, bytes], str]:
+    """The files of the page, and its content security policy.
+
+    The style stands inside the page, named by its hash in the policy: the first paint then waits for one answer.
+    """
+    folder = files("eyefirst.server") / "page"
+    page = {name: (folder / name).read_bytes() for name in PAGE}
+    style = (folder / "style.css").read_bytes()
+    page[INDEX] = page[INDEX].replace(STYLE_LINK, b"<style>" + style + b"</style>")
+    digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
+    return page, (
+        f"default-src 'none'; script-src 'self'; style-src 'sha256-{digest}'; img-src 'self' blob: data:; "
+        "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
