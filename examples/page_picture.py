@@ -38,7 +38,7 @@ def main(target: Path) -> None:
         page.goto(f"http://127.0.0.1:{service.port}/")
         page.set_input_files("#file", photo)
         page.wait_for_selector(READY)
-        page.check("[value=both]")
+        page.check("[value=all]")
         page.check("[value=frame]")
         for _ in range(3):
             page.click("#smaller")

@@ -47,7 +47,13 @@ def test_a_picture_becomes_maps_boxes_and_crops(visit: Open, photo_path: Path) -
     box = plan.frames["16:9"][0].box.normalized(plan.size)
     assert frame_of(page) == pytest.approx([box.left, box.top, box.right, box.bottom], abs=0.01)
     shown = page.evaluate("[...document.querySelectorAll('.heat')].map(c => getComputedStyle(c).display)")
-    assert shown == ["none", "block"]
+    assert shown == ["none", "block", "none"]
+    page.check("[value=faces]")
+    faces = eyefirst.faces(photo_path).faces
+    assert page.locator("#boxes .faces:visible").count() == len(faces) == 1
+    assert not page.locator("#boxes .attention").is_visible()
+    assert page.locator("#heat-faces").is_visible()
+    assert page.locator("#status").text_content() == f"astronaut.jpg: {len(plan.objects)} subject and 1 face found"
     page.check("[value=objectness]")
     page.check("[value=mask]")
     assert not page.locator("#boxes").is_visible()

@@ -52,11 +52,13 @@ def test_words_and_small_pictures_have_room(visit: Open, photo_path: Path) -> No
     page = visit(390, 844, reduced_motion="reduce")
     page.set_input_files("#file", [photo_path, photo_path])
     page.wait_for_selector("body:not(.working) #album button:nth-child(2)")
-    page.check("[value=both]")
+    page.check("[value=all]")
     free = "[...document.querySelectorAll('#album button')].map(b => b.offsetWidth - b.firstChild.offsetWidth)"
     assert page.evaluate(free) == [4, 4]  # the border
-    top = page.locator("#canvas").bounding_box()["y"]
-    assert all(words.bounding_box()["y"] >= top for words in page.locator("#boxes span").all())
+    area, words = page.locator("#canvas").bounding_box(), [s.bounding_box() for s in page.locator("#boxes span").all()]
+    assert len(words) == 3
+    assert all(one["y"] >= area["y"] for one in words)
+    assert all(area["x"] <= one["x"] <= one["x"] + one["width"] <= area["x"] + area["width"] for one in words)
     page.set_viewport_size({"width": 1300, "height": 900})
     captions = [one.bounding_box() for one in page.locator("#shelf figcaption span").all()]
     assert all(b["x"] > a["x"] + a["width"] for a, b in pairwise(captions) if a["y"] == b["y"]), captions
@@ -85,6 +87,7 @@ def test_words_are_legible_and_targets_large(visit: Open, photo_path: Path, sche
     assert page.evaluate(CONTRAST) == []
     page.set_input_files("#file", [photo_path, photo_path])
     page.wait_for_selector(READY)
+    page.check("[value=all]")
     page.wait_for_timeout(500)
     assert page.evaluate(CONTRAST) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
@@ -147,7 +150,7 @@ def test_the_page_is_painted_before_anything_else_comes(browser: Any, serving: S
         page.route("**/page/*", lambda route: asked.append(route.request.url))  # and never answered
         page.goto(f"http://{host}:{port}/", wait_until="commit")
         page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length", polling=20)
-        assert page.evaluate("getComputedStyle(document.querySelector('.work')).display") == "none"  # the style is there
+        assert page.evaluate("getComputedStyle(document.querySelector('.work')).display") == "none"  # so says the style
         assert page.locator("#choose-first").is_visible()
         assert any(url.endswith("page.js") for url in asked)
         page.close()

@@ -4,7 +4,7 @@ import { openCamera, shoot } from "./camera.js";
 import { CODE } from "./code.js";
 import { dressFrame, setUpFrame } from "./frame.js";
 import {
-  $, body, clamp, decode, drawHeat, lowest, make, nameOf, percent, place, post, PREVIEW, Problem, say, SHAPES, stopOf, text, USUAL, wide,
+  $, body, clamp, count, decode, drawHeat, lowest, make, MAPS, nameOf, percent, place, post, PREVIEW, Problem, say, SHAPES, stopOf, text, USUAL, wide,
   ZIP_SIZE,
 } from "./shared.js";
 import { addWish, drawWishes, setUpWishes } from "./wishes.js";
@@ -60,7 +60,7 @@ async function look(picture) {
     early.then(preview => { if (preview && !picture.preview) { picture.preview = preview; refresh(picture); } });
     const plan = await planned(picture);
     picture.sha256 = plan.picture.sha256;
-    const saliency = await (await ask("/v1/saliency", [], picture)).json();
+    const saliency = await (await ask("/v1/saliency", Object.keys(MAPS).map(kind => ["kind", kind]), picture)).json();
     Object.assign(picture, { saliency, plan });
     const { width, height } = plan.picture, preview = await early;
     if (!preview || Math.abs(preview.width / preview.height / (width / height) - 1) > .02) {
@@ -68,7 +68,7 @@ async function look(picture) {
       const pairs = [["ratio", `${width}:${height}`], ["size", `${most}x${most}`], ["format", "jpg"]];
       picture.preview = await decode(await (await ask("/v1/crop", pairs, picture, { accept: "image/jpeg" })).blob());
     }
-    say(`${picture.name}: ${plan.objects.length} subjects found`);
+    say(`${picture.name}: ${count(plan.objects.length, "subject")} and ${count(saliency.faces.faces.length, "face")} found`);
   } catch (error) {
     picture.problem = error;
     if (!picture.plan) pictures.splice(pictures.indexOf(picture), 1);
@@ -184,14 +184,17 @@ function drawPicture() {
   photo.width = size.width; photo.height = size.height;
   if (preview) photo.getContext("2d").drawImage(preview, 0, 0);
   photo.setAttribute("aria-label", current.name);
-  for (const kind of ["attention", "objectness"]) drawHeat($(`heat-${kind}`), saliency?.[kind]?.heat_map, kind);
-  $("boxes").replaceChildren(...["attention", "objectness"].flatMap(kind => (saliency?.[kind]?.salient_objects ?? []).map(found => {
-    const box = make("div", { className: kind }, make("span", { textContent: `${percent(found.confidence)} ${kind === "attention" ? "of the attention" : "sure"}` }));
+  for (const kind of Object.keys(MAPS)) drawHeat($(`heat-${kind}`), saliency?.[kind].heat_map, kind);
+  $("boxes").replaceChildren(...Object.entries(MAPS).flatMap(([kind, words]) => boxesIn(saliency?.[kind]).map(found => {
+    const box = make("div", { className: kind }, make("span", { textContent: `${percent(found.confidence)} ${words}` }));
     box.classList.toggle("high", found.box.top * $("canvas").clientHeight < 20); // no room for its words above it
+    box.classList.toggle("right", found.box.left + found.box.right > 1); // its words end where the box ends
+    box.classList.toggle("low", (1 - found.box.bottom) * $("canvas").clientHeight > 20); // room below, where faces have no words
     place(box, found.box);
     return box;
   })));
 }
+const boxesIn = seen => seen?.salient_objects ?? seen?.faces ?? [];
 /** The first frame of a shape: the planned one, or what somebody made of it. */
 function frameOf(ratio) {
   const planned = current?.plan?.frames[ratio]?.[0], box = current?.edited[ratio];
@@ -298,7 +301,7 @@ function dress() {
   Object.assign(body.dataset, { map, view, tool });
   const opacity = $("opacity").value;
   $("heat-attention").style.opacity = opacity / 100;
-  $("heat-objectness").style.opacity = opacity / (map === "both" ? 220 : 100);  // below the other, both can be seen
+  $("heat-objectness").style.opacity = opacity / (map === "all" ? 220 : 100);  // below the others, all can be seen
   document.querySelector("output[for=opacity]").textContent = `${opacity} %`;
   document.querySelector("output[for=tightness]").textContent = `${$("tightness").value} %`;
   $("add-box").hidden = !["keep", "avoid"].includes(tool);

@@ -4,9 +4,12 @@ export const USUAL = ["1:1", "4:5", "3:2", "16:9", "9:16", "3:1"];
 const NAMED = [...USUAL, "1:3", "1:2", "2:3", "3:4", "4:3", "5:4", "2:1"];
 export const ZIP_SIZE = "2560x2560", PREVIEW = 1600;
 const STEPS = 60, TRIES = 4;
+/** The maps, and what the page says of their boxes. */
+export const MAPS = { attention: "of the attention", objectness: "sure", faces: "" };
 const COLOURS = {
   attention: ["000004", "221150", "5f187f", "982d80", "d3436e", "f8765c", "febb81", "fcfdbf"],
   objectness: ["440154", "46327e", "365c8d", "277f8e", "1fa187", "4ac16d", "a0da39", "fde725"],
+  faces: ["000a1f", "0b2559", "1b4f9c", "2f7fd1", "58a9e8", "93cdf5", "c8e6fb", "f0f9ff"],
 };
 
 export const $ = id => document.getElementById(id);
@@ -19,6 +22,7 @@ export function make(tag, properties = {}, ...children) {
   element.append(...children);
   return element;
 }
+export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 export const percent = share => `${Math.round(100 * share)} %`;
 export const place = (element, box) => Object.assign(element.style, {
   left: `${100 * box.left}%`, top: `${100 * box.top}%`,
