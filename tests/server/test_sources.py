@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -22,6 +22,7 @@ from eyefirst.errors import (
     OriginError,
     PictureNotFoundError,
 )
+from eyefirst.server import sources
 from eyefirst.server.caches import DiskCache
 from eyefirst.server.settings import Settings, origin_of
 from eyefirst.server.sources import fetch, is_public
@@ -41,7 +42,7 @@ class Origin(BaseHTTPRequestHandler):
         what, _, rest = self.path[1:].partition("/")
         if what == "to":
             self.send_response(302)
-            self.send_header("Location", rest)
+            self.send_header("Location", unquote(rest, "latin-1"))
             self.end_headers()
         elif what == "loop":
             self.send_response(301)
@@ -222,6 +223,78 @@ def test_the_connection_goes_to_the_address_that_was_checked(origin: str) -> Non
     assert Origin.seen == [f"img.example.com:{port} /a.jpg"]
 
 
+def test_each_checked_address_is_tried(origin: str) -> None:
+    place = f"http://img.example.com:{origin.rpartition(':')[2]}"
+    assert fetch(f"{place}/a.jpg", allowing(place), resolve=leading_to("127.0.0.9", "::1", "127.0.0.1")) == Origin.photo
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "[::1]", "[::ffff:127.0.0.1]", "localhost", "localhost."],
+)
+def test_no_way_to_write_this_machine_leads_to_it(origin: str, host: str) -> None:
+    place = f"http://{host}:{origin.rpartition(':')[2]}"
+    with pytest.raises((AddressRefusedError, OriginError), match=r"private|resolve"):
+        fetch(f"{place}/a.jpg", allowing(place, private=False))  # with the real resolver
+    assert not Origin.seen
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:pw@img.example.com/a.jpg",
+        "http://img.example.com./a.jpg",
+        "http://img.example.com:0/a.jpg",
+        "http://img.example.com:81/a.jpg",
+        "http://img.example.com@127.0.0.1/a.jpg",
+        "http://127.0.0.1\\@img.example.com/a.jpg",
+        "http://127.0.0.1#@img.example.com/a.jpg",
+        "http://img.example.com%2eevil.example/a.jpg",
+        "http://img\u3002example.com/a.jpg",
+        "http://\u24d8mg.example.com/a.jpg",
+        "http://img.example.com:\u0668\u0660/a.jpg",
+    ],
+)
+def test_only_the_origin_as_it_was_allowed_is_asked(address: str) -> None:
+    with pytest.raises(AddressRefusedError):
+        fetch(address, allowing("http://img.example.com"), resolve=no_resolving)
+
+
+def test_a_name_that_leads_elsewhere_at_the_second_hop_is_refused(
+    origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = f"http://img.example.com:{origin.rpartition(':')[2]}"
+    monkeypatch.setattr(sources, "is_public", lambda ip: ip == "127.0.0.1")
+    answers = iter([["127.0.0.1"], ["10.0.0.1"]])
+    with pytest.raises(AddressRefusedError, match="private"):
+        fetch(f"{place}/to//b.jpg", allowing(place, private=False), resolve=lambda *_: next(answers))
+    assert len(Origin.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "//10.0.0.1/secret",
+        "https:secret",
+        "http://[::1/secret",
+        "http://[zz]/secret",
+        "http://user:secret@img.example.com/",
+        "data:image/png;base64,secret",
+        "http://\xff/secret",
+    ],
+)
+def test_a_redirect_that_is_refused_is_not_told_to_strangers(origin: str, location: str) -> None:
+    with pytest.raises(AddressRefusedError) as refused:
+        fetch(f"{origin}/to/{location}", allowing(origin, "http://img.example.com"), resolve=leading_to("127.0.0.1"))
+    assert "secret" not in f"{refused.value.reason} {refused.value.remedy}"
+    assert refused.value.source == f"{origin}/to/{location}"  # what was asked for
+
+
+def test_a_redirect_beyond_ascii_goes_on_byte_for_byte(origin: str) -> None:
+    assert fetch(f"{origin}/to//caf\u00e9.jpg", allowing(origin)) == Origin.photo
+    assert Origin.seen[1].endswith(" /caf%C3%A9.jpg")
+
+
 def test_redirects_pass_the_same_gate(origin: str) -> None:
     with running() as port:
         other = f"http://127.0.0.1:{port}"
@@ -266,8 +339,9 @@ def test_an_origin_without_end_is_cut_off(origin: str) -> None:
         fetch(f"{origin}/endless", allowing(origin, body_bytes=1_000_000))
     begun = time.monotonic()
     settings = Settings(origins=(origin,), private_origins=True, work_seconds=0.5)
-    with pytest.raises(OriginError, match="too long"):
-        fetch(f"{origin}/trickle", settings)
+    for way in ("trickle", "to//trickle", "to//to//to//trickle"):  # redirects buy no time
+        with pytest.raises(OriginError, match="too long"):
+            fetch(f"{origin}/{way}", settings)
     assert time.monotonic() - begun < 3
 
 

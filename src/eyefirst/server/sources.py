@@ -17,7 +17,9 @@ import os
 import socket
 import ssl
 import stat
+import string
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,17 +92,20 @@ def fetch(address: str, settings: Settings, *, resolve: Resolver | None = None, 
     asked, digest = address, hashlib.sha256(f"origin|{address}".encode("utf-8", "surrogateescape")).hexdigest()
     former = kept.get(digest) if kept else None
     known: dict[str, str] = json.loads(former[0]) if former else {}
+    until = time.monotonic() + settings.work_seconds
     for _ in range(REDIRECTS + 1):
-        place = _Place.of(address, settings, resolve or _resolve)
+        place = _Place.of(address, asked, settings, resolve or _resolve)
         asks = {k: known[v] for k, v in CONDITIONS.items() if known.get(v) and known["at"] == address}
-        answer = _get(place, settings, asked, asks)
-        if answer is None and former and asks:
-            return former[1]
-        if isinstance(answer, _Fetched):
+        answer = _get(place, settings, asked, asks, max(until - time.monotonic(), 0.001))
+        if isinstance(answer, _Redirect):
+            address = _target_of(answer, address, asked)
+        elif isinstance(answer, _Fetched):
             if kept and answer.validators:
                 kept.put(digest, json.dumps(answer.validators | {"at": address}), answer.body)
             return answer.body
-        address = urljoin(address, answer or "")
+        else:
+            assert former is not None
+            return former[1]
     raise OriginError(f"redirects more than {REDIRECTS} times", remedy="give the final address", source=asked)
 
 
@@ -116,32 +121,52 @@ class _Fetched:
     validators: dict[str, str]
 
 
-class _Place:
-    """Where an allowed address really leads: a checked IP address, and what to ask for there."""
+@dataclass(frozen=True, slots=True)
+class _Redirect:
+    """Where an origin says to look instead: its header Location."""
 
-    def __init__(self, scheme: str, host: str, port: int, ip: str, target: str) -> None:
-        self.scheme, self.host, self.port, self.ip, self.target = scheme, host, port, ip, target
+    location: str
+
+
+def _target_of(redirect: _Redirect, address: str, asked: str) -> str:
+    """Where a redirect from an address leads. Bytes beyond ASCII go on as they came, percent-encoded."""
+    try:
+        return urljoin(address, quote(redirect.location.encode("latin-1"), safe=string.printable))
+    except ValueError:
+        raise _refused(asked, "redirects to what is no address") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an allowed address really leads: IP addresses that were checked, and what to ask for there."""
+
+    scheme: str
+    host: str
+    port: int
+    ips: tuple[str, ...]
+    target: str
 
     @classmethod
-    def of(cls, address: str, settings: Settings, resolve: Resolver) -> _Place:
+    def of(cls, address: str, asked: str, settings: Settings, resolve: Resolver) -> _Place:
+        """Check an address. asked: what errors name; a redirect may lead to an address that is a secret."""
         try:
             origin = origin_of(address)
         except InvalidValueError:
-            raise _refused(address, "is not an address of a picture with http or https") from None
+            raise _refused(asked, "is not an address of a picture with http or https") from None
         if origin not in settings.origins:
-            raise _refused(address, f"{origin} is not an allowed origin")
+            raise _refused(asked, f"{origin} is not an allowed origin")
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         try:
-            ips = resolve(host, port)
+            ips = tuple(resolve(host, port))
         except (OSError, UnicodeError):
-            raise OriginError("the name does not resolve", remedy="check the address", source=address) from None
+            raise OriginError("the name does not resolve", remedy="check the address", source=asked) from None
         if not ips or not (settings.private_origins or all(is_public(ip) for ip in ips)):
-            raise _refused(address, "leads into a private network")
+            raise _refused(asked, "leads into a private network")
         target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (
             f"?{quote(parts.query, safe='/%:@!$&()*+,;=~?')}" if parts.query else ""
         )
-        return cls(parts.scheme, host, port, ips[0], target)
+        return cls(parts.scheme, host, port, ips, target)
 
 
 NOT_PUBLIC = tuple(
@@ -185,19 +210,33 @@ class _Pinned(http.client.HTTPConnection):
     """A connection to an IP address that was checked, whatever the name resolves to by now."""
 
     def __init__(self, place: _Place, seconds: float) -> None:
-        super().__init__(place.host, place.port, timeout=seconds)
-        self._place = place
+        super().__init__(place.host, place.port)
+        self._place, self._seconds = place, seconds
         self._line: socket.socket | None = None
         self.is_late = False
 
     def connect(self) -> None:
         """Opens the connection."""
-        plain = socket.create_connection((self._place.ip, self._place.port), self.timeout)
+        self.sock = self._line = self._dial()  # http.client forgets its own once the other side is about to close
         if self._place.scheme == "https":
-            self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self._place.host)
-        else:
-            self.sock = plain
-        self._line = self.sock  # http.client forgets its own once it knows that the other side will close
+            secure = ssl.create_default_context().wrap_socket(
+                self.sock, server_hostname=self._place.host, do_handshake_on_connect=False
+            )
+            self.sock = self._line = secure
+            secure.do_handshake()  # only now, so that it can be cut off
+
+    def _dial(self) -> socket.socket:
+        """A line to the first of the addresses that takes it; each has its share of the time."""
+        *others, last = self._place.ips
+        for ip in others:
+            with contextlib.suppress(OSError):
+                return self._dial_one(ip)
+        return self._dial_one(last)
+
+    def _dial_one(self, ip: str) -> socket.socket:
+        line = socket.create_connection((ip, self._place.port), self._seconds / len(self._place.ips))
+        line.settimeout(self._seconds)
+        return line
 
     def cut_off(self) -> None:
         """Ends a connection that trickles: a time limit on each read alone would never be met."""
@@ -207,10 +246,12 @@ class _Pinned(http.client.HTTPConnection):
                 self._line.shutdown(socket.SHUT_RDWR)
 
 
-def _get(place: _Place, settings: Settings, asked: str, asks: dict[str, str]) -> _Fetched | str | None:
+def _get(
+    place: _Place, settings: Settings, asked: str, asks: dict[str, str], seconds: float
+) -> _Fetched | _Redirect | None:
     """The body; or where to look instead; or None where it has not changed."""
-    connection = _Pinned(place, settings.work_seconds)
-    late = threading.Timer(settings.work_seconds, connection.cut_off)
+    connection = _Pinned(place, seconds)
+    late = threading.Timer(seconds, connection.cut_off)
     late.daemon = True
     late.start()
     try:
@@ -218,7 +259,7 @@ def _get(place: _Place, settings: Settings, asked: str, asks: dict[str, str]) ->
         connection.request("GET", place.target, headers=headers)
         answer = connection.getresponse()
         if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("Location"):
-            return str(answer.headers["Location"])
+            return _Redirect(str(answer.headers["Location"]))
         if answer.status == 304 and asks:
             return None
         if answer.status == 404:
