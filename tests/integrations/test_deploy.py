@@ -157,6 +157,8 @@ def test_nginx_keeps_pictures_and_shows_them_when_the_service_is_gone(serving: A
         assert (other.headers["x-cache"], other.headers["content-type"]) == ("MISS", "image/jpeg")
         known = httpx.get(base + address, headers={"Accept": "image/*", "If-None-Match": other.headers["etag"]})
         assert (known.status_code, known.headers["x-cache"]) == (304, "HIT")
+        missing = signed_address("album/nothing.jpg", key=KEY, w=33)
+        assert [(a.status_code, a.headers["x-cache"]) for a in map(get, [missing] * 2)] == [(404, "MISS"), (404, "HIT")]
         assert httpx.get(f"{base}/metrics").status_code == 404
         text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
         assert "eyefirst_pictures_total 4.0" in text  # one for each picture and format

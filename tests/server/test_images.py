@@ -317,6 +317,16 @@ def test_presets(serving: Serving, root: Path) -> None:
             assert client.get(at(options)).status_code == 422
 
 
+def test_caches_may_keep_for_a_minute_that_there_is_no_picture(client: httpx.Client, signing: httpx.Client) -> None:
+    answer = client.get(at("w=60", "nothing.jpg"))
+    assert (answer.status_code, answer.headers["cache-control"]) == (404, "private, max-age=60")
+    answer = signing.get(signed_address("nothing.jpg", key=KEY, w=60))
+    assert (answer.status_code, answer.headers["cache-control"]) == (404, "public, max-age=60")
+    for address, status in ((at("w=0", "nothing.jpg"), 422), (at("w=60", "album/notes.txt"), 415)):
+        answer = client.get(address)
+        assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
+
+
 def test_a_fallback_is_shown_with_the_status_of_what_went_wrong(serving: Serving, root: Path, tmp_path: Path) -> None:
     PillowImage.new("RGB", (300, 200), "green").save(tmp_path / "fallback.png")
     with connected(serving, Settings(root=root, fallback=tmp_path / "fallback.png")) as client:
@@ -325,4 +335,6 @@ def test_a_fallback_is_shown_with_the_status_of_what_went_wrong(serving: Serving
             assert (answer.status_code, answer.headers["content-type"]) == (status, "image/jpeg")
             assert PillowImage.open(io.BytesIO(answer.content)).size == (60, 60)
             assert ("max-age=60" in answer.headers["cache-control"]) == (status != 200)
+        dense = client.get(at("w=60,dpr=auto,format=png", "nothing.jpg"), headers={"DPR": "2"})
+        assert (dense.headers["content-dpr"], dense.headers["vary"]) == ("2", "Sec-CH-DPR, DPR")
         assert client.get(at("nonsense", "nothing.jpg")).status_code == 422

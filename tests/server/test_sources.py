@@ -260,9 +260,7 @@ def test_only_the_origin_as_it_was_allowed_is_asked(address: str) -> None:
         fetch(address, allowing("http://img.example.com"), resolve=no_resolving)
 
 
-def test_a_name_that_leads_elsewhere_at_the_second_hop_is_refused(
-    origin: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_that_leads_elsewhere_at_the_second_hop_is_refused(origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place = f"http://img.example.com:{origin.rpartition(':')[2]}"
     monkeypatch.setattr(sources, "is_public", lambda ip: ip == "127.0.0.1")
     answers = iter([["127.0.0.1"], ["10.0.0.1"]])

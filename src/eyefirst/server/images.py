@@ -35,7 +35,7 @@ from eyefirst.server import openapi
 from eyefirst.server.addresses import ImageOptions
 from eyefirst.server.cuts import Cut, cut_all, format_for, negotiated, pixels_of
 from eyefirst.server.pool import Work
-from eyefirst.server.problems import status_of
+from eyefirst.server.problems import problem, status_of
 from eyefirst.server.service import Service
 from eyefirst.server.settings import Settings
 from eyefirst.server.signing import ROUTE, check_expiry, check_signature
@@ -46,8 +46,8 @@ NEEDLESS = re.compile(r"%(2[dDeE]|3\d|4[1-9a-fA-F]|5[\daA]|5[fF]|6[1-9a-fA-F]|7[
 
 HINTS = ("Sec-CH-DPR", "DPR")
 """Headers in which a browser says how dense its screen is, where the page asked it to with Accept-CH."""
-FALLBACK_SECONDS = 60
-"""Time that caches may keep the fallback picture, so that the right one can come soon."""
+ABSENT_SECONDS = 60
+"""Time that caches may keep a 404 or the fallback picture: short, so that the right one can come soon."""
 
 
 def add_image(app: FastAPI, service: Service, media_types: tuple[str, ...]) -> None:
@@ -62,9 +62,14 @@ def add_image(app: FastAPI, service: Service, media_types: tuple[str, ...]) -> N
         try:
             return await image(request, signature, options, path)
         except (PictureError, OriginError) as error:
-            if service.settings.fallback is None:
+            if service.settings.fallback:
+                found = await _fallback(service, request, options, error)
+            elif isinstance(error, PictureNotFoundError):
+                found = problem(error)
+            else:
                 raise
-            return await _fallback(service, request, options, error)
+            found.headers["Cache-Control"] = f"{_keepers(service.settings)}, max-age={ABSENT_SECONDS}"
+            return found
 
     app.add_api_route(route, answer, summary="A crop at a signed address", response_class=Response, responses=responses)
     app.add_api_route(route, answer, methods=["HEAD"], include_in_schema=False)
@@ -91,6 +96,11 @@ async def _image(service: Service, request: Request, signature: str, options: st
     else:
         answer = await service.pool.run(partial(ready, None), work, patient=True)
     answer.headers["Cache-Control"] = _cache_control(settings, wanted)
+    return _varied(answer, wanted)
+
+
+def _varied(answer: Response, wanted: ImageOptions) -> Response:
+    """An answer that says on which headers of the request it depends."""
     if not wanted.format:
         answer.headers.add_vary_header("Accept")
     if wanted.hinted is not None:
@@ -130,8 +140,7 @@ async def _fallback(service: Service, request: Request, options: str, error: Eye
     named = format_named(wanted.format) if wanted.format else None
     accept = request.headers.get("accept", "")
     cut = await service.pool.run(partial(_cut, service, wanted, named, accept, data, work), work, patient=True)
-    headers = {"Cache-Control": f"public, max-age={FALLBACK_SECONDS}", "Vary": "Accept"}
-    return Response(cut.data, status_of(error), headers, cut.media_type)
+    return _varied(Response(cut.data, status_of(error), media_type=cut.media_type), wanted)
 
 
 async def _fetched(
@@ -239,6 +248,11 @@ def _check_plain(request: Request, settings: Settings) -> None:
         )
 
 
+def _keepers(settings: Settings) -> str:
+    """Who may keep an answer: everybody where addresses are signed, or else the browser that asked."""
+    return "public" if settings.signing_keys else "private"
+
+
 def _cache_control(settings: Settings, wanted: ImageOptions) -> str:
     age = settings.max_age_seconds if wanted.max_age is None else wanted.max_age
     stale = settings.stale_seconds
@@ -246,5 +260,5 @@ def _cache_control(settings: Settings, wanted: ImageOptions) -> str:
         left = max(wanted.expires - int(time.time()), 0)
         age = min(age, left)
         stale = min(stale, left - age)
-    control = f"{'public' if settings.signing_keys else 'private'}, max-age={age}"
+    control = f"{_keepers(settings)}, max-age={age}"
     return f"{control}, stale-while-revalidate={stale}" if stale else control
