@@ -248,6 +248,23 @@ def test_bad_requests_are_told_what_to_do(
     problem(client.post(path, content=content), status, code)
 
 
+def test_an_option_that_is_wrong_is_named_with_what_it_should_be(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    for query, reason in (
+        ("margin=nan_", "margin should be a valid number; got 'nan_'"),
+        ("alternatives=11", "alternatives should be less than or equal to 10; got '11'"),
+        ("fit=tight", "fit should be 'breathe' or 'largest'; got 'tight'"),
+        ("colour=red", "there is no option 'colour' here"),
+    ):
+        assert (
+            problem(client.post(f"/v1/plan?ratio=1:1&{query}", content=b"x"), 422, "invalid_value")["reason"] == reason
+        )
+    odd = {"Content-Type": "multipart/form-data; boundary=x"}
+    problem(client.post("/v1/plan?ratio=1:1", content=b"\xff\xd8\xff", headers=odd), 422, "invalid_value")
+    assert not caplog.records
+
+
 def test_a_form_may_hold_the_options(client: httpx.Client) -> None:
     data = png("chelsea")
     expected = client.post("/v1/plan?ratio=1:1&ratio=2:1&tightness=0.5", content=data).json()

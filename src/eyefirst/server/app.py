@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -242,7 +243,10 @@ def _allowed(error: HTTPException) -> str:
 async def _of_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = " ".join(str(part) for part in first["loc"])
+    name = next((str(part)[:40] for part in first["loc"][1:]), "the request")
     if first["type"] == "extra_forbidden":
-        return problem(InvalidValueError(f"there is no option {where}", remedy="see /openapi.json for those there are"))
-    return problem(InvalidValueError(f"{where}: {first['msg']}", remedy="see /openapi.json"))
+        return problem(InvalidValueError(f"there is no option {name!r} here", remedy="see /openapi.json for others"))
+    should = re.sub(r"^\w+ (?=should )|, unable to .*", "", first["msg"])
+    return problem(
+        InvalidValueError(f"{name} {should}; got {first['input']!r:.40}", remedy="see /openapi.json, or leave it out")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import zlib
 
@@ -14,6 +15,8 @@ from starlette.types import Message, Receive
 
 from eyefirst.errors import BodyTooLargeError, BusyError, ClientTooSlowError, EyefirstError, InvalidValueError
 from eyefirst.server.settings import Settings
+
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # what is wrong with a form is in its answer
 
 FIELDS = ("picture", "file", "image")
 """Fields of a form that may hold the picture."""
