@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from eyefirst.cli import app
 from eyefirst.errors import ExpiredSignatureError, InvalidValueError, SignatureError
-from eyefirst.server.signing import ImageOptions, check_expiry, check_signature, expiry_after, signature, signed_address
+from eyefirst.server.addresses import ImageOptions
+from eyefirst.server.signing import check_expiry, check_signature, expiry_after, signature, signed_address
 from eyefirst.tools.planning import CropOrder
 
 KEY = "a-signing-key-for-the-tests"
@@ -30,7 +31,7 @@ def test_an_address_says_what_was_asked() -> None:
     assert address.isascii() and " " not in address and "#" not in address
     found = ImageOptions.parse(options)
     assert found.order == CropOrder.parse(ratios=["4:5"], must_keep=["0,0,0.5,0.5", "text"], pad="#fff")
-    assert (found.encoding.quality["JPEG"], found.format, found.expires) == (70, "", None)
+    assert (found.encoding.quality["JPEG"], found.format, found.expires) == (70, None, None)
     check_signature([KEY], signed, options, path)
 
 

@@ -50,7 +50,7 @@ class ImageOptions:
     """Options as an address carries them.
 
     order: the crop that is to be planned, or None where the whole picture is wanted. room: the size to fit into;
-    a side of 0 is free. point: the middle of the crop, instead of a plan. format: an extension, or empty to let
+    a side of 0 is free. point: the middle of the crop, instead of a plan. format: of the result, or None to let
     the browser choose. expires: seconds since 1970, or None for never. max_age: seconds that caches may keep the
     answer, or None for the service's own. cutout: the subject alone in place of the picture. watermark: where the
     operator's mark lies. hinted: the density of the screen, where the browser was to say it.
@@ -62,7 +62,7 @@ class ImageOptions:
     point: Point | None = None
     enlarge: bool = True
     pad: str = "white"
-    format: str = ""
+    format: PictureFormat | None = None
     encoding: Encoding = field(default_factory=lambda: Encoding({}))
     expires: int | None = None
     max_age: int | None = None
@@ -118,8 +118,9 @@ class ImageOptions:
             found.setdefault("prefer", FOCUS[focus])
         enlarge = _choice("enlarge", found.pop("enlarge", "1"), ("0", "1")) == "1"
         encoding = _encoding(found, numbers.get("max_bytes", 0))
-        format = found.pop("format", "")
-        cutout = _cutout(found, format_named(format) if format else None)
+        name = found.pop("format", "")
+        format = format_named(name) if name else None
+        cutout = _cutout(found, format)
         pad = found.get("pad") or "white"
         framing = {n: found.pop(n) for n in FRAMING if n in found}
         framing |= {n: numbers[n] for n in ("tightness", "margin") if n in numbers}

@@ -26,11 +26,9 @@ from eyefirst.errors import (
     SignatureError,
     TimeLimitError,
 )
-from eyefirst.files.formats import PictureFormat, format_named
 from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import Animation, read_metadata
-from eyefirst.plan import CropPlan
 from eyefirst.server import openapi
 from eyefirst.server.addresses import ImageOptions
 from eyefirst.server.cuts import Cut, cut_all, format_for, negotiated, pixels_of
@@ -101,7 +99,7 @@ async def _image(service: Service, request: Request, signature: str, options: st
 
 def _varied(answer: Response, wanted: ImageOptions) -> Response:
     """An answer that says on which headers of the request it depends."""
-    if not wanted.format:
+    if wanted.format is None:
         answer.headers.add_vary_header("Accept")
     if wanted.hinted is not None:
         answer.headers.add_vary_header(", ".join(HINTS))
@@ -137,9 +135,8 @@ async def _fallback(service: Service, request: Request, options: str, error: Eye
     wanted = _wanted(service, request, options)
     data = await asyncio.to_thread(settings.fallback.read_bytes)
     work = service.pool.work(request.scope["eyefirst.gone"])
-    named = format_named(wanted.format) if wanted.format else None
     accept = request.headers.get("accept", "")
-    cut = await service.pool.run(partial(_cut, service, wanted, named, accept, data, work), work, patient=True)
+    cut = await service.pool.run(partial(_cut, service, wanted, accept, data, work), work, patient=True)
     return _varied(Response(cut.data, status_of(error), media_type=cut.media_type), wanted)
 
 
@@ -174,10 +171,9 @@ def _answer(
     if data is None:
         data = read_below(settings.root or Path(), path, settings.body_bytes)
     accept, known = request.headers.get("accept", ""), request.headers.get("if-none-match", "")
-    named = format_named(wanted.format) if wanted.format else None
     revision = wanted.order.revision if wanted.order else ""
     presets = settings.presets if "preset" in options else ""
-    format = (named or negotiated(accept)).name
+    format = (wanted.format or negotiated(accept)).name
     mark = service.watermark.digest if service.watermark and wanted.watermark else ""
     what = f"{presets}|{options}|{format}|{revision}|{settings.longest}|{__version__}|{mark}|{wanted.hinted}"
     digest = hashlib.sha256(hashlib.sha256(data).digest() + what.encode()).hexdigest()
@@ -190,7 +186,7 @@ def _answer(
         return Response(kept[1], media_type=kept[0], headers={"ETag": tag})
     service.metrics.pictures.inc()
     try:
-        cut = _cut(service, wanted, named, accept, data, work)
+        cut = _cut(service, wanted, accept, data, work)
     except EyefirstError as error:
         error.source = path
         raise
@@ -199,9 +195,7 @@ def _answer(
     return Response(cut.data, media_type=cut.media_type, headers={"ETag": tag})
 
 
-def _cut(
-    service: Service, wanted: ImageOptions, named: PictureFormat | None, accept: str, data: bytes, work: Work
-) -> Cut:
+def _cut(service: Service, wanted: ImageOptions, accept: str, data: bytes, work: Work) -> Cut:
     limit, longest = service.settings.pixels, service.settings.longest
     order, cutout = wanted.order, wanted.cutout
     if order is not None and wanted.point is None:
@@ -209,8 +203,8 @@ def _cut(
         make = partial(ImageRequestHandler, expects=all_pixels) if cutout else replace(order, size=size).handler
         handler = make(data, pixel_limit=limit)
         work.on_end(handler.cancel)
-        plan: CropPlan = service.plans.of(order, handler)
-        format = format_for(named, accept, handler, cutout)
+        plan = service.plans.of(order, handler)
+        format = format_for(wanted.format, accept, handler, cutout)
         return cut_all(handler, plan, format, wanted.encoding, work, size=size, enlarge=enlarge, cutout=cutout)[0]
     handler = ImageRequestHandler(data, pixel_limit=limit, expects=all_pixels)
     work.on_end(handler.cancel)
@@ -221,7 +215,7 @@ def _cut(
     if not any(wanted.room):
         share = min(longest / max(size), 1.0)
         size = Size(max(round(size.width * share), 1), max(round(size.height * share), 1))
-    format = format_for(named, accept, handler, cutout)
+    format = format_for(wanted.format, accept, handler, cutout)
     scale = max(size.width / frame.size.width, size.height / frame.size.height)
     picture = pixels_of(handler, format, scaled_by(scale), cutout)
     check_pixels([size], limit, len(picture.frames) if isinstance(picture, Animation) else 1)

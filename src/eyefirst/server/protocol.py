@@ -23,8 +23,6 @@ FREE_CHUNKS = 64
 """Chunks of a body that may be of any size."""
 CHUNK_BYTES = 256
 """Least mean size of the chunks beyond these, in bytes. Smaller ones cost more to read than they carry."""
-
-
 DRAIN_SECONDS = 1.0
 """Time for a client without a request to ask once more, before a service that ends closes its connection."""
 

@@ -19,8 +19,6 @@ from eyefirst.image import DEFAULT_PIXEL_LIMIT
 from eyefirst.server.addresses import KNOWN, ImageOptions, canonical
 from eyefirst.server.settings import origin_of
 
-__all__ = ["ROUTE", "ImageOptions", "check_expiry", "check_signature", "expiry_after", "signature", "signed_address"]
-
 ROUTE = "/v1/image"
 UNSIGNED = "unsigned"
 """Stands for the signature where the service has no signing key."""
