@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from eyefirst.background import background, is_background
 from eyefirst.detectors import load_detector
 from eyefirst.errors import CancelledError, EyefirstError, InvalidValueError, NetworkMismatchError
-from eyefirst.face_maps import DetectedFace, decode_faces
+from eyefirst.face_maps import LEAST_CONFIDENCE, DetectedFace, decode_faces
 from eyefirst.geometry import Box, Size
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import (
@@ -174,12 +174,12 @@ class ImageRequestHandler:
         """Return every frame at full size, for cutting; a still picture is an animation of one frame."""
         return load_animation(self.opened, orientation=self.orientation, pixel_limit=self.pixel_limit)
 
-    def look(self, revision: str | None = None) -> Look:
-        """Return all that the network says of the picture, from one run."""
+    def look(self, revision: str | None = None, *, least_confidence: float = LEAST_CONFIDENCE) -> Look:
+        """Return all that the network says of the picture, from one run. least_confidence: of the faces."""
         attention, objects = self.perform(
             [AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)]
         )
-        return Look(attention, objects, self._faces_of(attention.revision, Box.whole())[0])
+        return Look(attention, objects, self._faces_of(attention.revision, Box.whole(), least_confidence)[0])
 
     @overload
     def perform(
@@ -306,12 +306,14 @@ class ImageRequestHandler:
         texts.sort(key=lambda t: t.saliency, reverse=True)
         return TextObservation(request, tuple(texts), tuple(r.within(request.region) for r in regions), revision)
 
-    def _faces_of(self, revision: str, region: Box) -> tuple[tuple[DetectedFace, ...], HeatMap]:
+    def _faces_of(
+        self, revision: str, region: Box, least_confidence: float = LEAST_CONFIDENCE
+    ) -> tuple[tuple[DetectedFace, ...], HeatMap]:
         """Faces in coordinates of the whole picture, and where their middles are in the region."""
         maps = self._maps_of(revision, region).faces
         if maps is None:
             return (), HeatMap(np.zeros((1, 1), np.float32))
-        found = decode_faces(maps)
+        found = decode_faces(maps, least_confidence=least_confidence)
         return tuple(DetectedFace(f.box.within(region), f.confidence) for f in found), HeatMap(maps[0])
 
     def _maps_of(self, revision: str, region: Box) -> Maps:

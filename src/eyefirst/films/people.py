@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from eyefirst.face_maps import DetectedFace
+from eyefirst.face_maps import LEAST_CONFIDENCE, DetectedFace
 from eyefirst.films.sights import Shot, Sight, kept_in
 from eyefirst.geometry import Box
 
 ABOVE, ASIDE, BELOW = 0.25, 0.1, 0.05
 """Shares of a face by which it is grown to a head."""
+FAINT_ASIDE = 0.25
+"""The same for a faint face, as in profile: its box is a part of the face, and less sure."""
 LEAST_HEAD = 0.025
 """Height of a head that counts, as a share of the frame's."""
 JUMP, GROWTH = 2.0, 2.2
@@ -27,6 +29,10 @@ PARTNER, LOOKED_AT = 0.3, 0.1
 """A second face counts, if it has this share of the main face's weight and of its time, and of all attention."""
 SURE = 0.45
 """Confidence that a face reaches at least once; from there nine of ten faces of the public clips are true."""
+LOOKED_AT_FACE = 0.035
+"""A faint face, as in profile, counts where its confidence times the share of the attention on it reaches this."""
+FAINT_JUMP, FAINT_GROWTH = 0.7, 1.6
+"""A face goes on with any other faint one, if that is so near, in face widths, and so little larger or smaller."""
 UNSEEN = 0.1
 """What a face counts at which nobody looks, beside its share of the attention."""
 LEAST_PRESENCE = 0.25
@@ -68,9 +74,9 @@ class HeadTrack:
         return box
 
 
-def head_of(face: Box) -> Box:
-    """Return a face's box with hair, ears and chin."""
-    wide, high = ASIDE * face.width, face.height
+def head_of(face: Box, aside: float = ASIDE) -> Box:
+    """Return a face's box with hair, ears and chin. aside: the share of its width that is added on both sides."""
+    wide, high = aside * face.width, face.height
     return Box(
         max(face.left - wide, 0.0),
         max(face.top - ABOVE * high, 0.0),
@@ -86,31 +92,55 @@ def head_tracks(shot: Shot) -> tuple[HeadTrack, ...]:
     """
     tracks: list[_Track] = []
     for number, sight in enumerate(shot.sights):
-        faces = [f for f in sight.faces if f.box.height >= LEAST_HEAD]
+        faces = _apart([f for f in sight.faces if f.box.height >= LEAST_HEAD])
+        counts = [is_face(f, sight) for f in faces]
         pairs = [
-            (distance, t, f)
+            (not counts[f], distance, t, f)
             for t, track in enumerate(tracks)
             for f, face in enumerate(faces)
-            if (distance := track.apart(number, face.box)) is not None
+            if (distance := track.apart(number, face.box, faint=not counts[f])) is not None
         ]
         goes_on: dict[int, int] = {}
-        for _, t, f in sorted(pairs):
+        for _, _, t, f in sorted(pairs):
             if t not in goes_on.values() and f not in goes_on:
                 goes_on[f] = t
         for f, face in enumerate(faces):
-            if f not in goes_on:
+            if f not in goes_on and counts[f]:
                 goes_on[f] = len(tracks)
                 tracks.append(_Track())
-            tracks[goes_on[f]].see(number, face, sight)
+            if f in goes_on:
+                tracks[goes_on[f]].see(number, face, sight)
         for t, track in enumerate(tracks):
             if t not in goes_on.values():
                 track.follow_body(number, sight)
     made = [
-        HeadTrack({n: head_of(b) for n, b in t.faces.items()}, t.weight / len(shot.sights), t.seen)
+        HeadTrack({n: head_of(b, t.aside[n]) for n, b in t.faces.items()}, t.weight / len(shot.sights), t.seen)
         for t in tracks
-        if t.surest >= SURE and (t.seen >= 2 or len(shot.sights) <= 3)
+        if (t.surest >= SURE or t.looked_at >= 2) and (t.seen >= 2 or len(shot.sights) <= 3)
     ]
     return tuple(sorted(made, key=lambda t: -t.weight))
+
+
+def is_face(found: DetectedFace, sight: Sight) -> bool:
+    """Return whether a face counts by itself: sure enough, or faint, such as in profile, and much looked at."""
+    if found.confidence >= LEAST_CONFIDENCE:
+        return True
+    return is_looked_at(found, sight)
+
+
+def is_looked_at(found: DetectedFace, sight: Sight) -> bool:
+    """Return whether the attention on a face confirms it."""
+    return found.confidence * kept_in(sight, head_of(found.box)) >= LOOKED_AT_FACE
+
+
+def _apart(faces: Sequence[DetectedFace]) -> list[DetectedFace]:
+    """Return faces without the faint ones that lie half in a surer one: of a faint face the network gives several."""
+    kept: list[DetectedFace] = []
+    for face in sorted(faces, key=lambda f: -f.confidence):
+        areas = (face.box.overlap(k.box) / min(face.box.area, k.box.area) for k in kept)
+        if face.confidence >= LEAST_CONFIDENCE or max(areas, default=0.0) < 0.5:
+            kept.append(face)
+    return kept
 
 
 class _Track:
@@ -118,7 +148,8 @@ class _Track:
 
     def __init__(self) -> None:
         self.faces: dict[int, Box] = {}
-        self.weight, self.surest, self.seen = 0.0, 0.0, 0
+        self.aside: dict[int, float] = {}
+        self.weight, self.surest, self.seen, self.looked_at = 0.0, 0.0, 0, 0
         self._last_seen = -1
         self._body: Box | None = None
 
@@ -126,8 +157,10 @@ class _Track:
         """Add a face that was found."""
         box = face.box
         self.faces[number] = box
+        self.aside[number] = ASIDE if face.confidence >= LEAST_CONFIDENCE else FAINT_ASIDE
         self.weight += face.confidence * math.sqrt(box.area) * (UNSEEN + kept_in(sight, head_of(box)))
         self.surest, self.seen, self._last_seen = max(self.surest, face.confidence), self.seen + 1, number
+        self.looked_at += is_looked_at(face, sight)
         bodies = [o.box for o in sight.subjects if o.box.overlap(box) >= 0.5 * box.area]
         self._body = min(bodies, key=lambda b: b.area, default=None)
 
@@ -147,10 +180,12 @@ class _Track:
         across = body.center.x - self._body.center.x
         left = min(max(face.left + across, 0.0), 1 - face.width)
         self.faces[number] = Box(left, face.top, left + face.width, face.bottom)
+        self.aside[number] = self.aside[number - 1]
         self._body = body
 
-    def apart(self, number: int, face: Box) -> float | None:
+    def apart(self, number: int, face: Box, *, faint: bool = False) -> float | None:
         """How many face widths a face is from the end of the track; None, where it cannot be the same face."""
+        jump, growth = (FAINT_JUMP, FAINT_GROWTH) if faint else (JUMP, GROWTH)
         last = max(self.faces)
         if not 0 < number - last <= LONGEST_GAP:
             return None
@@ -158,7 +193,7 @@ class _Track:
         size = max(box.width, face.width)
         distance = math.hypot(box.center.x - face.center.x, box.center.y - face.center.y) / size
         grown = max(box.area, face.area) / max(min(box.area, face.area), 1e-9)
-        return distance if distance <= JUMP and grown <= GROWTH**2 else None
+        return distance if distance <= jump and grown <= growth**2 else None
 
 
 def people_of(shot: Shot, tracks: Sequence[HeadTrack]) -> tuple[HeadTrack, ...]:

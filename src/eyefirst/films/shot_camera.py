@@ -18,7 +18,7 @@ from eyefirst.films.frames import VideoInfo
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
 from eyefirst.films.people import HeadTrack, head_tracks, others_of, people_of, texts_of, union_at, widest
 from eyefirst.films.reframe_plan import KINDS, Kind, MustKeep, ShotPath, stack_cells
-from eyefirst.films.sights import Shot, kept_in
+from eyefirst.films.sights import Shot, Sight, kept_in
 from eyefirst.films.wishes import SAFE_AREAS, SafeArea, ShotWish
 from eyefirst.framing import Padding
 from eyefirst.geometry import AspectRatio, Box, Size
@@ -30,7 +30,7 @@ STEADY_SHARE = 0.5
 FITS = 0.98
 """Heads that need at most this share of the window fit into it."""
 OVERLOOKED = 0.5
-"""A camera that keeps faces keeps at least this share of the attention that it would keep without them."""
+"""A camera that keeps faces keeps, while they are there, at least this share of the attention that it would without."""
 TEXT_LOST, HEAD_LOST = 0.05, 0.1
 """Shares of a line of text, and of a shot's frames with its main head, from which a loss is said."""
 TIGHT_HEAD = 1.5
@@ -98,7 +98,8 @@ class Camera:
         path, kind = self._path_of(shot, shares, wanted)
         if people and wish is None:
             other, other_kind = self._path_of(shot, shares, Wanted((), texts, self._regions, self._hidden))
-            if _kept(shot, path) < OVERLOOKED * _kept(shot, other):  # nobody looks at this face
+            there = [shot.sights[n] for n in sorted({n for p in people for n in p.heads})]
+            if _kept(there, path) < OVERLOOKED * _kept(there, other):  # nobody looks at this face
                 people, path, kind = (), other, other_kind
         warnings += self._lost(shot, path, people, texts)
         return self._shot_path(shot, kind, path, tuple(warnings))
@@ -161,7 +162,7 @@ class Camera:
     def _kept_with(self, shot: Shot, shares: tuple[float, float], person: HeadTrack) -> float:
         """The share of the attention in a window that keeps one head."""
         wanted = Wanted([person.at(n) for n in range(len(shot.sights))])
-        return _kept(shot, self._path_of(shot, shares, wanted)[0])
+        return _kept(shot.sights, self._path_of(shot, shares, wanted)[0])
 
     def _rate_of(self, shot: Shot) -> float:
         return min(max(len(shot.sights) / max(shot.seconds, 1e-3), 1.0), 10.0)
@@ -280,14 +281,14 @@ def _room_beside(person: HeadTrack, other: HeadTrack, active: Box) -> float:
     return min(2 * half, abs(edge - side)) if half > abs(head.center.x - side) else 2 * half
 
 
-def _kept(shot: Shot, path: CameraPath) -> float:
-    return float(np.mean([kept_in(s, path.box_at(float(s.seconds))) for s in shot.sights]))
+def _kept(sights: Sequence[Sight], path: CameraPath) -> float:
+    return float(np.mean([kept_in(s, path.box_at(float(s.seconds))) for s in sights]))
 
 
 def _people_lost(shot: Shot, path: CameraPath, people: Sequence[HeadTrack]) -> tuple[str, ...]:
     """How often heads that are to be kept are cut."""
     heads = [(s, h) for n, s in enumerate(shot.sights) if (h := union_at(people, n)) is not None]
-    cut = [s for s, h in heads if path.box_at(float(s.seconds)).overlap(h) < 0.97 * h.area]
+    cut = [s for s, h in heads if path.box_at(float(s.seconds)).overlap(h) < 0.97 * h.overlap(shot.active)]
     if not heads or len(cut) <= HEAD_LOST * len(heads):
         return ()
     whose = "the main face is" if len(people) == 1 else "one of two faces is"

@@ -29,6 +29,8 @@ DARK, EVEN = 12.0, 3.0
 """A line of a bar is no brighter than this on average, and no more uneven, in grey levels."""
 LEAST_BAR, MOST_BAR, LOPSIDED = 0.015, 0.42, 2.0
 """Shares of a side that a bar takes; one bar of a pair is at most so many times wider than the other."""
+FAINTEST = 0.12
+"""Confidence from which faces are noted. Those below `eyefirst.face_maps.LEAST_CONFIDENCE` need further evidence."""
 STROKE = 48
 """Grey levels by which a letter's edge differs from its ground."""
 DENSE = 0.16
@@ -49,8 +51,8 @@ class Sight:
     (68,) float32, each adding up to 1; from the left, from the top. subjects: boxes in 0..1 of the upright
     frame, with confidences. on_subjects: the share of the attention on each. score: how much there is to
     see, 0..1. sharpness: of the salient part, in squared grey levels. contrast: standard deviation of the frame's
-    grey levels; a frame that is fading out has little. faces: with confidences; none where the network has no face
-    maps. texts: lines of text that stay where they are, such as captions and name plates. active: the frame without
+    grey levels; a frame that is fading out has little. faces: with confidences, the faint ones too (see `FAINTEST`);
+    none where the network has no face maps. texts: lines of text that stay where they are, such as captions and name plates. active: the frame without
     bars.
     """
 
@@ -133,7 +135,7 @@ class Looker:
         part = active.to_pixels(Size(pixels.shape[1], pixels.shape[0]))
         inner = np.ascontiguousarray(pixels[part.top : part.bottom, part.left : part.right])
         handler = ImageRequestHandler(inner, network=self._network)
-        seen = handler.look()
+        seen = handler.look(least_confidence=FAINTEST)
         attention, objects = seen.attention, seen.objects
         density = attention.heat_map.density()
         sharpness = salient_sharpness(PillowImage.fromarray(inner).convert("L"), attention, objects)
