@@ -87,6 +87,7 @@ ROOMS = {
         "axis",
         "people",
         "shot_camera",
+        "joins",
         "order",
         "reframe",
         "live",

@@ -35,8 +35,6 @@ HEAD_WORTH, TEXT_WORTH, MUST_KEEP_WORTH = 6.0, 1.5, 100.0
 """What a whole head, a whole line of text and a whole region add; all attention together is worth 1."""
 OTHER_HEAD_WORTH = 0.6
 """What another whole head adds, and what one that is cut in the middle costs, at most."""
-SLIVER, SLIVER_PRICE = 0.3, 0.2
-"""A line of text costs most, this much, where half of this share of it is in the window: a few letters at its edge."""
 HEAD_CENTRING, HEAD_HEIGHT = 0.25, 0.4
 """What a head off its best place loses; that place across is the middle, down it is this share of the window."""
 WHOLE_OR_OUT = 4
@@ -205,11 +203,7 @@ def _demands(
         worths += OTHER_HEAD_WORTH * weight * (inside**WHOLE_OR_OUT - 4 * inside * (1 - inside))
     for box, numbers in wanted.texts:
         start, end = extent_of(box, upright)
-        if number not in numbers:
-            continue
-        seen = np.minimum(_inside(grid, share, start, end), SLIVER) / SLIVER
-        worths -= SLIVER_PRICE * 4 * seen * (1 - seen)
-        if end - start <= share:
+        if number in numbers and end - start <= share:
             room = (share - (end - start)) / 2
             first, last = max(start - min(before * share, room), 0.0), min(end + min(after * share, room), 1.0)
             worths += TEXT_WORTH * _inside(grid, share, first, last) ** WHOLE_OR_OUT

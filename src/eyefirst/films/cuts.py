@@ -60,11 +60,15 @@ class _Seen(NamedTuple):
 
 
 class CutFinder:
-    """Finds cuts in frames that come one by one. shortest: frames that a shot has at least."""
+    """Finds cuts in frames that come one by one. shortest: frames that a shot has at least.
+
+    dissolves: those of the cuts found so far that are the middle of a dissolve.
+    """
 
     def __init__(self, frames_per_second: float, shortest: int) -> None:
         self._rate, self._shortest = frames_per_second, shortest
         longest = int((max(DISSOLVES) + 0.5) * frames_per_second) + 2
+        self.dissolves: set[int] = set()
         self._known: deque[_Seen] = deque(maxlen=max(longest, AHEAD + BEHIND + 2))
         self._count = 0
         self._last_cut = 0
@@ -156,6 +160,7 @@ class CutFinder:
             if cut - self._last_cut < self._shortest:
                 continue
             self._last_cut, self._last_end = cut, end
+            self.dissolves.add(cut)
             return [cut]
         return []
 

@@ -99,8 +99,6 @@ def coding_of(options: EncodeOptions, like: VideoInfo | None, size: Size) -> Cod
             chroma = "4:2:0"
         else:
             warnings.append(f"{chroma} is kept, which few phones and browsers play; --chroma 4:2:0 converts it")
-    if like.has_alpha:
-        warnings.append("transparency is not carried over")
     return _coding(options, codec, chroma, bits, _colours(like, size), warnings)
 
 

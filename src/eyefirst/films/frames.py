@@ -47,7 +47,8 @@ class VideoInfo:
     size: upright, in stored pixels. turn: from a stored frame to the upright one. pixel_aspect: width of a pixel by
     its height, upright. frames_per_second: the average. seconds, frame_count: as the file says, None where it does
     not. transfer: "sdr", "pq" or "hlg". bits: of one sample. chroma: "4:2:0", "4:2:2", "4:4:4", "grey" or "rgb".
-    has_sound: whether there is a sound track.
+    has_alpha: whether frames may be transparent; see `VideoFrame.is_transparent`. has_sound: whether there is a sound
+    track.
     """
 
     name: str
@@ -101,6 +102,15 @@ class VideoFrame:
             pixels = tone_mapped(pixels, info.transfer)
         return np.ascontiguousarray(info.turn.upright(pixels))
 
+    @property
+    def is_transparent(self) -> bool:
+        """Whether any pixel is transparent; True too where the file says so, and its decoder gives no transparency."""
+        if not self.info.has_alpha:
+            return False
+        if not may_be_transparent(self.raw.format):
+            return True
+        return int(self.raw.reformat(format="rgba").to_ndarray()[..., 3].min()) < 255
+
     def rough(self, side: int) -> NDArray[np.uint8]:
         """Return the frame squashed to (side, side, 3) uint8 BGR the fast way, as it is stored: to find cuts."""
         return self.scale(self, Size(side, side), "bgr24", "FAST_BILINEAR")
@@ -117,6 +127,11 @@ def source_matrix(info: VideoInfo) -> str | None:
     if info.colours.matrix != 2 or info.chroma == "rgb":
         return None
     return "ITU601" if min(info.size.width, info.size.height) < TALLEST_601 else "ITU709"
+
+
+def may_be_transparent(format: Any) -> bool:
+    """Return whether a PyAV pixel format has an alpha channel, or a palette, which may have transparent colours."""
+    return format.has_palette or any(c.is_alpha for c in format.components)
 
 
 def chroma_of(format: Any) -> str:

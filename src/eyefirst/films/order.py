@@ -8,6 +8,7 @@ from typing import Self
 
 from eyefirst.errors import InvalidValueError, UnsupportedPictureError
 from eyefirst.films.frames import VideoInfo
+from eyefirst.films.joins import joined
 from eyefirst.films.path import TrackLimits
 from eyefirst.films.reframe_plan import MustKeep, ReframePlan
 from eyefirst.films.shot_camera import LAYOUTS, Camera, Layout
@@ -94,6 +95,9 @@ class ReframeOrder:
             video, window, size, self.tightness, self.must_keep, self.pad, self.limits, self.layout, self.hidden
         )
         wishes = {wish.number: wish for wish in self.shots}
+        paths = tuple(camera.plan(shot, wishes.get(i)) for i, shot in enumerate(footage.shots, 1))
+        if not (wishes or self.must_keep or any(self.hidden)):
+            paths = joined(footage.shots, paths, video.size)
         return ReframePlan(
             video=video.name,
             video_size=video.size,
@@ -103,7 +107,7 @@ class ReframeOrder:
             size=size,
             pad=self.pad,
             revision=footage.revision,
-            shots=tuple(camera.plan(shot, wishes.get(i)) for i, shot in enumerate(footage.shots, 1)),
+            shots=paths,
             warnings=footage.warnings,
         )
 

@@ -25,7 +25,7 @@ from eyefirst.errors import (
     TruncatedPictureError,
     UnsupportedPictureError,
 )
-from eyefirst.films.frames import ColourTags, VideoFrame, VideoInfo, chroma_of, source_matrix
+from eyefirst.films.frames import ColourTags, VideoFrame, VideoInfo, chroma_of, may_be_transparent, source_matrix
 from eyefirst.films.planes import Turn, padded, planes_of
 from eyefirst.films.restarts import Restarts
 from eyefirst.films.tone_mapping import HDR_TRANSFERS
@@ -335,7 +335,8 @@ class VideoReader:
                     return found
                 if len(found) > MOST_WAITING:
                     break
-        raise TruncatedPictureError("no frame can be decoded", remedy="copy the film again", source=self._name)
+        remedy = "convert it to GIF or MP4" if codec.name == "webp" else "copy the film again"
+        raise TruncatedPictureError("no frame can be decoded", remedy=remedy, source=self._name)
 
     def _look(self) -> VideoInfo:
         """What the first frame and the file's head say."""
@@ -371,7 +372,7 @@ class VideoReader:
             seconds=Fraction(own) if own else Fraction(length, self._av.time_base) if length else None,
             frame_count=stream.frames or None,
             transfer=HDR_TRANSFERS.get(colours.transfer, "sdr"),
-            has_alpha=stream.metadata.get("alpha_mode") == "1" or any(c.is_alpha for c in first.format.components),
+            has_alpha=stream.metadata.get("alpha_mode") == "1" or may_be_transparent(first.format),
             bits=max(c.bits for c in first.format.components),
             chroma=chroma_of(first.format),
             colours=colours,

@@ -258,7 +258,8 @@ class Observer:
             stop, until = firsts[i + 1] if i + 1 < len(firsts) else (self._count, end)
             sights = tuple(sight for number, sight in seen if first <= number < stop)
             nearest = min(seen, key=lambda s: abs(s[0] - first))[1]
-            shots.append(Shot(start, until, sights or (replace(nearest, seconds=start),)))
+            dissolved = first in self._cutter.dissolves
+            shots.append(Shot(start, until, sights or (replace(nearest, seconds=start),), dissolved))
         return Footage(self._info, end, self._count, self._rate, self._network.revision, tuple(shots), warnings())
 
     def _note(self, cuts: Sequence[int]) -> None:

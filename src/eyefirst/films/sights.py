@@ -52,8 +52,8 @@ class Sight:
     frame, with confidences. on_subjects: the share of the attention on each. score: how much there is to
     see, 0..1. sharpness: of the salient part, in squared grey levels. contrast: standard deviation of the frame's
     grey levels; a frame that is fading out has little. faces: with confidences, the faint ones too (see `FAINTEST`);
-    none where the network has no face maps. texts: lines of text that stay where they are, such as captions and name plates. active: the frame without
-    bars.
+    none where the network has no face maps. texts: lines of text that stay where they are, such as captions and name
+    plates. active: the frame without bars.
     """
 
     seconds: Fraction
@@ -71,11 +71,15 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
-    """Frames between two cuts. start, end: seconds, end exclusive. sights: its analysed frames, at least one."""
+    """Frames between two cuts. start, end: seconds, end exclusive. sights: its analysed frames, at least one.
+
+    dissolved: whether it begins in the middle of a dissolve.
+    """
 
     start: Fraction
     end: Fraction
     sights: tuple[Sight, ...]
+    dissolved: bool = False
 
     @property
     def seconds(self) -> float:

@@ -30,6 +30,7 @@ from eyefirst.geometry import Box, Size
 FADE_OUT_SECONDS = 1.5
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 NO_SUCH_CODING = 22
+TRANSPARENCY = "transparency is not carried over"
 """EINVAL: FFmpeg's word for what a file or an encoder cannot do, which no other folder mends."""
 
 
@@ -230,6 +231,8 @@ class VideoWriter:
     def _planar(self, frame: VideoFrame) -> Any:
         """The stored frame in the planes that are written; levels are converted only where the film is RGB."""
         raw, wanted = frame.raw, self._coding.pixel_format
+        if TRANSPARENCY not in self._words and frame.is_transparent:
+            self._words.append(TRANSPARENCY)
         if raw.format.name.replace("yuvj", "yuv") == wanted:
             return raw
         if frame.info.chroma == "rgb":
