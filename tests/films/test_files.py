@@ -412,7 +412,6 @@ def test_padding_keeps_levels(tmp_path: Path, tiny_network: OnnxNetwork, pad: st
         (("-pix_fmt", "gray"), "yuvj420p", ""),
         (("-pix_fmt", "yuvj420p"), "yuvj420p", ""),
         (("-c:v", "libx264rgb", "-pix_fmt", "rgb24"), "yuv420p", "RGB"),
-        (("-c:v", "ffv1", "-pix_fmt", "bgra"), "yuv420p", "transparency"),
         (("-c:v", "ffv1", "-pix_fmt", "yuv411p"), "yuv420p", ""),
         (("-c:v", "ffv1", "-pix_fmt", "yuv420p12le"), "yuv420p10le", "12 bits become 10"),
     ],
@@ -427,6 +426,28 @@ def test_bits_and_chroma_are_kept_or_said(tmp_path: Path, words: tuple[str, ...]
     assert np.abs(frames[3] - before[3]).mean() < 6
     if "rgb24" in words:
         assert (film["color_space"], film["color_range"]) == ("bt709", "tv")
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("clear", [False, True])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.gif", ("-c:v", "gif")),
+        ("a.mov", ("-c:v", "png", "-pix_fmt", "rgba")),
+        ("a.mkv", ("-c:v", "ffv1", "-pix_fmt", "yuva420p")),
+    ],
+)
+def test_transparency_is_said_where_a_pixel_is_transparent(
+    tmp_path: Path, name: str, words: tuple[str, ...], clear: bool
+) -> None:
+    picture = "testsrc2=s=64x48:r=5:d=0.4,format=rgba"
+    if clear:
+        picture += ",geq=r=r(X\\,Y):g=g(X\\,Y):b=b(X\\,Y):a=255*gt(X\\,8)"
+    if name == "a.gif":
+        picture += ",split[a][b];[a]palettegen[p];[b][p]paletteuse"
+    warnings = cut(make(tmp_path / name, *words, picture=picture), tmp_path / "out.mp4")
+    assert ("transparency is not carried over" in warnings) == clear
 
 
 @needs_ffmpeg
