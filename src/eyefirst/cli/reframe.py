@@ -90,7 +90,9 @@ def reframe_films(
             metavar="N=PLACE", help="Window of shot N: left, centre, right, 0..1, face or face2. Repeat for more."
         ),
     ] = None,
-    rate: Annotated[float, typer.Option(min=0.1, max=30, help="Frames a second that are analysed.")] = 3.0,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=30, help="Frames a second that are analysed; twice as many in quick scenes.")
+    ] = 3.0,
     speed: Annotated[float, typer.Option(min=0.01, help="Highest speed, in window widths a second.")] = 0.8,
     acceleration: Annotated[
         float, typer.Option(min=0.01, help="Highest acceleration, in window widths a second squared.")
