@@ -13,6 +13,7 @@ import eyefirst
 from eyefirst.cli import app
 from eyefirst.errors import InvalidValueError, NoSubjectError
 from eyefirst.tools.cutout import cutout, cutout_all
+from eyefirst.tools.matte import drop_islands
 from eyefirst.tools.soft_mask import box_mean, close_map, soft_mask
 
 
@@ -49,6 +50,23 @@ def test_the_edge_is_the_picture_s_own() -> None:
         assert mask.shape == (height, width)
         assert mask[:, edge + 3 :].min() > 0.9
         assert mask[:, : edge - 3].max() < 0.1
+
+
+def test_islands_are_dropped_and_subjects_hairs_and_holes_stay() -> None:
+    """Two subjects, a bead, a hair that is one pixel wide and a hole stay; dust, far or pale, goes."""
+    mask = np.zeros((300, 400), np.float32)
+    mask[50:150, 50:150], mask[200:240, 300:340], mask[260:280, 20:34] = 1, 0.9, 1
+    mask[90:110, 90:110] = 0
+    mask[20:50, 100] = 0.3
+    kept = mask.copy()
+    mask[280:284, 380:384], mask[10:40, 360:390] = 1, 0.4
+    drop_islands(mask, share=0.01, pale=0.1)
+    np.testing.assert_array_equal(mask, kept)
+    flock = np.zeros((300, 400), np.float32)
+    flock[10:300:20, 10:400:20] = 0.5
+    before = flock.copy()
+    drop_islands(flock, share=0.01, pale=0.1)
+    np.testing.assert_array_equal(flock, before, "of parts that are alike all stay")
 
 
 def test_a_photo_is_cut_at_full_size(coffee: PillowImage.Image) -> None:

@@ -22,6 +22,12 @@ SHADOW_COLOUR = 16
 """A shadow has the backdrop's colour, only darker, within so many levels."""
 BAND = 7
 """Width in pixels of the band along the product's edge in which the matte is soft."""
+SPECK = 3e-4
+"""A part of the matte away from its largest part is noise where it is smaller than this share of that part."""
+SEEN, SOLID = 0.02, 0.8
+"""Alpha, 0..1, from which a cell of the mask counts, and from which it is surely subject."""
+CELLS = 256
+"""Cells along the longer side in which parts of a mask are told apart: nearer ones count as one."""
 STRIP = 256
 """Rows that are worked on at a time where each pixel is made by itself, so that memory does not grow with them."""
 
@@ -51,8 +57,30 @@ def matte_of(
     grown, shrunk = largest_near(filled, BAND), ~largest_near(~filled, BAND)
     most = largest_near(off.clip(0, 255).astype(np.uint8), BAND)
     soft = ((off - QUIET) / np.maximum(most.astype(np.float32) - QUIET, 1)).clip(0, 1)
-    soft = np.where(shrunk, 1, np.where(grown, np.minimum(soft, _near(filled)), 0))
+    soft = np.where(shrunk, 1, np.where(grown, np.minimum(soft, _near(filled)), 0)).astype(np.float32)
+    drop_islands(soft, share=SPECK)
     return PillowImage.fromarray((soft * 255).round().astype(np.uint8))
+
+
+def drop_islands(mask: NDArray[np.float32], *, share: float, pale: float = 0.0) -> None:
+    """Set small parts of a mask that lie away from the rest to 0, in place: (height, width) float32 in 0..1.
+
+    The largest part stays. Another one must have `share` of its sum; and `pale` of it, if it is solid in less than
+    half of `share`.
+    """
+    step = -(-max(mask.shape) // CELLS)
+    rows, columns = (np.arange(0, n, step) for n in mask.shape)
+    peaks = np.maximum.reduceat(np.maximum.reduceat(mask, rows, axis=0), columns, axis=1)
+    sums = np.add.reduceat(np.add.reduceat(mask, rows, axis=0), columns, axis=1)
+    groups = label_groups(peaks > SEEN)
+    amount = np.bincount(groups.ravel(), sums.ravel())
+    solid = np.bincount(groups.ravel(), (sums * (sums >= SOLID * step**2)).ravel())
+    amount[0] = 0
+    largest_sum = amount.max()
+    dropped = (amount < share * largest_sum) | ((amount < pale * largest_sum) & (solid < share / 2 * largest_sum))
+    dropped[0] = False
+    for row, column in zip(*np.nonzero(dropped[groups]), strict=True):
+        mask[rows[row] : rows[row] + step, columns[column] : columns[column] + step] = 0
 
 
 def _near(mask: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.requests import ObjectnessSaliencyRequest
-from eyefirst.tools.matte import strips
+from eyefirst.tools.matte import drop_islands, strips
 
 WORK_SIDE = 512
 """The longer side at which the filter's coefficients are found, in pixels."""
@@ -21,6 +21,8 @@ RADIUS, CONTRAST = 0.02, 1e-4
 """Of the filter: radius as a share of the longer side; variance, of levels in 0..1, that counts as an edge."""
 UNSURE = (0.3, 0.7)
 """Between these values a pixel is partly subject; beyond them it is not, or wholly."""
+ISLAND, PALE_ISLAND = 0.01, 0.1
+"""Shares of the mask's largest part: what another part must have to stay, and what it must have if it is pale."""
 CLOSE_MARGIN, CLOSE_AREA = 0.15, 0.75
 """Free space round the subjects in the close look; that look is taken where it covers less of the picture than this."""
 CLOSE_SIDE = 272
@@ -65,7 +67,7 @@ def _odds(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def soft_mask(rough: NDArray[np.float32], picture: PillowImage.Image) -> NDArray[np.float32]:
     """Return a rough map as a mask of the picture's size, (height, width) float32 in 0..1, along the picture's edges.
 
-    rough: (rows, columns) float32 in 0..1. picture: upright, RGB or RGBA.
+    Small parts away from the rest are dropped. rough: (rows, columns) float32 in 0..1. picture: upright, RGB or RGBA.
     """
     small = picture.convert("RGB")
     small.thumbnail((WORK_SIDE, WORK_SIDE), PillowImage.Resampling.BOX, reducing_gap=2.0)
@@ -84,6 +86,7 @@ def soft_mask(rough: NDArray[np.float32], picture: PillowImage.Image) -> NDArray
         found = level + sum(s * colours[..., c] for c, s in enumerate(steep))
         share = ((found - low) / (high - low)).clip(0, 1)
         mask[top:bottom] = share * share * (3 - 2 * share)
+    drop_islands(mask, share=ISLAND, pale=PALE_ISLAND)
     return mask
 
 
