@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from skimage import data
+from typer.testing import CliRunner
 
 from eyefirst.albums.report import ReportRow, report_page, report_row, write_report
+from eyefirst.cli import app
 from eyefirst.errors import NotAPictureError, OutputError
 
 
@@ -67,6 +69,25 @@ def test_a_large_report_has_its_pictures_beside_it(tmp_path: Path) -> None:
     for shown in rows:
         for address in (shown["picture"], *shown["maps"].values()):  # type: ignore[attr-defined]
             assert (tmp_path / str(address).replace("%20", " ")).is_file()
+    write_report([row] * 45, tmp_path / "my report.html", title="Album")
+    assert len(list((tmp_path / "my report_files").glob("*.*g"))) == 45 * 3, "no files of pictures that are gone"
+    (tmp_path / "my report_files" / "000001.jpg").write_bytes(b"the user's")
+    write_report([row], tmp_path / "my report.html", title="Album")
+    assert [p.name for p in (tmp_path / "my report_files").glob("*.*g")] == ["000001.jpg"]
     write_report([row] * 2, tmp_path / "small.html", title="Album")
     assert "data:image" in (tmp_path / "small.html").read_text()
     assert not (tmp_path / "small_files").exists()
+
+
+def test_a_folder_that_is_away_leaves_the_report(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    page = tmp_path / "r.html"
+    for source in ("gone", "empty"):
+        page.unlink(missing_ok=True)
+        for text in ("holds no pictures|no such file", "is missing or empty"):
+            ran = CliRunner().invoke(app, ["report", str(tmp_path / source), "-o", str(page)])
+            assert ran.exit_code == 1
+            assert re.search(text, ran.output)
+            if "missing" not in text:
+                page.write_text("of yesterday")
+        assert page.read_text() == "of yesterday"

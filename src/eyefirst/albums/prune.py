@@ -40,11 +40,8 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
                 continue
             path = ledger.path_of(key)
             with ledger.transaction():
-                if ledger.owns(path):
-                    with contextlib.suppress(FileNotFoundError):
-                        path.unlink()
+                if ledger.remove(path):
                     removed.append(path)
-                    ledger.forget(path)
                 ledger.run("DELETE FROM results WHERE path = ?", (key,))
         for target, source in gone:
             with ledger.transaction():

@@ -13,6 +13,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -24,7 +25,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.colours import apply_colormap
 from eyefirst.errors import EyefirstError
-from eyefirst.files.ledger import Ledger
+from eyefirst.files.ledger import LEDGER, Ledger
 from eyefirst.files.whole import written_whole
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import Box, RatioLike
@@ -101,13 +102,15 @@ class ReportWriter:
     """A report that grows row by row; only the figures of a row stay in memory once there are many.
 
     Up to INLINE rows everything is inside the page. With more, pictures and maps are files in the folder
-    `<name>_files` beside it. Raises OutputError.
+    `<name>_files` beside it; those of an earlier report that this one does not show are removed. Raises OutputError.
     """
 
     def __init__(self, path: Path, *, colormap: str = "inferno") -> None:
         self._path, self._colormap = path, colormap
         self._rows: list[dict[str, Any]] = []
+        self._files = path.with_name(f"{path.stem}_files")
         self._ledger: Ledger | None = None
+        self._written: set[Path] = set()
 
     def add(self, row: ReportRow) -> None:
         """Add a row."""
@@ -115,7 +118,7 @@ class ReportWriter:
         if self._ledger:
             self._move_out(len(self._rows))
         elif len(self._rows) > INLINE:
-            self._ledger = Ledger(self._path.with_name(f"{self._path.stem}_files"))
+            self._ledger = Ledger(self._files)
             for number in range(1, len(self._rows) + 1):
                 self._move_out(number)
 
@@ -129,15 +132,21 @@ class ReportWriter:
             (row["maps"], "attention", f"{number:06}_attention.png"),
             (row["maps"], "objectness", f"{number:06}_objectness.png"),
         ):
-            ledger.write(ledger.folder / file, base64.b64decode(held[name].partition(",")[2]))
-            held[name] = f"{quote(os.fsencode(ledger.folder.name))}/{file}"
+            ledger.write(self._files / file, base64.b64decode(held[name].partition(",")[2]))
+            self._written.add(self._files / file)
+            held[name] = f"{quote(os.fsencode(self._files.name))}/{file}"
 
     def close(self, *, title: str) -> None:
         """Write the page."""
-        if self._ledger:
-            self._ledger.close()
         with written_whole(self._path) as out:
             out.write(_page(self._rows, title, self._colormap).encode("utf-8", "replace"))
+        if self._ledger is None and (self._files / LEDGER).is_file():
+            self._ledger = Ledger(self._files)
+        if self._ledger:
+            with closing(self._ledger) as ledger:
+                for (key,) in ledger.run("SELECT DISTINCT path FROM written"):
+                    if ledger.path_of(key) not in self._written:
+                        ledger.remove(ledger.path_of(key))
 
 
 def _shown(row: ReportRow, colormap: str) -> dict[str, Any]:

@@ -166,6 +166,16 @@ def away_sources(sources: Sequence[str]) -> list[str]:
     return [source for source in sources if source != STDIN and is_away(source)]
 
 
+def check_not_away(sources: Sequence[str], out: str) -> None:
+    """Raise PictureNotFoundError where a source is missing or empty and `out` shows the pictures of an earlier run."""
+    if os.path.lexists(out) and (away := away_sources(sources)):
+        raise PictureNotFoundError(
+            f"is missing or empty, so {out} is left as it is",
+            remedy="check the folder; to go on without it, leave it out or name another file",
+            source=away[0],
+        )
+
+
 def _listed_paths() -> list[str]:
     """The paths on standard input, one a line, or ended by NUL as `find -print0` writes them. They need not be text."""
     data = _standard_input().removeprefix(b"\xef\xbb\xbf")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +26,7 @@ from eyefirst.cli.options import (
     Revision,
     Tightness,
 )
-from eyefirst.errors import InvalidValueError, PictureNotFoundError
+from eyefirst.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from eyefirst.albums.journal import AlbumRow
@@ -76,7 +75,7 @@ def plan_pictures(
       find /photos -name '*.jpg' | eyefirst plan - -a 4:5 -o plans.jsonl
     """
     from eyefirst.albums.plans import PlanSettings, check_plan_file, plan_album
-    from eyefirst.cli.batch import album_tasks, away_sources, show_rows
+    from eyefirst.cli.batch import album_tasks, check_not_away, show_rows
     from eyefirst.framing import FramingOptions
     from eyefirst.framing.options import DEFAULT_MARGIN
     from eyefirst.geometry import AspectRatio, Box
@@ -106,12 +105,7 @@ def plan_pictures(
         revision=revision or None,
     )
     check_plan_file(Path(out), overwrite=overwrite)
-    if os.path.lexists(out) and (away := away_sources(sources)):
-        raise PictureNotFoundError(
-            f"is missing or empty, so {out} is left as it is",
-            remedy="check the folder; to plan without it, leave it out or name another file",
-            source=away[0],
-        )
+    check_not_away(sources, out)
     tasks = album_tasks(sources)
     rows = plan_album(tasks, out, settings, workers=workers or None, overwrite=overwrite)
     doubtful: list[DoubtfulCrop] = []

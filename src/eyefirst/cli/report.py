@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from eyefirst.cli.batch import Picture, expand, for_each
+from eyefirst.cli.batch import Picture, check_not_away, expand, for_each
 from eyefirst.cli.guard import as_known, as_line, guarded, say_of_file
 from eyefirst.cli.heatmap import Colormap
 from eyefirst.cli.options import AsJson, Pictures, Revision
@@ -50,6 +50,7 @@ def report_pictures(
     path = Path(out)
     if path.suffix.lower() not in (".html", ".htm"):
         raise InvalidValueError("the page is HTML", remedy="let the name end in .html", source=out)
+    check_not_away(pictures, out)
     batch = expand(pictures)
     writer, count = ReportWriter(path, colormap=colormap.value), 0
 

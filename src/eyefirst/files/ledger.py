@@ -183,6 +183,16 @@ class Ledger:
         """Remember that a file is not eyefirst's any more."""
         self.run("DELETE FROM written WHERE path = ?", (self.key(path),))
 
+    def remove(self, path: Path) -> bool:
+        """Remove a file that is as eyefirst wrote it; say whether there was one."""
+        with self.transaction():
+            if not self.owns(path):
+                return False
+            with contextlib.suppress(FileNotFoundError), self._border():
+                path.unlink()
+            self.forget(path)
+            return True
+
     def write(self, path: Path, data: bytes, *, overwrite: bool = False) -> str:
         """Write a file whole, note it, and return its SHA-256.
 
