@@ -42,6 +42,7 @@ programs can tell errors apart; `to_dict()` is what the command line and the ser
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -193,9 +194,10 @@ class OutputError(EyefirstError):
     @classmethod
     def of(cls, error: OSError, path: str) -> OutputError:
         """The error of a file that the system refused, in its words."""
-        return cls(
-            f"cannot be written: {error.strerror or error}", remedy="check the folder and the free space", source=path
-        )
+        remedy = "check the folder and the free space"
+        if error.errno == errno.ENAMETOOLONG:
+            remedy = "choose a shorter name or folder"
+        return cls(f"cannot be written: {error.strerror or error}", remedy=remedy, source=path)
 
 
 class EnlargedWarning(UserWarning):

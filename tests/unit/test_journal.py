@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from eyefirst.albums import prune
 from eyefirst.albums.journal import AlbumRow
 from eyefirst.albums.manifest import write_manifest
 from eyefirst.albums.plans import PlanSettings, plan_album
@@ -194,6 +195,8 @@ def odd_names() -> Iterator[tuple[str, bytes]]:
     yield "a line break", b"two\nlines.jpg"
     yield "quotes", b'it\'s "so" <b>.jpg'
     yield "only odd bytes", b"\xff\xfe.jpg"
+    yield "as long as can be", b"a" * 251 + b".jpg"
+    yield "long, of two bytes a letter", "\u0436".encode() * 125 + b".jpg"
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, id=i) for i, n in odd_names()])
@@ -235,6 +238,8 @@ def test_a_name_stays_when_a_neighbour_comes_and_goes(tmp_path: Path) -> None:
 def test_names_that_some_file_system_takes_for_one_are_told_apart(tmp_path: Path) -> None:
     for number, name in enumerate(["\u00e9.jpg", "e\u0301.jpg", "E\u0301.jpg", "\u00c9.png", "\ufb01.jpg", "fi.jpg"]):
         photo(tmp_path / "a" / name, RED, number)
+    for number in (1, 2):
+        photo(tmp_path / "a" / f"{'long ' * 49}{number}.jpg", BLUE, number)
     tasks = find_pictures([tmp_path / "a"])
     made = {Path(f).name for row in run(tmp_path / "a", tmp_path / "t") for f in row.files}
     assert len(made) == 2 * len(tasks)
@@ -306,7 +311,11 @@ def test_an_unreadable_touched_picture_is_a_row(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.skipif(sys.platform == "win32", reason="no pipes there")
 def test_a_pipe_in_an_album_is_no_picture(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p.jpg")
-    assert find_pictures([tmp_path]) == []
+    said: list[str] = []
+    assert find_pictures([tmp_path], say=said.append) == []
+    assert any("pipe" in text for text in said)
+    (row,) = make_thumbnails(find_pictures([tmp_path / "p.jpg"]), tmp_path / "t", SMALL)
+    assert "pipe" in (row.error or {})["reason"], "one that is named is a row, and is not waited for"
 
 
 def test_a_folder_that_disappears_is_said_and_made_again(tmp_path: Path) -> None:
@@ -569,6 +578,20 @@ def test_pruning_takes_the_sizes_of_earlier_options(tmp_path: Path) -> None:
     run(tmp_path / "a", tmp_path / "t")
     run(tmp_path / "a", tmp_path / "t", ThumbnailSettings(sizes=(Size(48, 24),), format="png"))
     assert [p.name for p in prune_results(tmp_path / "t", [])] == ["p_32x32.png"]
+
+
+def test_pruning_leaves_what_another_process_makes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo(tmp_path / "a" / "p.jpg", RED)
+    run(tmp_path / "a", tmp_path / "t")
+    real = prune._is_gone
+
+    def meanwhile(picture: str, roots: Sequence[str]) -> bool:
+        run(tmp_path / "a", tmp_path / "t", ThumbnailSettings(sizes=(Size(40, 40),), format="png"))
+        return real(picture, roots)
+
+    monkeypatch.setattr(prune, "_is_gone", meanwhile)
+    assert sorted(p.name for p in prune_results(tmp_path / "t", [])) == ["p_32x32.png", "p_48x24.png"]
+    assert list(contents(tmp_path / "t")) == ["p_40x40.png"]
 
 
 def test_a_responsive_set_shows_one_frame_per_ratio(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from eyefirst import __version__
-from eyefirst.albums.walk import Task
-from eyefirst.errors import EyefirstError, unexpected
+from eyefirst.albums.walk import Task, is_device
+from eyefirst.errors import EyefirstError, NotAPictureError, unexpected
 from eyefirst.files.ledger import Ledger
 from eyefirst.image import fingerprint
 from eyefirst.plan import CropPlan
@@ -127,6 +127,8 @@ def _worked(task: Task, work: Work) -> Result:
     started = time.perf_counter()
     made = None
     try:
+        if is_device(task.source):
+            raise NotAPictureError("is a pipe, a socket or a device", remedy="name files", source=task.source)
         made = work(task)
         files = tuple(str(path) for path, _ in made.files)
         row = AlbumRow(task.source, "made", files, made.plan.to_dict(), warnings=made.warnings)

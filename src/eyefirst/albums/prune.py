@@ -11,6 +11,7 @@ from pathlib import Path
 
 from eyefirst.albums.journal import Journal
 from eyefirst.albums.walk import holds_something
+from eyefirst.files.ledger import Ledger
 from eyefirst.files.whole import remove_stale
 
 
@@ -25,28 +26,20 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
     roots = [os.path.join(os.path.abspath(s), "") for s in sources if holds_something(s)]
     with closing(Journal(folder, "")) as journal:
         ledger = journal.ledger
-        current: set[bytes] = set()
-        gone: list[tuple[bytes, bytes]] = []
-        for target, source, files in ledger.run("SELECT target, source, files FROM made"):
-            picture = os.fsdecode(source)
-            if os.path.lexists(picture) or not (
-                holds_something(os.path.dirname(picture)) or any(picture.startswith(root) for root in roots)
-            ):
-                current |= {os.fsencode(name) for name, _ in json.loads(files)}
-            else:
-                gone.append((target, source))
+        for target, source in ledger.run("SELECT target, source FROM made"):
+            if _is_gone(os.fsdecode(source), roots):
+                with ledger.transaction():
+                    ledger.run("DELETE FROM made WHERE target = ? AND source = ?", (target, source))
+                    ledger.run("DELETE FROM names WHERE source = ?", (source,))
         for (key,) in ledger.run("SELECT path FROM results"):
-            if key in current:
+            if _is_current(ledger, key):
                 continue
-            path = ledger.path_of(key)
             with ledger.transaction():
-                if ledger.remove(path):
+                if _is_current(ledger, key):  # another process made it just now
+                    continue
+                if ledger.remove(path := ledger.path_of(key)):
                     removed.append(path)
                 ledger.run("DELETE FROM results WHERE path = ?", (key,))
-        for target, source in gone:
-            with ledger.transaction():
-                ledger.run("DELETE FROM made WHERE target = ?", (target,))
-                ledger.run("DELETE FROM names WHERE source = ?", (source,))
     for part in folder.rglob(".*.part"):
         remove_stale(part)
     emptied = {parent for path in removed for parent in path.parents if folder in parent.parents}
@@ -54,3 +47,17 @@ def prune_results(out: str | os.PathLike[str], sources: Sequence[str | os.PathLi
         with contextlib.suppress(OSError):  # not empty
             parent.rmdir()
     return removed
+
+
+def _is_gone(picture: str, roots: Sequence[str]) -> bool:
+    if os.path.lexists(picture):
+        return False
+    return holds_something(os.path.dirname(picture)) or any(picture.startswith(root) for root in roots)
+
+
+def _is_current(ledger: Ledger, key: bytes) -> bool:
+    """Whether a file is among those of the target that it was last made for."""
+    rows = ledger.run(
+        "SELECT made.files FROM results JOIN made ON made.target = results.target WHERE results.path = ?", (key,)
+    )
+    return any(os.fsencode(name) == key for (files,) in rows for name, _ in json.loads(files))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eyefirst.files.ledger import own_results
-from eyefirst.files.names import name_key
+from eyefirst.files.names import name_key, shortened
 
 PICTURE_SUFFIXES = frozenset(
     f".{s}"
@@ -73,7 +73,7 @@ def find_pictures(
 
 def _targets(names: list[str]) -> list[str]:
     """A target for each relative name, no two alike on any file system."""
-    parts = [os.path.splitext(name) for name in names]
+    parts = [(shortened(stem), extension) for stem, extension in map(os.path.splitext, names)]
     groups: dict[str, set[str]] = {}
     for (stem, _), name in zip(parts, names, strict=True):
         groups.setdefault(name_key(stem), set()).add(name_key(name))
@@ -141,7 +141,9 @@ def _walk(folder: str, outside: str | os.PathLike[str] | None, say: Callable[[st
             if is_picture(name):
                 if own and os.path.abspath(path) in own:
                     results += 1
-                elif not is_device(path):
+                elif is_device(path):
+                    say(f"{path}: is a pipe, a socket or a device, and is left out")
+                else:
                     yield path
             elif suffix in RAW_SUFFIXES | OTHER_SUFFIXES and not name.startswith("."):
                 others[suffix] += 1

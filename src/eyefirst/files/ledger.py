@@ -311,7 +311,7 @@ class Ledger:
                 ) from error
             raise OutputError(
                 f"cannot keep the list of results: {error}",
-                remedy="check the free space" if "full" in str(error) else "name a folder that can be written",
+                remedy="check the free space, or name a folder that can be written",
                 source=str(self.file),
             ) from error
         except sqlite3.Error as error:

@@ -15,6 +15,8 @@ from eyefirst.geometry import Size
 
 FIELDS = ("stem", "label", "ratio", "rank", "width", "height", "ext", "source_ext")
 DEFAULT = "{stem}_{label}.{ext}"
+LONGEST_STEM = 200
+"""Bytes of a picture's name that the names of its results repeat: file systems take 255, with label and extension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,18 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", plain).casefold())
 
 
+def shortened(stem: str) -> str:
+    """Return a stem, which may have folders, so that names which begin with it are not too long for a file system."""
+    folder, base = os.path.split(stem)
+    data = os.fsencode(base)
+    if len(data) <= LONGEST_STEM:
+        return stem
+    end = LONGEST_STEM
+    while data[end] & 0xC0 == 0x80:  # inside a character
+        end -= 1
+    return os.path.join(folder, os.fsdecode(data[:end]))
+
+
 def variants(name: str, source: str) -> Iterator[str]:
     """Return names for a picture's results, best first: the name, with the picture's extension, and with a number."""
     yield name
@@ -87,5 +101,5 @@ def is_variant(name: str, *, of: str, source: str) -> bool:
     """Whether a name is one that a picture's results could have been given where another name was wished for."""
     stem, extension = os.path.splitext(os.path.basename(source))
     folder, base = os.path.split(name)
-    pattern = rf"{re.escape(stem)}(-{re.escape(extension.lstrip('.'))})?(-[0-9]+)?"
+    pattern = rf"{re.escape(shortened(stem))}(-{re.escape(extension.lstrip('.'))})?(-[0-9]+)?"
     return folder == os.path.dirname(of) and re.fullmatch(pattern, base, re.DOTALL) is not None
