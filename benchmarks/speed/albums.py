@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ from eyefirst.files.outputs import write_picture
 from eyefirst.geometry import AspectRatio, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import decode
+from eyefirst.network import default_revision
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 from eyefirst.tools.planning import plan_from
 
@@ -276,6 +278,23 @@ def compare(
     yield by_stage
 
 
+def conditions(workers: int, node: Path | None) -> str:
+    """What was measured and where, in one line: versions, the network, workers, and other load on the machine."""
+    parts = [f"eyefirst {metadata.version('eyefirst')} with {default_revision()}", f"Pillow {PIL.__version__}"]
+    for package in ("opencv-python-headless", "imagecodecs", "smartcrop"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            parts.append(f"{package} {metadata.version(package)}")
+    if importlib.util.find_spec("pyvips"):
+        import pyvips  # noqa: PLC0415 - a rival
+
+        parts.append("libvips " + ".".join(str(pyvips.version(place)) for place in range(3)))
+    if node and shutil.which("node"):
+        asked = "const v = require('sharp').versions; console.log(`sharp ${v.sharp} on libvips ${v.vips}`)"
+        parts.append(subprocess.check_output(["node", "-e", asked], cwd=node, text=True).strip())
+    load = os.getloadavg()[0]
+    return f"{'; '.join(parts)}. {workers} workers, {os.cpu_count()} processors, load before {load:.1f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, help="a folder of photos to make the files of")
@@ -288,6 +307,7 @@ def main() -> None:
     if arguments.serve:
         serve(arguments.serve, arguments.workers)
         return
+    Console(width=200).print(conditions(arguments.workers, arguments.node), highlight=False)
     present = rivals(arguments.workers, arguments.node)
     try:
         with tempfile.TemporaryDirectory() as name:
