@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from skimage import data
 from typer.testing import CliRunner
 
-from eyefirst.albums.report import ReportRow, report_page, report_row, write_report
+from eyefirst.albums.report import ReportRow, report_row, write_report
 from eyefirst.cli import app
 from eyefirst.errors import NotAPictureError, OutputError
 
@@ -22,9 +22,14 @@ def rows_of(page: str) -> list[dict[str, object]]:
     return rows
 
 
-def test_a_page_holds_what_was_seen() -> None:
+def page_of(folder: Path, row: ReportRow, *, title: str = "Album", colormap: str = "inferno") -> str:
+    write_report([row], folder / "page.html", title=title, colormap=colormap)
+    return (folder / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_page_holds_what_was_seen(tmp_path: Path) -> None:
     row = report_row(data.astronaut(), "astronaut.png", ["1:1", "9:16"])
-    (shown,) = rows_of(report_page([row], title="Album"))
+    (shown,) = rows_of(page_of(tmp_path, row))
     assert row.plan is not None
     assert shown["name"] == "astronaut.png"
     assert shown["size"] == "512x512"
@@ -34,10 +39,10 @@ def test_a_page_holds_what_was_seen() -> None:
     assert max(row.picture.size) == 360
 
 
-def test_names_cannot_break_out_of_the_page() -> None:
+def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
     hostile = "</script><script>alert(1)</script>%ROWS%"
     error = NotAPictureError("is not a picture", remedy="open it <b>in a viewer</b>", source=hostile)
-    page = report_page([ReportRow(hostile, error=error)], title="<i>%LEGEND%</i>")
+    page = page_of(tmp_path, ReportRow(hostile, error=error), title="<i>%LEGEND%</i>")
     assert "<script>alert" not in page
     assert "<i>" not in page
     (shown,) = rows_of(page)
@@ -51,11 +56,11 @@ def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         write_report([], tmp_path / "file" / "page.html", title="Album")
 
 
-def test_transparent_pictures_are_shown_too() -> None:
+def test_transparent_pictures_are_shown_too(tmp_path: Path) -> None:
     pixels = np.zeros((60, 90, 4), np.uint8)
     pixels[20:40, 30:60] = 255
     row = report_row(PillowImage.fromarray(pixels), "alpha.png")
-    assert "data:image/jpeg;base64," in report_page([row], title="Album", colormap="viridis")
+    assert "data:image/jpeg;base64," in page_of(tmp_path, row, colormap="viridis")
 
 
 def test_a_large_report_has_its_pictures_beside_it(tmp_path: Path) -> None:
@@ -67,7 +72,7 @@ def test_a_large_report_has_its_pictures_beside_it(tmp_path: Path) -> None:
     rows = rows_of(page)
     assert len(rows) == 60
     for shown in rows:
-        for address in (shown["picture"], *shown["maps"].values()):  # type: ignore[attr-defined]
+        for address in (shown[what] for what in ("picture", "attention", "objectness")):
             assert (tmp_path / str(address).replace("%20", " ")).is_file()
     write_report([row] * 45, tmp_path / "my report.html", title="Album")
     assert len(list((tmp_path / "my report_files").glob("*.*g"))) == 45 * 3, "no files of pictures that are gone"

@@ -14,11 +14,12 @@ from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 from eyefirst.albums.journal import AlbumRow
-from eyefirst.albums.thumbnails import JOURNAL, ThumbnailSettings, make_one, make_thumbnails
+from eyefirst.albums.thumbnails import ThumbnailSettings, make_one, make_thumbnails
 from eyefirst.albums.walk import find_pictures
 from eyefirst.cli import app
 from eyefirst.cli.batch import show_rows
 from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.files.ledger import LEDGER
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import Box, Size
 from eyefirst.image import load_animation, load_picture
@@ -180,7 +181,7 @@ def test_a_folder_that_cannot_be_used_is_one_clear_error(album: Path, tmp_path: 
 
 def test_the_journal_lies_beside_the_thumbnails(album: Path, tmp_path: Path) -> None:
     run(album, tmp_path / "out")
-    assert (tmp_path / "out" / JOURNAL).exists()
+    assert (tmp_path / "out" / LEDGER).exists()
 
 
 @pytest.mark.parametrize(

@@ -77,11 +77,6 @@ def report_row(
     return ReportRow(name, plan, picture, seen.attention.heat_map, seen.objects.heat_map)
 
 
-def report_page(rows: Sequence[ReportRow], *, title: str, colormap: str = "inferno") -> str:
-    """Return the page as one HTML file, with everything inside."""
-    return _page([_shown(row, colormap) for row in rows], title, colormap)
-
-
 def _page(rows: Sequence[dict[str, Any]], title: str, colormap: str) -> str:
     page = files("eyefirst.albums").joinpath("report.html").read_text(encoding="utf-8")
     shown = json.dumps(rows).replace("<", "\\u003c")
@@ -108,36 +103,36 @@ class ReportWriter:
     def __init__(self, path: Path, *, colormap: str = "inferno") -> None:
         self._path, self._colormap = path, colormap
         self._rows: list[dict[str, Any]] = []
+        self._inside: list[dict[str, bytes]] = []
         self._files = path.with_name(f"{path.stem}_files")
         self._ledger: Ledger | None = None
         self._written: set[Path] = set()
 
     def add(self, row: ReportRow) -> None:
         """Add a row."""
-        self._rows.append(_shown(row, self._colormap))
-        if self._ledger:
-            self._move_out(len(self._rows))
-        elif len(self._rows) > INLINE:
-            self._ledger = Ledger(self._files)
-            for number in range(1, len(self._rows) + 1):
-                self._move_out(number)
+        self._rows.append(_shown(row))
+        self._inside.append(_pictures_of(row, self._colormap))
+        if len(self._rows) > INLINE:
+            self._ledger = self._ledger or Ledger(self._files)
+            for number, pictures in enumerate(self._inside, len(self._rows) - len(self._inside) + 1):
+                self._move_out(self._ledger, number, pictures)
+            self._inside.clear()
 
-    def _move_out(self, number: int) -> None:
+    def _move_out(self, ledger: Ledger, number: int, pictures: dict[str, bytes]) -> None:
         """Write the pictures of a row as files, and let the row name them."""
-        row, ledger = self._rows[number - 1], self._ledger
-        if ledger is None or "picture" not in row:
-            return
-        for held, name, file in (
-            (row, "picture", f"{number:06}.jpg"),
-            (row["maps"], "attention", f"{number:06}_attention.png"),
-            (row["maps"], "objectness", f"{number:06}_objectness.png"),
-        ):
-            ledger.write(self._files / file, base64.b64decode(held[name].partition(",")[2]))
-            self._written.add(self._files / file)
-            held[name] = f"{quote(os.fsencode(self._files.name))}/{file}"
+        folder = quote(os.fsencode(self._files.name))
+        addresses = {}
+        for what, data in pictures.items():
+            name = f"{number:06}.jpg" if what == "picture" else f"{number:06}_{what}.png"
+            ledger.write(self._files / name, data)
+            self._written.add(self._files / name)
+            addresses[what] = f"{folder}/{name}"
+        self._rows[number - 1] |= addresses
 
     def close(self, *, title: str) -> None:
         """Write the page."""
+        for row, pictures in zip(self._rows, self._inside, strict=False):
+            row |= {what: _as_url(data, "jpeg" if what == "picture" else "png") for what, data in pictures.items()}
         with written_whole(self._path) as out:
             out.write(_page(self._rows, title, self._colormap).encode("utf-8", "replace"))
         if self._ledger is None and (self._files / LEDGER).is_file():
@@ -149,9 +144,20 @@ class ReportWriter:
                         ledger.remove(ledger.path_of(key))
 
 
-def _shown(row: ReportRow, colormap: str) -> dict[str, Any]:
-    """What the page's script reads of a row. Boxes are left, top, width, height in shares of the picture."""
-    if row.plan is None or row.picture is None or row.attention is None or row.objectness is None:
+def _pictures_of(row: ReportRow, colormap: str) -> dict[str, bytes]:
+    """The files that the page shows of a row: the picture as JPEG, and its maps as PNG; none for an error."""
+    if row.picture is None or row.attention is None or row.objectness is None:
+        return {}
+    return {
+        "picture": _encoded(row.picture.convert("RGB"), "JPEG"),
+        "attention": _encoded(_coloured(row.attention, colormap), "PNG"),
+        "objectness": _encoded(_coloured(row.objectness, colormap), "PNG"),
+    }
+
+
+def _shown(row: ReportRow) -> dict[str, Any]:
+    """What the page's script reads of a row, without pictures. Boxes are left, top, width, height in shares."""
+    if row.plan is None or row.picture is None or row.objectness is None:
         return {"name": row.name, "error": str(row.error), "warnings": []}
     plan, size = row.plan, row.plan.size
     frames = {ratio: ranked[0] for ratio, ranked in plan.frames.items() if ranked}
@@ -159,11 +165,6 @@ def _shown(row: ReportRow, colormap: str) -> dict[str, Any]:
         "name": row.name,
         "size": str(size),
         "aspect": row.picture.width / row.picture.height,
-        "picture": _as_url(row.picture, "JPEG"),
-        "maps": {
-            "attention": _as_url(_coloured(row.attention, colormap), "PNG"),
-            "objectness": _as_url(_coloured(row.objectness, colormap), "PNG"),
-        },
         "peak": float(row.objectness.values.max()),
         "focal": [plan.focal_point.x, plan.focal_point.y],
         "boxes": {
@@ -189,7 +190,11 @@ def _coloured(heat_map: HeatMap, colormap: str) -> PillowImage.Image:
     return PillowImage.fromarray(np.dstack([apply_colormap(heat, colormap), cover]), "RGBA")
 
 
-def _as_url(picture: PillowImage.Image, kind: str) -> str:
+def _encoded(picture: PillowImage.Image, kind: str) -> bytes:
     out = io.BytesIO()
-    picture.convert("RGB" if kind == "JPEG" else "RGBA").save(out, kind, quality=82, optimize=True)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(out.getvalue()).decode()}"
+    picture.save(out, kind, quality=82, optimize=True)
+    return out.getvalue()
+
+
+def _as_url(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -24,7 +24,7 @@ from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode, on_colour
 from eyefirst.files.formats import PictureFormat, format_named
-from eyefirst.files.ledger import LEDGER, Ledger
+from eyefirst.files.ledger import Ledger
 from eyefirst.files.names import NameTemplate
 from eyefirst.files.whole import written_whole
 from eyefirst.framing import FramingOptions
@@ -37,7 +37,6 @@ from eyefirst.tools.cutout import cutout_all, is_believed
 from eyefirst.tools.planning import plan_from
 from eyefirst.tools.product import find_product
 
-JOURNAL = LEDGER
 ENLARGED = 1.25
 """Above this scale it is said that a product is enlarged: the grain of wood is visibly softer from about there on."""
 SEEN = 8

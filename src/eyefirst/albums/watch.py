@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from eyefirst.albums.walk import Task, find_pictures
 from eyefirst.errors import InvalidValueError, MissingExtraError
 from eyefirst.files.ledger import Stamp
+from eyefirst.files.whole import identity
 
 POLL_MS = 500
 """How long the first look waits, in milliseconds; changes that come together within 1.6 s are one round."""
@@ -40,7 +41,7 @@ def watched(
     seen: dict[str, Stamp | None] = {}
     begun, restless = False, True
     while True:
-        marks = [_mark(folder) for folder in folders]
+        marks = [identity(folder) for folder in folders]
         there = [os.fspath(folder) for folder, mark in zip(folders, marks, strict=True) if mark]
         if not there:
             time.sleep(POLL_MS / 1000)
@@ -58,7 +59,7 @@ def watched(
             except (UnicodeError, RuntimeError, OSError):  # a name that is not UTF-8; or the folder is gone
                 restless = True
                 break
-            if [_mark(folder) for folder in folders] != marks:  # one is gone, or another in its place
+            if [identity(folder) for folder in folders] != marks:  # one is gone, or another in its place
                 restless = True
                 break
             if not (changes or restless):
@@ -69,15 +70,6 @@ def watched(
             if new or not begun:
                 yield new
             begun, restless, seen = True, bool(changes), stamps  # one more look when it is quiet: a copy may go on
-
-
-def _mark(folder: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """Return what tells a folder from another in its place; None where it is gone."""
-    try:
-        status = os.stat(folder)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _can_matter(_change: object, path: str) -> bool:

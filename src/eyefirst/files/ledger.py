@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from eyefirst.errors import OutputError
 from eyefirst.files.names import is_variant, name_key, variants
-from eyefirst.files.whole import written_whole
+from eyefirst.files.whole import identity, written_whole
 
 LEDGER = ".eyefirst.sqlite"
 WAIT_SECONDS = 60.0
@@ -79,7 +79,7 @@ class Ledger:
                 if self._version() < VERSION:
                     with self.transaction():
                         self._convert()
-                self._identity = _identity(self.file)
+                self._identity = identity(self.file)
             except BaseException:
                 self._db.close()
                 raise
@@ -285,7 +285,7 @@ class Ledger:
 
     def _check_place(self) -> None:
         """Raise OutputError where the folder was removed or replaced since the ledger was opened."""
-        if _identity(self.file) != self._identity:
+        if identity(self.file) != self._identity:
             raise OutputError(
                 "the output folder was removed or replaced while eyefirst was writing into it",
                 remedy="run it again",
@@ -375,12 +375,3 @@ def _former_files(db: sqlite3.Connection, folder: Path, file: Path) -> list[str]
 def _sha256(path: str | os.PathLike[str]) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells whether a name is still the same file; None where there is none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

@@ -15,7 +15,7 @@ from eyefirst.files.encode import QUALITY, encode
 from eyefirst.files.formats import KNOWN, SPELLINGS, PictureFormat, format_for, format_named, format_of
 from eyefirst.files.ledger import Ledger
 from eyefirst.files.names import NameTemplate
-from eyefirst.files.whole import written_whole
+from eyefirst.files.whole import identity, written_whole
 from eyefirst.geometry import Size
 from eyefirst.image import Animation, Keep, Metadata
 
@@ -236,12 +236,3 @@ def names_a_file(out: str, endings: Collection[str] = SPELLINGS, kind: str = "pi
             source=out,
         )
     return True
-
-
-def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """Return what tells whether two paths are one file: device and inode; None where there is no file."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino

@@ -82,6 +82,15 @@ def written_whole(
         raise
 
 
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return what tells whether two paths are one file or folder: device and inode; None where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
 def remove_stale(part: str | os.PathLike[str]) -> bool:
     """Remove a part that a killed process of the same user left; say whether it is gone.
 
