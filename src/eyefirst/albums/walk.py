@@ -74,15 +74,17 @@ def find_pictures(
 def _targets(names: list[str]) -> list[str]:
     """A target for each relative name, no two alike on any file system."""
     parts = [(shortened(stem), extension) for stem, extension in map(os.path.splitext, names)]
-    groups: dict[str, set[str]] = {}
-    for (stem, _), name in zip(parts, names, strict=True):
-        groups.setdefault(name_key(stem), set()).add(name_key(name))
-    counts = Counter(name_key(stem) for stem, _ in parts)
+    keys = [name_key(stem) for stem, _ in parts]
+    counts = Counter(keys)
+    alike: dict[str, set[str]] = {key: set() for key, count in counts.items() if count > 1}
+    for key, name in zip(keys, names, strict=True):
+        if key in alike:
+            alike[key].add(name_key(name))
     targets: list[str] = []
     used: set[str] = set()
-    for stem, extension in parts:
-        key = name_key(stem)
-        given = f"{stem}-{extension.lstrip('.')}" if len(groups[key]) == counts[key] > 1 and extension else stem
+    for (stem, extension), key in zip(parts, keys, strict=True):
+        told_apart = key in alike and len(alike[key]) == counts[key]
+        given = f"{stem}-{extension.lstrip('.')}" if told_apart and extension else stem
         target, number = given, 1
         while name_key(target) in used:
             number += 1
