@@ -197,7 +197,7 @@ class OutputError(EyefirstError):
         remedy = "check the folder and the free space"
         if error.errno == errno.ENAMETOOLONG:
             remedy = "choose a shorter name or folder"
-        return cls(f"cannot be written: {error.strerror or error}", remedy=remedy, source=path)
+        return cls(f"cannot be written: {reason_of(error)}", remedy=remedy, source=path)
 
 
 class EnlargedWarning(UserWarning):
@@ -287,6 +287,11 @@ class CancelledError(EyefirstError):
     """The caller cancelled the work before it was done."""
 
     code = "cancelled"
+
+
+def reason_of(error: Exception) -> str:
+    """What the system or a library says of a failure, without its number and without the path once more."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def unexpected(error: Exception) -> EyefirstError:

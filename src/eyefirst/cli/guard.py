@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, ParamSpec
 
 import typer
 
-from eyefirst.errors import EyefirstError, InvalidPlanError, InvalidValueError, UnknownRevisionError, unexpected
+from eyefirst.errors import (
+    EyefirstError,
+    InvalidPlanError,
+    InvalidValueError,
+    UnknownRevisionError,
+    reason_of,
+    unexpected,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,7 +127,9 @@ def film_text(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise InvalidPlanError(f"cannot be read: {error}", remedy="give what was written", source=path) from error
+        raise InvalidPlanError(
+            f"cannot be read: {reason_of(error)}", remedy="give what was written", source=path
+        ) from error
 
 
 def film_plan(path: str) -> dict[str, object]:

@@ -24,6 +24,7 @@ from eyefirst.errors import (
     PictureNotFoundError,
     TruncatedPictureError,
     UnsupportedPictureError,
+    reason_of,
 )
 from eyefirst.films.frames import ColourTags, VideoFrame, VideoInfo, chroma_of, may_be_transparent, source_matrix
 from eyefirst.films.planes import Turn, padded, planes_of
@@ -302,7 +303,7 @@ class VideoReader:
             self.container = self._av.open(address, format=camera, options=options, metadata_errors="replace")
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
             raise NotAPictureError(
-                f"is not a film that FFmpeg reads: {getattr(error, 'strerror', None) or error}",
+                f"is not a film that FFmpeg reads: {reason_of(error)}",
                 remedy="give a film such as an MP4, MOV, MKV or WebM",
                 source=name,
             ) from error

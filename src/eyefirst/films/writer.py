@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from eyefirst.colours import parse_colour
-from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.errors import InvalidValueError, OutputError, reason_of
 from eyefirst.files.whole import Part
 from eyefirst.films.carried import Carried, lost_tags, needs_keys
 from eyefirst.films.encoding import Coding, EncodeOptions, coding_of
@@ -287,11 +287,10 @@ class VideoWriter:
             self._part.drop()
 
     def _refusal(self, error: Exception) -> OutputError:
-        words = getattr(error, "strerror", None) or error
         remedy = "check the folder and the free space"
         if getattr(error, "errno", None) == NO_SUCH_CODING:
             remedy = f"{self._coding.encoder} or {self._path.suffix} cannot hold this: choose another --codec, or .mkv"
-        return OutputError(f"cannot write the film: {words}", remedy=remedy, source=str(self._path))
+        return OutputError(f"cannot write the film: {reason_of(error)}", remedy=remedy, source=str(self._path))
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

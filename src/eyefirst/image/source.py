@@ -21,6 +21,7 @@ from eyefirst.errors import (
     PictureNotFoundError,
     PictureTooLargeError,
     UnsupportedPictureError,
+    reason_of,
 )
 from eyefirst.image.arrays import checked_array
 from eyefirst.image.picture import Image
@@ -191,7 +192,9 @@ def _read_path(name: str) -> bytes:
         remedy = "give a file, not a folder" if os.path.isdir(name) else "ask for the right to read it"
         raise PictureNotFoundError("may not be read", remedy=remedy, source=name) from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        raise PictureNotFoundError(f"cannot be read ({error})", remedy="check the path", source=name) from error
+        raise PictureNotFoundError(
+            f"cannot be read: {reason_of(error)}", remedy="check the path", source=name
+        ) from error
 
 
 def _read_file(file: Any, name: str) -> bytes:
@@ -205,7 +208,7 @@ def _read_file(file: Any, name: str) -> bytes:
             raise _too_much_to_hold(name) from error
         except (OSError, ValueError) as error:  # ValueError: the file is closed
             raise PictureNotFoundError(
-                f"cannot be read ({error})", remedy="open the file for reading, and keep it open", source=name
+                f"cannot be read: {reason_of(error)}", remedy="open the file for reading, and keep it open", source=name
             ) from error
         if at_end:
             raise NotAPictureError(

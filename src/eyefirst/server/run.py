@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from eyefirst.errors import EyefirstError, InvalidValueError
+from eyefirst.errors import EyefirstError, InvalidValueError, reason_of
 from eyefirst.server.metrics import FOLDER
 from eyefirst.server.protocol import GuardedProtocol, drain
 from eyefirst.server.settings import Settings
@@ -56,7 +56,7 @@ def listen(settings: Settings) -> socket.socket:
     except (OSError, OverflowError) as error:
         bound.close()
         raise InvalidValueError(
-            f"cannot listen on {settings.host} port {settings.port}: {getattr(error, 'strerror', None) or error}",
+            f"cannot listen on {settings.host} port {settings.port}: {reason_of(error)}",
             remedy="choose another --port or --host",
         ) from error
     bound.set_inheritable(True)

@@ -594,6 +594,14 @@ def test_a_device_is_refused() -> None:
         load_image("/dev/zero")
 
 
+def test_a_link_to_itself_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    with pytest.raises(errors.PictureNotFoundError) as refused:
+        load_image(tmp_path / "loop.jpg")
+    assert str(refused.value).count("loop.jpg") == 1
+    assert "Errno" not in str(refused.value)
+
+
 def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
