@@ -53,7 +53,8 @@ def test_a_picture_becomes_maps_boxes_and_crops(visit: Open, photo_path: Path) -
     assert page.locator("#boxes .faces:visible").count() == len(faces) == 1
     assert not page.locator("#boxes .attention").is_visible()
     assert page.locator("#heat-faces").is_visible()
-    assert page.locator("#status").text_content() == f"astronaut.jpg: {len(plan.objects)} subject and 1 face found"
+    many = f"{len(plan.objects)} subject{'s' if len(plan.objects) > 1 else ''}"
+    assert page.locator("#status").text_content() == f"astronaut.jpg: {many} and 1 face found"
     page.check("[value=objectness]")
     page.check("[value=mask]")
     assert not page.locator("#boxes").is_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_words_and_small_pictures_have_room(visit: Open, photo_path: Path) -> No
     free = "[...document.querySelectorAll('#album button')].map(b => b.offsetWidth - b.firstChild.offsetWidth)"
     assert page.evaluate(free) == [4, 4]  # the border
     area, words = page.locator("#canvas").bounding_box(), [s.bounding_box() for s in page.locator("#boxes span").all()]
-    assert len(words) == 3
+    assert len(words) == page.locator("#boxes > div").count() >= 3
     assert all(one["y"] >= area["y"] for one in words)
     assert all(area["x"] <= one["x"] <= one["x"] + one["width"] <= area["x"] + area["width"] for one in words)
     page.set_viewport_size({"width": 1300, "height": 900})
@@ -149,7 +150,10 @@ def test_the_page_is_painted_before_anything_else_comes(browser: Any, serving: S
         asked: list[str] = []
         page.route("**/page/*", lambda route: asked.append(route.request.url))  # and never answered
         page.goto(f"http://{host}:{port}/", wait_until="commit")
-        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length", polling=20)
+        painted, until = "performance.getEntriesByName('first-contentful-paint').length", time.monotonic() + 20
+        while not page.evaluate(painted) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert page.evaluate(painted) == 1
         assert page.evaluate("getComputedStyle(document.querySelector('.work')).display") == "none"  # so says the style
         assert page.locator("#choose-first").is_visible()
         assert any(url.endswith("page.js") for url in asked)
