@@ -174,14 +174,13 @@ def write_int8(float_path: Path, path: Path, pictures: np.ndarray) -> None:
     quant_pre_process(str(float_path), str(prepared), skip_symbolic_shape=True)
     graph = onnx.load(str(prepared)).graph
     weights = {i.name: onnx.numpy_helper.to_array(i) for i in graph.initializer}
-    convs = {node.name: weights[node.input[1]] for node in graph.node if node.op_type == "Conv"}
-    last = [name for name, weight in convs.items() if len(weight) in {1, FACE_CHANNELS}]
+    convs = [node for node in graph.node if node.op_type == "Conv"]
+    last = [node.name for node in convs if len(weights[node.input[1]]) in {1, FACE_CHANNELS}]
     steps = {
-        node.input[1]: [
-            {"axis": 0, "scale": step, "zero_point": np.array(0, np.int8)} for step in weight_steps(convs[node.name])
+        weight: [
+            {"axis": 0, "scale": step, "zero_point": np.array(0, np.int8)} for step in weight_steps(weights[weight])
         ]
-        for node in graph.node
-        if node.name in convs.keys() - set(last)
+        for weight in (node.input[1] for node in convs if node.name not in last)
     }
     quantize_static(
         str(prepared),

@@ -208,6 +208,7 @@ class Observer:
         self._worker = ThreadPoolExecutor(1, "eyefirst-watch")
         self._cuts: list[tuple[int, Fraction]] = []
         self._count = 0
+        self._step = 1 / Fraction(self._rate)
         self._due = self._early = Fraction(0)
         self._first = self._last = self._before = Fraction(0)
 
@@ -224,10 +225,9 @@ class Observer:
         rough = frame.rough(CUT_SIDE)
         self._recent.append((number, frame, rough))
         self._times.append((number, frame.seconds))
-        step = 1 / Fraction(self._rate)
         if frame.seconds >= self._due:
             self._look(number, frame, rough)
-            self._due = max(self._due + step, frame.seconds + step / 2)
+            self._due = max(self._due + self._step, frame.seconds + self._step / 2)
         elif frame.seconds >= self._early and self._changed(rough) > QUICK_LEVELS:
             self._look(number, frame, rough)
         self._note(self._cutter.see(rough))
@@ -280,7 +280,7 @@ class Observer:
         """Has it looked at by the worker, while the next frames are decoded."""
         if number in self._sights:
             return
-        self._early = max(self._early, frame.seconds + Fraction(1, 2) / Fraction(self._rate))
+        self._early = max(self._early, frame.seconds + self._step / 2)
         if self._latest and np.abs(rough - self._latest[0]).max() <= STILL_LEVELS:
             self._sights[number] = frame.seconds, self._latest[1]
             return

@@ -30,8 +30,8 @@ from eyefirst.geometry import Box, Size
 FADE_OUT_SECONDS = 1.5
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 NO_SUCH_CODING = 22
-TRANSPARENCY = "transparency is not carried over"
 """EINVAL: FFmpeg's word for what a file or an encoder cannot do, which no other folder mends."""
+TRANSPARENCY = "transparency is not carried over"
 
 
 def even(size: Size) -> Size:
