@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from eyefirst.errors import UnknownRevisionError, WeightsError
+from eyefirst.errors import UnknownRevisionError, WeightsError, reason_of
 
 FETCH_LIMIT_BYTES = 1 << 30
 """No longer file is fetched."""
@@ -74,7 +74,7 @@ def verified(path: Path, sha256: str, *, remedy: str = "reinstall eyefirst") -> 
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise WeightsError(f"cannot read the weights: {error.strerror}", remedy=remedy, source=str(path)) from error
+        raise WeightsError(f"cannot read the weights: {reason_of(error)}", remedy=remedy, source=str(path)) from error
     if found != expected:
         raise WeightsError(
             f"expected weights with SHA-256 {expected[:12]}..., got {found[:12]}...",

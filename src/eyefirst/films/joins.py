@@ -6,7 +6,7 @@ In a dissolve both pictures are seen at once. Where the window jumps in the midd
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -50,7 +50,8 @@ def _common(before: Shot, one: ShotPath, after: Shot, other: ShotPath, size: Siz
     wide, high = a.width, a.height
     if a == b or abs(wide - b.width) > 1e-6 or abs(high - b.height) > 1e-6:
         return None
-    far, away = _farthest(before, a), _farthest(after, b)
+    sides = _Side.of(before, a), _Side.of(after, b)
+    far, away = (side.farthest for side in sides)
     axis = int(abs(a.top - b.top) > abs(a.left - b.left))
     best = far[axis] / max(far[axis] + away[axis], 1e-9)  # a close-up moves less than a small face
     for share in sorted(np.linspace(0, 1, STEPS + 1), key=lambda s: abs(s - best)):
@@ -59,7 +60,7 @@ def _common(before: Shot, one: ShotPath, after: Shot, other: ShotPath, size: Siz
             for first, last, pixels in ((a.left, b.left, size.width), (a.top, b.top, size.height))
         )
         window = Box(left, top, min(left + wide, 1.0), min(top + high, 1.0))
-        if _will_do(before, a, window) and _will_do(after, b, window):
+        if all(side.bears(window) for side in sides):
             return window
     return None
 
@@ -68,25 +69,52 @@ def _holds(path: ShotPath) -> bool:
     return path.kind == "hold" and path.padding is None and len(path.path.keys) == 1
 
 
-def _farthest(shot: Shot, window: Box) -> tuple[float, float]:
-    """How far the window of a shot moves at most, across and down, in shares of the frame."""
-    wide, high = widest(people_of(shot, head_tracks(shot)), shot.sights)
-    return FARTHEST * max(window.width - wide, 0.0), FARTHEST * max(window.height - high, 0.0)
+@dataclass(frozen=True)
+class _Side:
+    """A shot beside a dissolve, and what of it a window that moves may not lose.
+
+    farthest: how far the window moves at most, across and down, in shares of the frame. whole: heads and lines of text
+    that were whole. kept: the share of the attention that was kept.
+    """
+
+    shot: Shot
+    window: Box
+    farthest: tuple[float, float]
+    whole: tuple[Box, ...]
+    kept: float
+
+    @classmethod
+    def of(cls, shot: Shot, window: Box) -> _Side:
+        tracks = head_tracks(shot)
+        wide, high = widest(people_of(shot, tracks), shot.sights)
+        boxes = [head for track in tracks for head in track.heads.values()]
+        boxes += [line for line, _ in texts_of(shot)]
+        return cls(
+            shot,
+            window,
+            (FARTHEST * max(window.width - wide, 0.0), FARTHEST * max(window.height - high, 0.0)),
+            tuple(box for box in boxes if _is_whole(box, window)),
+            _kept(shot, window),
+        )
+
+    def bears(self, window: Box) -> bool:
+        """Whether the shot loses little by a window that moves."""
+        across, down = self.farthest
+        if abs(window.left - self.window.left) > across or abs(window.top - self.window.top) > down:
+            return False
+        if not all(_is_whole(box, window) for box in self.whole):
+            return False
+        return _kept(self.shot, window) >= AS_GOOD * self.kept
 
 
-def _will_do(shot: Shot, old: Box, new: Box) -> bool:
-    """Whether a shot loses little by a window that moves."""
-    across, down = _farthest(shot, old)
-    if abs(new.left - old.left) > across or abs(new.top - old.top) > down:
-        return False
-    boxes = [head for track in head_tracks(shot) for head in track.heads.values()]
-    boxes += [line for line, _ in texts_of(shot)]
-    if any(old.overlap(box) >= WHOLE * box.area > new.overlap(box) for box in boxes):
-        return False
-    return sum(kept_in(s, new) for s in shot.sights) >= AS_GOOD * sum(kept_in(s, old) for s in shot.sights)
+def _is_whole(box: Box, window: Box) -> bool:
+    return window.overlap(box) >= WHOLE * box.area
+
+
+def _kept(shot: Shot, window: Box) -> float:
+    return float(np.mean([kept_in(s, window) for s in shot.sights]))
 
 
 def _moved(shot: Shot, path: ShotPath, window: Box) -> ShotPath:
     key = path.path.keys[0]
-    kept = float(np.mean([kept_in(s, window) for s in shot.sights]))
-    return replace(path, path=CameraPath((KeyFrame(key.seconds, window),)), kept=kept)
+    return replace(path, path=CameraPath((KeyFrame(key.seconds, window),)), kept=_kept(shot, window))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from eyefirst.errors import InvalidValueError
+from eyefirst.errors import InvalidValueError, reason_of
 from eyefirst.films.reader import pyav
 
 SOUND_RATE = 48_000
@@ -30,7 +30,7 @@ def read_sound(path: str, seconds: float) -> NDArray[np.float32]:
                     break
     except (av.error.FFmpegError, OSError) as error:
         raise InvalidValueError(
-            f"cannot be read as sound: {error.strerror}",
+            f"cannot be read as sound: {reason_of(error)}",
             remedy="give a sound file such as an MP3, WAV or M4A",
             source=path,
         ) from error

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eyefirst import __version__
-from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError, PictureNotFoundError
+from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError, PictureNotFoundError, reason_of
 from eyefirst.files.whole import remove_stale, written_whole
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.plan import CropPlan
@@ -44,7 +44,7 @@ class DiskCache:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise InvalidValueError(
-                f"the folder of results cannot be made: {error.strerror}", remedy="name another", source=str(folder)
+                f"the folder of results cannot be made: {reason_of(error)}", remedy="name another", source=str(folder)
             ) from None
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise InvalidValueError("the folder of results is not for us", remedy="name another", source=str(folder))
