@@ -31,7 +31,7 @@ def begin(config: NetConfig, warm: SaliencyNet) -> SaliencyNet:
     net.load_state_dict(own)
     if net.face_decoder is not None and warm.face_decoder is None:
         net.face_decoder = Pyramid(net.lateral[1:], net.smooth[:-1])
-    take_published(net.stem, net.stages, published_weights())
+    take_published(net.stem, net.stages, published_weights(config.lite_size))
     nn.init.zeros_(net.context.weight)
     nn.init.constant_(net.context.bias, 3.0)  # the gate is open
     return net

@@ -15,14 +15,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from eyefirst.face_maps import decode_faces
 from eyefirst.network import OnnxNetwork
-from training.datasets.store import Store, open_store
+from training.datasets.store import LABEL_SIDE, Store, open_store
 from training.metrics import CROP_RATIOS, FaceScores, MaskScores, best_corner, cc, fixed_ratio_kept, nss
 from training.networks.saliency_net import SaliencyNet
 from training.weights import load_weights
 
+MAP_SIDE = LABEL_SIDE // 2
 MEASURED_SETS = ("osie", "mit1003", "eyecrowd", "scene500")
 MASKED_SETS = ("DUTS-TR", "ECSSD")
 PEOPLE_SETS = ("human290", "CCP", "FCDB", "taskview492")
@@ -55,13 +57,19 @@ def parts_of(indices: list[int]) -> list[list[int]]:
 
 @torch.no_grad()
 def predict(net: SaliencyNet, pictures: np.ndarray) -> Maps:
-    """What a network says of (n, 272, 272, 3) uint8 pictures."""
+    """What a network says of (n, side, side, 3) uint8 pictures, attention and objectness on the labels' grid."""
     net.eval()
     attention, objectness, faces = net(as_input(net, pictures))
     attention, objectness = net.calibrated(attention + shipped_prior(net, attention.shape[-1]), objectness)
-    density = attention.flatten(1).softmax(1).view_as(attention)
+    density = on_grid(attention.flatten(1).softmax(1).view_as(attention))
+    density /= density.sum((1, 2), keepdim=True)
     faces = None if faces is None else faces.sigmoid().cpu().numpy()
-    return Maps(density.cpu().numpy(), objectness.sigmoid().cpu().numpy(), faces)
+    return Maps(density.cpu().numpy(), on_grid(objectness.sigmoid()).cpu().numpy(), faces)
+
+
+def on_grid(maps: Tensor) -> Tensor:
+    """(n, any side, any side) -> (n, 68, 68), each cell the mean of what it covers."""
+    return F.adaptive_avg_pool2d(maps, MAP_SIDE)
 
 
 class Maps(NamedTuple):
@@ -73,7 +81,7 @@ class Maps(NamedTuple):
 
 
 Predictor = Callable[[np.ndarray], Maps]
-"""(n, 272, 272, 3) uint8 -> maps."""
+"""(n, side, side, 3) uint8 -> maps."""
 
 
 def evaluate(net: SaliencyNet, store: Store, most_per_set: int = 150) -> dict[str, float]:

@@ -90,7 +90,10 @@ def _entry(store: Store, i: int, quality: int) -> bytes:
     if store.teacher is None:
         parts.append(b"")
     else:
-        maps = np.sqrt(np.clip(np.asarray(store.teacher[i], np.float32), 0, 1))  # faint values keep their order
+        maps = np.asarray(store.teacher[i], np.float32)
+        if np.isnan(maps).any():
+            raise SystemExit(f"expected a teacher's maps of every picture, but {row.id} has none: end training.teach")
+        maps = np.sqrt(np.clip(maps, 0, 1))  # faint values keep their order
         parts.append(_encoded(_bytes(maps.reshape(-1, MAP_SIDE)), MAP_QUALITY))
     return SIZES.pack(*map(len, parts)) + b"".join(parts)
 

@@ -104,9 +104,10 @@ class Batches:
         looked_at = np.array([self._is_looked_at(row) for row in rows])
         self._has_mask = np.array([row.has_mask for row in rows])
         self._has_subject = np.array([row.set_name != "nothing" for row in rows])
+        asked = np.zeros(len(rows)) if store.teacher is None else ~np.isnan(store.teacher[:, 0, 0, 0])
         self._mask_weights = np.where(self._has_mask, 1.0, config.taught_mask_weight * taught)
-        self._density_weights = np.where(looked_at, 1.0, config.taught_density_weight * taught)
-        share = np.where(looked_at, config.teacher_share, 1.0) * taught
+        self._density_weights = np.where(looked_at, 1.0, config.taught_density_weight * asked)
+        share = np.where(looked_at, config.teacher_share, 1.0) * asked
         self._shares = np.stack([1 - share, share], 1).astype(np.float32)
         """Of people's density and of the teacher's, (rows, 2)."""
         self._priors = torch.stack([self._prior_weights(row.set_name) for row in rows])
@@ -184,7 +185,7 @@ class Batches:
         """Picture, mask and density of one picture, a teacher's where no person gave one that counts."""
         i, window = draws.indices[k], draws.windows[k]
         picture, own = self.store.pictures[i], np.asarray(self.store.labels[i], np.float32)
-        taught = None if self.store.teacher is None else np.asarray(self.store.teacher[i], np.float32)
+        taught = None if self.store.teacher is None else np.nan_to_num(np.asarray(self.store.teacher[i], np.float32))
         mask = own[0] if self._has_mask[i] or taught is None else taught[1]
         if draws.backgrounds[k] >= 0:
             picture, mask = _paste(picture, mask, self.store.pictures[draws.backgrounds[k]], draws.places[k])

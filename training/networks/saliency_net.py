@@ -39,8 +39,9 @@ class NetConfig:
     times (logits, less `attention_surround` times their mean over `SURROUND` cells each way, plus the prior times
     `prior_gain`): labels are blurred, people's fixations are not, and what stands out among much else that does
     draws more of them. Objectness is logits times gain plus bias.
-    `lite` makes the trunk that of EfficientNet-Lite0; `channels` then names its widths, and `blocks` and `stem` count
-    for nothing. `faces` adds the third map; with `face_decoder` it has a pyramid of its own, down to 1/4.
+    `lite` makes the trunk that of EfficientNet-Lite0, or of Lite`lite_size`; `channels` then names its widths, and
+    `blocks` and `stem` count for nothing. `faces` adds the third map; with `face_decoder` it has a pyramid of its own,
+    down to 1/4.
     """
 
     channels: tuple[int, ...] = (32, 64, 112, 192)
@@ -51,6 +52,7 @@ class NetConfig:
     attention_decoder: bool = False
     readout: int = 3
     lite: bool = False
+    lite_size: int = 0
     faces: bool = False
     face_decoder: bool = False
     prior_sets: tuple[str, ...] = ()
@@ -133,7 +135,7 @@ class SaliencyNet(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         if config.lite:
-            self.stem, self.stages = lite.stem(), nn.ModuleList(lite.stages())
+            self.stem, self.stages = lite.stem(), nn.ModuleList(lite.stages(config.lite_size))
         else:
             self.stem, self.stages = conv(3, config.stem, stride=2), plain_stages(config)
         self.context = nn.Linear(c[-1], c[-1])
