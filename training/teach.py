@@ -100,8 +100,8 @@ def teach(store: Path, large: Path, teachers: Sequence[Teacher]) -> None:
 
 def _teacher(text: str) -> Teacher:
     name, _, side = text.rpartition("@")
-    if not side.isdecimal() or int(side) % 32 or not name:
-        raise argparse.ArgumentTypeError(f"expected WEIGHTS@SIDE with a side that is a multiple of 32, got {text}")
+    if not side.isdecimal() or int(side) % 16 or not name:
+        raise argparse.ArgumentTypeError(f"expected WEIGHTS@SIDE with a side that is a multiple of 16, got {text}")
     return Teacher(text, load_weights(Path(name)), int(side))
 
 

@@ -149,4 +149,4 @@ def test_a_teacher_that_was_not_asked_yet_teaches_no_attention(store: Store, bat
 def test_a_teacher_without_a_side_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         teaching.main(["store", "large", text])
-    assert f"expected WEIGHTS@SIDE with a side that is a multiple of 32, got {text}" in capsys.readouterr().err
+    assert f"expected WEIGHTS@SIDE with a side that is a multiple of 16, got {text}" in capsys.readouterr().err

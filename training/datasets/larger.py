@@ -44,10 +44,10 @@ def main() -> None:
     parser.add_argument("shards", type=Path, help="folder that holds the *.zip shards")
     parser.add_argument("store", type=Path)
     parser.add_argument("out", type=Path, help="folder to write the copy to (1 GB at 384 pixels)")
-    parser.add_argument("--side", type=int, default=384, help="a multiple of 32 (default: %(default)s)")
+    parser.add_argument("--side", type=int, default=384, help="a multiple of 16 (default: %(default)s)")
     arguments = parser.parse_args()
-    if arguments.side <= 0 or arguments.side % 32:
-        parser.error(f"expected a side that is a multiple of 32, got {arguments.side}")
+    if arguments.side <= 0 or arguments.side % 16:
+        parser.error(f"expected a side that is a multiple of 16, got {arguments.side}")
     enlarge(arguments.shards, arguments.store, arguments.out, arguments.side)
 
 
