@@ -62,7 +62,7 @@ ROOMS = {
         "thumbhash",
         "metadata",
     ],
-    "framing": ["options", "content", "bands", "score", "judge", "search", "portrait", "framer"],
+    "framing": ["options", "content", "spans", "score", "judge", "search", "portrait", "framer"],
     "files": ["formats", "encode", "whole", "names", "ledger", "outputs"],
     "tools": ["planning", "crop", "matte", "product", "soft_mask", "cutout", "camera_guidance", "enhance"],
     "albums": ["walk", "journal", "catalogue", "thumbnails", "manifest", "plans", "prune", "watch", "best", "report"],

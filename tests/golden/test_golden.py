@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from eyefirst.framing import Framer, Spans
-from eyefirst.framing.bands import Axis
+from eyefirst.framing.spans import Axis
 from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.plan import CropPlan

@@ -12,7 +12,7 @@ from training.metrics import CROP_RATIOS, largest_window
 from benchmarks.quality.editor.looks import EYE_SETS, Look
 from benchmarks.quality.editor.referee import head_of
 from eyefirst.boxes import subject_boxes
-from eyefirst.framing.bands import Spans
+from eyefirst.framing.spans import Spans
 from eyefirst.geometry import Box
 from eyefirst.heat_map import HeatMap
 

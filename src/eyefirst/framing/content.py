@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,7 @@ class Content:
     attention: (rows, columns) float64 that sums to 1, corners discounted. objectness: (rows, columns) float64, 0..1.
     brightness: (rows, columns) float64, 0..1, where the caller has it. kept_words: lines of text among the must-keep
     boxes, for warnings. things: heads, then subjects, then words. masks: (subjects, rows, columns) float64, each sums
-    to 1: where each subject is. margin: see FramingOptions. prepared: what the score keeps for each axis.
+    to 1: where each subject is. margin: see FramingOptions.
     """
 
     attention: Array
@@ -107,7 +107,6 @@ class Content:
     margin: float = DEFAULT_MARGIN
     brightness: Array | None = None
     kept_words: tuple[Box, ...] = ()
-    prepared: dict[int, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def part(self) -> dict[Kind, slice]:
@@ -127,19 +126,28 @@ class Content:
 
     @cached_property
     def ends(self) -> tuple[Array, Array]:
-        """For x and for y (ends, things, 3): low, high and worth of each part; worth 0 where there is none."""
-        found = np.zeros((2, 2, len(self.things), 3))
-        found[..., 1] = 1.0
+        """For x and for y (3, ends, things, 1): low, high and worth of each part; worth 0 where there is none."""
+        found = np.zeros((2, 3, 2, len(self.things), 1))
+        found[:, 1] = 1.0
         for i, thing in enumerate(self.things):
             for axis in (0, 1):
                 for j, end in enumerate([e for e in thing.ends if e.axis == axis]):
-                    found[axis, j, i] = end.low, end.high, end.worth
+                    found[axis, :, j, i, 0] = end.low, end.high, end.worth
         return found[0], found[1]
 
     @cached_property
-    def bodies(self) -> Array:
-        """(heads, 4): left, top, right, bottom."""
-        return _edges([t.body for t in self.things if t.body])
+    def extents(self) -> Array:
+        """(things + heads, 4): the boxes of things, and then of the bodies below heads."""
+        return np.concatenate([self.boxes, _edges([t.body for t in self.things if t.body])])
+
+    @cached_property
+    def margins(self) -> Array:
+        """(things, 4): free space that each thing keeps to the left, top, right and bottom."""
+        lengths = np.tile(self.boxes[:, 2:] - self.boxes[:, :2], 2)
+        margins = self.margin * lengths + LEAST_MARGIN
+        heads = self.part["head"]
+        margins[heads, 1] = np.maximum(margins[heads, 1], HEAD_ROOM * lengths[heads, 1])
+        return margins
 
     @cached_property
     def contrast(self) -> Array | None:
@@ -159,7 +167,7 @@ class Content:
 
     @cached_property
     def worth(self) -> Array:
-        """(3, things): what each is worth whole, what cutting it costs, and its part of what the caller prefers.
+        """(3, things, 1, 1): what each is worth whole, what cutting it costs, and its part of what the caller prefers.
 
         All before the weights of the score. The main subject is worth something even where attention is spread evenly.
         """
@@ -171,7 +179,8 @@ class Content:
         weights = np.array([t.weight for t in self.things])
         confidence = np.array([t.confidence for t in self.things])
         preferred = [t.confidence * (LEAST_ATTENTION + t.attention) if t.weight > 1 else 0.0 for t in self.things]
-        return np.array([np.array(whole) * weights, confidence * weights, np.array(preferred) / (sum(preferred) or 1)])
+        worth = [np.array(whole) * weights, confidence * weights, np.array(preferred) / (sum(preferred) or 1)]
+        return np.array(worth)[..., np.newaxis, np.newaxis]
 
 
 def _edges(boxes: Sequence[Box]) -> Array:
@@ -229,20 +238,22 @@ def content_of(
 
 def mass_in(table: Array, box: Box) -> float:
     """Sum inside a box, from a summed-area table, (rows + 1, columns + 1), exact for parts of cells."""
-    return (
-        _sum_to(table, box.right, box.bottom)
-        - _sum_to(table, box.left, box.bottom)
-        - _sum_to(table, box.right, box.top)
-        + _sum_to(table, box.left, box.top)
-    )
+    return float(masses_in(table, box))
 
 
-def _sum_to(table: Array, right: float, bottom: float) -> float:
-    x, y = right * (table.shape[1] - 1), bottom * (table.shape[0] - 1)
-    column, row = min(int(x), table.shape[1] - 2), min(int(y), table.shape[0] - 2)
-    x, y = x - column, y - row
-    (a, b), (c, d) = table[row : row + 2, column : column + 2].tolist()
-    return float((a * (1 - x) + b * x) * (1 - y) + (c * (1 - x) + d * x) * y)
+def masses_in(tables: Array, box: Box) -> Array:
+    """Sums inside a box, from summed-area tables of one shape, (..., rows + 1, columns + 1)."""
+    rows, down = _ends_in(box.top, box.bottom, tables.shape[-2] - 1)
+    columns, across = _ends_in(box.left, box.right, tables.shape[-1] - 1)
+    corners = tables[..., np.array(rows)[:, np.newaxis], columns]
+    return np.asarray(np.array(down) @ corners @ across)
+
+
+def _ends_in(low: float, high: float, cells: int) -> tuple[list[int], list[float]]:
+    """Entries of sums along an axis that are read for the sum from low to high, and how much each counts."""
+    low, high = low * cells, high * cells
+    first, last = min(int(low), cells - 1), min(int(high), cells - 1)
+    return [first, first + 1, last, last + 1], [low - first - 1, first - low, 1 - high + last, high - last]
 
 
 def factors_of(prefer: Prefer | None) -> dict[Kind, float]:

@@ -5,37 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
-from typing import Literal
 
 import numpy as np
 
 from eyefirst.boxes import SalientObject, attention_box
 from eyefirst.face_maps import DetectedFace
-from eyefirst.framing.bands import Axis, Spans
-from eyefirst.framing.content import Array, Content, FaceLike, content_of, mass_in
-from eyefirst.framing.judge import findings, reason_for, remarks, severity_of, shares_inside
+from eyefirst.framing.spans import Axis, Spans
+from eyefirst.framing.content import Array, Content, FaceLike, content_of, masses_in
+from eyefirst.framing.judge import Finding, findings, reason_for, remarks, severity_of, shares_inside
 from eyefirst.framing.options import Frame, FramingOptions, Padding
 from eyefirst.framing.portrait import portrait_places
 from eyefirst.framing.score import STRICTER, WEIGHTS, Weights, score_along, stricter, unaided
 from eyefirst.framing.search import (
-    ANCHOR_LENGTHS,
+    ANCHOR_PLACES,
     BREATHING_SCALES,
+    Best,
+    Placement,
     Places,
     Search,
+    anchored,
+    best_of,
     fits_of,
     of_width,
 )
 from eyefirst.geometry import AspectRatio, Box, PixelBox, Point, Size, round_half_up
 from eyefirst.heat_map import HeatMap, summed_area_table
 
-Placement = Literal["share", "centre"]
-"""What a tool makes of a point: see `Framer.anchor`."""
 ALTERNATIVE_SCALES = (1.0, 0.85, 0.7)
 """Sizes of alternatives beside the first frame's."""
 NEAR_COPY_IOU = 0.8
 """Frames that overlap by more than this are copies of one another."""
-ANCHOR_PLACES = 33
-"""Points tried along each axis."""
 SECOND_LOOK = 0.15
 """A frame that is judged more severely than this is looked for again."""
 CUT_PRICE = 0.12
@@ -52,10 +51,18 @@ DIFFERENT_CHOICES = 6
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A frame that may win. severity: an editor's judgement, 0..1. worth: attention kept, less the price of that."""
+    """A frame that may win, judged.
+
+    share: its place in 0..1 of the picture. kept, kept_objects, score: as in Frame. findings: what an editor would
+    remark on. severity: of these. worth: attention kept, less the price of that; a smaller frame is forgiven a little.
+    """
 
     box: PixelBox
+    share: Box
+    kept: float
+    kept_objects: tuple[float, ...]
     score: float
+    findings: Sequence[Finding]
     severity: float
     worth: float
 
@@ -125,19 +132,7 @@ class Framer:
 
     def frame(self, box: PixelBox, *, score: float = 0.0, padding: Padding | None = None) -> Frame:
         """A frame at a given place, with what it keeps and what an editor would say of it."""
-        share = box.normalized(self.size)
-        kept, *kept_objects = self._inside(share)
-        found = remarks(self._content, share, kept, kept_objects, self.options)
-        return Frame(
-            box,
-            kept,
-            tuple(kept_objects),
-            round(score, 6),
-            padding,
-            tuple(f.words for f in found),
-            round(severity_of(found), 6),
-            reason_for(self._content, share, kept, kept_objects),
-        )
+        return self._frame_of(self._judged(box, score), padding)
 
     def score(self, axis: Axis, spans: Spans) -> Array:
         """Score of windows that slide along one axis and fill the other, (m,)."""
@@ -200,14 +195,14 @@ class Framer:
         return unaided(self.weights)
 
     @cached_property
-    def _tables(self) -> list[Array]:
-        """Summed-area tables of the attention and of each subject."""
+    def _tables(self) -> Array:
+        """Summed-area tables of the attention and of each subject, (1 + subjects, rows + 1, columns + 1)."""
         masks = self._content.masks
-        return [self._attention.table, *([] if masks is None else [summed_area_table(m) for m in masks])]
+        return np.array([self._attention.table, *([] if masks is None else map(summed_area_table, masks))])
 
     def _inside(self, share: Box) -> list[float]:
         """Shares of the attention and of each subject inside a box; the last bits of sums are cut off."""
-        return [round(min(max(mass_in(table, share), 0.0), 1.0), 6) for table in self._tables]
+        return [round(min(max(mass, 0.0), 1.0), 6) for mass in masses_in(self._tables, share).tolist()]
 
     def _frame_size(self, ratio: AspectRatio, largest: Size) -> Size:
         """From the largest frame to the smallest that holds the salient box; beyond the picture only with padding."""
@@ -226,7 +221,7 @@ class Framer:
         best = self._candidate(search, self.weights)
         if best.severity >= SECOND_LOOK:
             best = self._second_look(ratio, search, best)
-        return self.frame(best.box, score=best.score), search.places
+        return self._frame_of(best), search.places
 
     def _search(self, size: Size) -> Search:
         """A search among frames of a size; a frame that is to be tight holds the salient box if it can."""
@@ -244,24 +239,47 @@ class Framer:
         """
         best = max([first, *(self._candidate(search, stricter(self.weights, f)) for f in STRICTER)], key=_worth)
         if self.options.fit == "breathe" and best.severity >= SECOND_LOOK:
-            for scale in BREATHING_SCALES:
-                smaller = of_width(search.size.width * scale, ratio, search.size)
-                if smaller != search.size and min(smaller.width, smaller.height) >= 2:
-                    other = replace(search, size=smaller)
-                    candidate = self._candidate(other, stricter(self.weights, STRICTER[-1]), scale)
-                    if candidate.severity < best.severity - SPARED:
-                        best = max(best, candidate, key=_worth)
+            for candidate in self._smaller(ratio, search):
+                if candidate.severity < best.severity - SPARED:
+                    best = max(best, candidate, key=_worth)
         return best
 
-    def _candidate(self, search: Search, weights: Weights, scale: float = 1.0) -> Candidate:
-        """The best frame of a search, judged. scale: its size beside the largest."""
-        left, top, score = search.best(weights)
-        box = self._pixel_box(left, top, search.size)
+    def _smaller(self, ratio: AspectRatio, search: Search) -> list[Candidate]:
+        """The best frames of slightly smaller sizes, with dear cuts."""
+        sizes = {scale: of_width(search.size.width * scale, ratio, search.size) for scale in BREATHING_SCALES}
+        sizes = {k: s for k, s in sizes.items() if s != search.size and min(s) >= 2}
+        weights = stricter(self.weights, STRICTER[-1])
+        found = best_of([replace(search, size=size) for size in sizes.values()], weights)
+        return [self._placed(best, size, scale) for (scale, size), best in zip(sizes.items(), found, strict=True)]
+
+    def _candidate(self, search: Search, weights: Weights) -> Candidate:
+        """The best frame of a search, judged."""
+        return self._placed(search.best(weights), search.size)
+
+    def _placed(self, best: Best, size: Size, scale: float = 1.0) -> Candidate:
+        return self._judged(self._pixel_box(best.left, best.top, size), best.score, scale)
+
+    def _judged(self, box: PixelBox, score: float, scale: float = 1.0) -> Candidate:
+        """A frame with what an editor would say of it. scale: its size beside the largest."""
         share = box.normalized(self.size)
         kept, *kept_objects = self._inside(share)
-        severity = severity_of(findings(self._content, share, kept, kept_objects, self.options))
+        found = findings(self._content, share, kept, kept_objects, self.options)
+        severity = severity_of(found)
         worth = kept / scale**BREATH * (1 - CUT_PRICE * severity - SPOILED_PRICE * severity**SPOILED_POWER)
-        return Candidate(box, score, severity, worth)
+        return Candidate(box, share, kept, tuple(kept_objects), score, found, severity, worth)
+
+    def _frame_of(self, chosen: Candidate, padding: Padding | None = None) -> Frame:
+        found = remarks(self._content, chosen.share, chosen.findings)
+        return Frame(
+            chosen.box,
+            chosen.kept,
+            chosen.kept_objects,
+            round(chosen.score, 6),
+            padding,
+            tuple(f.words for f in found),
+            round(severity_of(found), 6),
+            reason_for(self._content, chosen.share, chosen.kept, chosen.kept_objects),
+        )
 
     def _others(self, ratio: AspectRatio, size: Size, first: Frame, places: Places, count: int) -> tuple[Frame, ...]:
         """Frames that keep something else than those before them; then any that are no near-copies."""
@@ -337,12 +355,9 @@ class Framer:
 
     def _anchor(self, axis: Axis, placement: Placement) -> float:
         """The best place on one axis, 0..1."""
+        score = score_along(self._content, axis, anchored(placement), self._unaided)
         places = np.linspace(0, 1, ANCHOR_PLACES)
-        lengths = np.array(ANCHOR_LENGTHS)[::3, np.newaxis]
-        start = places * (1 - lengths) if placement == "share" else np.clip(places - lengths / 2, 0, 1 - lengths)
-        spans = Spans(start.ravel(), (start + lengths).ravel())
-        summed = score_along(self._content, axis, spans, self._unaided).reshape(start.shape).sum(0)
-        summed -= 1e-6 * np.abs(places - 0.5)
+        summed = score.reshape(-1, ANCHOR_PLACES).sum(0) - 1e-6 * np.abs(places - 0.5)
         return float(places[summed.argmax()])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eyefirst.framing.bands import ON_BORDER
+from eyefirst.framing.spans import ON_BORDER
 from eyefirst.framing.content import Array, Content, Thing, head_of
 from eyefirst.framing.options import FramingOptions
 from eyefirst.geometry import Box, round_half_up
@@ -54,20 +54,18 @@ def findings(
     return sorted(found, key=lambda f: -f.severity)
 
 
-def remarks(
-    content: Content, frame: Box, kept: float, kept_objects: Sequence[float], options: FramingOptions
-) -> list[Finding]:
+def remarks(content: Content, frame: Box, found: Sequence[Finding]) -> list[Finding]:
     """The findings that are worth a warning; where there is none, a cut through what has no box.
 
     That says where to look twice, and not which of two frames is better, so no frame is chosen by it.
     """
-    found = [f for f in findings(content, frame, kept, kept_objects, options) if f.severity >= PASSES]
-    if not found:
+    worth_a_word = [f for f in found if f.severity >= PASSES]
+    if not worth_a_word:
         edge, cut = _cut_without_box(content, frame)
         severity = min(PASSES * cut / SLICED, SLICED_MOST)
         if severity >= PASSES:
-            found = [Finding(f"what people look at is cut at the {edge} edge", severity)]
-    return found
+            return [Finding(f"what people look at is cut at the {edge} edge", severity)]
+    return worth_a_word
 
 
 def severity_of(found: Sequence[Finding]) -> float:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eyefirst.framing.bands import Spans
+from eyefirst.framing.spans import Spans
 from eyefirst.framing.content import Array, Content, FaceLike
 from eyefirst.framing.options import FramingOptions, Portrait
-from eyefirst.framing.score import grid_terms, room_for
+from eyefirst.framing.score import grid_terms, room_for, stacked
 from eyefirst.framing.search import Places, constraints, of_width
 from eyefirst.geometry import AspectRatio, Box, Size
 
@@ -85,7 +85,7 @@ def portrait_places(
     left = _near(box.left, box.width)
     top = _near(box.top, box.height)
     across, down = Spans(left, np.minimum(left + box.width, 1)), Spans(top, np.minimum(top + box.height, 1))
-    terms = grid_terms(content, across, down, room_for(content, box.width, box.height))
+    terms = stacked(grid_terms(content, across, down, room_for(content, box.width, box.height)))
     distance = ((left - box.left) / box.width) ** 2 + ((top - box.top) / box.height)[:, np.newaxis] ** 2
     return Places(size, left, top, terms, constraints(options, across, down) - DISTANCE_COST * distance)
 

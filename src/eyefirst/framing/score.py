@@ -13,23 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
+from operator import attrgetter
 
 import numpy as np
 
-from eyefirst.framing.bands import (
-    Axis,
-    Bands,
-    Spans,
-    bands_between,
-    clearance,
-    clipped,
-    mass_between,
-    share_inside,
-    sums_between,
-    tapered_mass,
-    whole_band,
-)
 from eyefirst.framing.content import Array, Content
+from eyefirst.framing.spans import Axis, Spans, clearance, clipped, share_inside
 
 NEARLY_WHOLE, WHOLE = 0.9, 0.97
 """A thing kept to the latter share counts as whole: masks are soft at their edges."""
@@ -84,16 +74,20 @@ class Weights:
 
 WEIGHTS = Weights()
 TERMS = tuple(f.name for f in fields(Weights))
+_weights_of = attrgetter(*TERMS)
+_NUMBERS = {name: i for i, name in enumerate(TERMS)}
 STRICTER = (2.0, 4.0, 8.0)
 """How much dearer cuts are, step by step, in the search for a frame that an editor would pass."""
 
 
+@cache
 def stricter(weights: Weights, factor: float) -> Weights:
     """The same weights with dearer cuts."""
     cuts = ("subject_cut", "head_cut", "word_cut", "end_kept", "objectness_cut")
     return replace(weights, **{name: factor * getattr(weights, name) for name in cuts})
 
 
+@cache
 def unaided(weights: Weights) -> Weights:
     """The same weights with subjects that count twice, for what gets no second look."""
     return replace(weights, subject_whole=2 * weights.subject_whole, subject_cut=2 * weights.subject_cut)
@@ -102,45 +96,39 @@ def unaided(weights: Weights) -> Weights:
 def score_along(content: Content, axis: Axis, spans: Spans, weights: Weights = WEIGHTS) -> Array:
     """Score of windows that slide along one axis and fill the other, (m,); they may differ in length."""
     wide, high = (spans.lengths, 1.0) if axis == 0 else (1.0, spans.lengths)
-    terms = terms_of(content, whole_band(content, axis), spans, room_for(content, wide, high))
-    return total(terms, weights)[0]
+    across, down = (spans, Spans.whole()) if axis == 0 else (Spans.whole(), spans)
+    return total(stacked(grid_terms(content, across, down, room_for(content, wide, high))), weights).ravel()
 
 
 def grid_terms(content: Content, across: Spans, down: Spans, fits: Array) -> dict[str, Array]:
-    """Every term before its weight, of windows of one size at every place across with every place down.
+    """Every term before its weight, of windows at every place across with every place down.
 
     fits: whether each thing can be whole in a frame of the largest size, 0..1: see `room_for`. Each term is
-    (down, across).
+    (down, across), or can be broadcast to it. Along an axis that all windows fill, no place is better than another.
     """
-    if down.is_whole:
-        return terms_of(content, whole_band(content, 0), across, fits)
-    if across.is_whole:
-        return {n: t.T for n, t in terms_of(content, whole_band(content, 1), down, fits).items()}
-    if len(across.starts) >= len(down.starts):
-        terms = terms_of(content, bands_between(content, 0, down), across, fits)
-        other = {n: t.T for n, t in _own_terms(bands_between(content, 1, across), down).items()}
-    else:
-        terms = {n: t.T for n, t in terms_of(content, bands_between(content, 1, across), down, fits).items()}
-        other = _own_terms(bands_between(content, 0, down), across)
-    return terms | {n: terms.get(n, 0.0) + t for n, t in other.items() if n != "kept"}
-
-
-def terms_of(content: Content, bands: Bands, spans: Spans, fits: Array) -> dict[str, Array]:
-    """Every term of every band's windows along an axis, before its weight, (n, m) each."""
-    terms = _own_terms(bands, spans)
+    terms: dict[str, Array] = {}
+    if not across.is_whole or down.is_whole:
+        terms |= _terms_across(content, across, down)
+    if not down.is_whole:
+        for name, term in _terms_down(content, across, down).items():
+            terms[name] = terms[name] + term if name in terms and name != "kept" else term
     if content.things:
-        terms |= _thing_terms(content, bands, spans, fits)
+        terms |= _thing_terms(content, across, down, fits)
     return terms
 
 
-def total(terms: Mapping[str, Array], weights: Weights = WEIGHTS) -> Array:
-    """The weighted sum, rounded so that the last bits of a sum do not decide between two places."""
-    score: Array | float = 0.0
-    for name, value in terms.items():
-        weight = getattr(weights, name)
-        if weight:
-            score = score + weight * value
-    return np.round(np.asarray(score), 9)
+def stacked(terms: Mapping[str, Array]) -> Array:
+    """All terms in the order of TERMS, (terms, down, across); 0 where there is none."""
+    values = np.zeros((len(TERMS), *terms["kept"].shape))
+    for name, term in terms.items():
+        values[_NUMBERS[name]] = term
+    return values
+
+
+def total(terms: Array, weights: Weights = WEIGHTS) -> Array:
+    """The weighted sum of stacked terms, rounded so that its last bits do not decide between two places."""
+    score = np.array(_weights_of(weights)) @ terms.reshape(len(TERMS), -1)
+    return np.round(score, 9).reshape(terms.shape[1:])
 
 
 def room_for(content: Content, wide: Array | float, high: Array | float) -> Array:
@@ -153,70 +141,72 @@ def room_for(content: Content, wide: Array | float, high: Array | float) -> Arra
 # --- terms of the maps
 
 
-def _own_terms(bands: Bands, spans: Spans) -> dict[str, Array]:
-    inside, moment = sums_between(bands.once[:2], bands.profiles[:2], spans)
-    middles = (spans.starts + spans.stops) / 2
-    off = (moment - inside * middles) / (np.maximum(inside, LEAST_ATTENTION) * spans.lengths)
-    terms = {
-        "kept": tapered_mass(bands, spans),
+def _terms_across(content: Content, across: Spans, down: Spans) -> dict[str, Array]:
+    high, wide = content.attention.shape
+    x, y = across.on(wide), down.on(high)
+    seen, covered = y.tapered @ content.attention, y.mean @ content.objectness
+    off = _off_balance(seen @ x.inside.T, seen @ x.moments.T, across.middles, across.lengths)
+    return {
+        "kept": seen @ x.tapered.T,
         "balance": -off * off,
-        "centre": -np.abs(middles - 0.5)[np.newaxis],
+        "centre": -np.abs(across.middles - 0.5),
+        "objectness_cut": -covered @ x.at_both.T,
     }
-    if bands.contrast is not None:
-        terms["contrast_kept"] = mass_between(bands.contrast, spans)
-    if bands.axis == 1:
-        off = middles[np.newaxis] - UPPER
-        terms["upper"] = (0.5 - UPPER) ** 2 - off * off
-        terms["top_edge"] = -_at_edges(bands.profiles[0], spans.starts) * bands.profiles.shape[-1]
-        terms["objectness_cut"] = -_at_edges(bands.objectness, spans.starts)
-        if bands.unevenness is not None:
-            edges = _at_edges(bands.unevenness, np.concatenate([spans.starts, spans.stops]))
-            terms["edge_tones"] = -edges[:, : len(middles)] - edges[:, len(middles) :]
-    else:
-        edges = _at_edges(bands.objectness, np.concatenate([spans.starts, spans.stops]))
-        terms["objectness_cut"] = -edges[:, : len(middles)] - edges[:, len(middles) :]
+
+
+def _terms_down(content: Content, across: Spans, down: Spans) -> dict[str, Array]:
+    high, wide = content.attention.shape
+    x, y = across.on(wide), down.on(high)
+    seen, covered = content.attention @ x.tapered.T, content.objectness @ x.mean.T
+    middles = down.middles[:, np.newaxis]
+    off = _off_balance(y.inside @ seen, y.moments @ seen, middles, down.lengths[:, np.newaxis])
+    terms = {
+        "kept": y.tapered @ seen,
+        "balance": -off * off,
+        "centre": -np.abs(middles - 0.5),
+        "upper": (0.5 - UPPER) ** 2 - (middles - UPPER) ** 2,
+        "top_edge": y.at_starts @ (seen * -high),
+        "objectness_cut": -y.at_starts @ covered,
+    }
+    if content.tones is not None and content.contrast is not None:
+        high, wide = content.tones.shape[1:]
+        y = down.on(high)
+        mean, square = content.tones @ across.on(wide).mean.T
+        terms["edge_tones"] = -y.at_both @ np.sqrt(np.maximum(square - mean * mean, 0))
+        terms["contrast_kept"] = (y.inside @ content.contrast)[:, np.newaxis]
     return terms
 
 
-def _at_edges(profiles: Array, edges: Array) -> Array:
-    """Profiles at the windows' edges, (n, edges), which fade out within a cell of the picture's border."""
-    cells = profiles.shape[-1]
-    places = clipped(edges * cells - 0.5, 0, cells - 1)
-    before = np.minimum(places.astype(np.intp), max(cells - 2, 0))
-    past = places - before
-    values = profiles.take(before, 1) * (1 - past) + profiles.take(np.minimum(before + 1, cells - 1), 1) * past
-    return np.asarray(values * clipped(np.minimum(edges, 1 - edges) * cells, 0, 1))
+def _off_balance(inside: Array, moment: Array, middles: Array, lengths: Array) -> Array:
+    """From a frame's centre to the centre of what is seen in it, in frame lengths."""
+    return (moment - inside * middles) / (np.maximum(inside, LEAST_ATTENTION) * lengths)
 
 
 # --- terms of things: whole or out
 
 
-def _thing_terms(content: Content, bands: Bands, spans: Spans, fits: Array) -> dict[str, Array]:
-    axis = bands.axis
-    shares = share_inside(content.boxes[:, axis, np.newaxis], content.boxes[:, axis + 2, np.newaxis], spans)[
-        :, np.newaxis
-    ]
-    clear = clearance(content, axis, spans)[:, np.newaxis]
-    if bands.inside is not None and bands.clear is not None:
-        shares = shares * bands.inside[:, :, np.newaxis]
-        clear = np.minimum(clear, bands.clear[:, :, np.newaxis])
-    outlines = shares  # a handle or a hand is little of a subject's mask, and yet is seen to be cut
-    subjects = content.part["subject"]
-    if subjects.stop > subjects.start and len(bands.profiles) > 2:
-        shares = shares.copy()
-        shares[subjects] = clipped(sums_between(bands.once[2:], bands.profiles[2:], spans), 0, 1)
+def _thing_terms(content: Content, across: Spans, down: Spans, fits: Array) -> dict[str, Array]:
+    """Each is the sum over things of a kind; arrays are (things, down, across)."""
+    count = len(content.things)
+    inside = share_inside(content.extents, 1, down)[:, :, np.newaxis] * share_inside(content.extents, 0, across)[:, np.newaxis]
+    clear = np.minimum(clearance(content, 1, down)[:, :, np.newaxis], clearance(content, 0, across)[:, np.newaxis])
+    outlines, bodies = inside[:count], inside[count:]
+    shares = outlines  # a handle or a hand is little of a subject's mask, and yet is seen to be cut
+    if content.masks is not None:
+        high, wide = content.masks.shape[1:]
+        x, y = across.on(wide).inside.T, down.on(high).inside
+        shares = outlines.copy()
+        masses = (y @ content.masks) @ x if len(y) < x.shape[1] else y @ (content.masks @ x)
+        shares[content.part["subject"]] = clipped(masses, 0, 1)
     whole = clipped((shares - NEARLY_WHOLE) / (WHOLE - NEARLY_WHOLE), 0, 1)
     cut = clipped(np.minimum(shares, 1 - outlines) / CUT_RISE, 0, 1)
     cut = np.maximum(cut, TOUCHING * (1 - clear) * whole)
-    heads = content.part["head"]
-    if heads.stop:
-        low, high = content.bodies[:, axis, np.newaxis], content.bodies[:, axis + 2, np.newaxis]
-        bodies = share_inside(low, high, spans)[:, np.newaxis]
-        if bands.bodies is not None:
-            bodies = bodies * bands.bodies[:, :, np.newaxis]
+    if len(bodies):
+        heads = content.part["head"]
         cut[heads] = np.maximum(cut[heads], clipped(bodies - shares[heads], 0, 1))
-    fits = fits[:, np.newaxis]
-    attention, confidence, preferred = content.worth[:, :, np.newaxis, np.newaxis]
+    axis: Axis = 0 if len(across.starts) >= len(down.starts) else 1
+    fits = np.expand_dims(fits, 1 + axis)
+    attention, confidence, preferred = content.worth
     whole *= fits
     found = {}
     if preferred.any():
@@ -227,12 +217,14 @@ def _thing_terms(content: Content, bands: Bands, spans: Spans, fits: Array) -> d
         if part.stop > part.start:
             found[f"{kind}_whole"] = whole[part].sum(0)
             found[f"{kind}_cut"] = -cut[part].sum(0)
-    if (fits < 1).any():
-        low, high, worth = np.moveaxis(content.ends[axis], -1, 0)[..., np.newaxis]
-        ends = (
-            clipped((np.minimum(high, spans.stops) - np.maximum(low, spans.starts)) / (high - low), 0, 1) * worth
-        ).max(0)
-        found["end_kept"] = np.broadcast_to(
-            (attention[:, 0] * (1 - fits[:, 0]) * ends).sum(0), (len(bands.profiles[0]), len(spans.starts))
-        )
+    if fits.min() < 1:
+        ends = _ends_inside(content, axis, across if axis == 0 else down)
+        found["end_kept"] = (attention * (1 - fits) * np.expand_dims(ends, 1 + axis)).sum(0)
     return found
+
+
+def _ends_inside(content: Content, axis: Axis, spans: Spans) -> Array:
+    """The best of each thing's ends inside each window, (things, m)."""
+    low, high, worth = content.ends[axis]
+    both = np.minimum(high, spans.stops) - np.maximum(low, spans.starts)
+    return np.asarray((clipped(both / (high - low), 0, 1) * worth).max(0))

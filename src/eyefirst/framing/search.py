@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from eyefirst.framing.bands import Spans
+from eyefirst.framing.spans import Spans
 from eyefirst.framing.content import Array, Content
 from eyefirst.framing.options import FramingOptions
-from eyefirst.framing.score import WEIGHTS, Weights, grid_terms, room_for, total
+from eyefirst.framing.score import WEIGHTS, Weights, grid_terms, room_for, stacked, total
 from eyefirst.geometry import AspectRatio, Box, Size
 
 MUST_KEEP_WEIGHT = 100.0
@@ -22,6 +23,10 @@ REFINED = 8
 """The best place of the coarse lattice is tried again between its neighbours, so many times as fine."""
 BREATHING_SCALES = (0.925, 0.85)
 """Sizes of smaller frames beside the largest."""
+Placement = Literal["share", "centre"]
+"""What a tool makes of a point: see `Framer.anchor`."""
+ANCHOR_PLACES = 33
+"""Points tried along each axis."""
 ANCHOR_LENGTHS = tuple(round(0.25 + 0.05 * i, 2) for i in range(14))
 """Frames that one point has to serve: from a quarter of the picture's width or height to nine tenths."""
 
@@ -30,25 +35,33 @@ ANCHOR_LENGTHS = tuple(round(0.25 + 0.05 * i, 2) for i in range(14))
 class Places:
     """Frames of one size at every place of a lattice, and what is known of each.
 
-    left (m,), top (n,): in shares of the picture. terms: of the score, before their weights, (n, m) each; they are
+    left (m,), top (n,): in shares of the picture. terms: of the score, before their weights, (terms, n, m); they are
     computed once and weighed as often as wanted. added: to every score, (n, m), such as for must-keep boxes.
     """
 
     size: Size
     left: Array
     top: Array
-    terms: Mapping[str, Array]
+    terms: Array
     added: Array | float = 0.0
 
     def score(self, weights: Weights) -> Array:
         """The score of every place, (n, m)."""
         return np.asarray(total(self.terms, weights) + self.added)
 
-    def best(self, weights: Weights) -> tuple[float, float, float]:
-        """Left, top and score of the best; of equals the first."""
+    def best(self, weights: Weights) -> Best:
+        """The best place; of equals the first."""
         score = self.score(weights)
         row, column = divmod(int(score.argmax()), score.shape[1])
-        return float(self.left[column]), float(self.top[row]), float(score[row, column])
+        return Best(float(self.left[column]), float(self.top[row]), float(score[row, column]))
+
+
+class Best(NamedTuple):
+    """Where the best frame of a size lies, in shares of the picture, and its score."""
+
+    left: float
+    top: float
+    score: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,34 +80,88 @@ class Search:
     @cached_property
     def places(self) -> Places:
         """Every frame of the lattice."""
-        step = COARSE if min(1 - self._wide, 1 - self._high) > 1 / COARSE else FINE
+        return places_of([self.lattice])[0]
+
+    def best(self, weights: Weights = WEIGHTS) -> Best:
+        """The best frame, found on the lattice and then between its places."""
+        return _refined([self], [self.places], weights)[0]
+
+    @cached_property
+    def lattice(self) -> Lattice:
+        """Where the frames are tried."""
+        wide, high = self.lengths
+        step = COARSE if min(1 - wide, 1 - high) > 1 / COARSE else FINE
         constraints = (*self.options.must_keep, *self.options.avoid)
-        left = starts_of(self._wide, step, [e for b in constraints for e in (b.left, b.right)])
-        top = starts_of(self._high, step, [e for b in constraints for e in (b.top, b.bottom)])
-        return self._at(left, top)
-
-    def best(self, weights: Weights = WEIGHTS) -> tuple[float, float, float]:
-        """Left, top and score of the best frame, found on the lattice and then between its places."""
-        places = self.places
-        best = places.best(weights)
-        if len(places.left) == 1 or len(places.top) == 1:
-            return best
-        finer = self._at(_between(places.left, best[0]), _between(places.top, best[1])).best(weights)
-        return finer if finer[2] > best[2] else best
+        left = starts_of(wide, step, [e for b in constraints for e in (b.left, b.right)])
+        top = starts_of(high, step, [e for b in constraints for e in (b.top, b.bottom)])
+        return Lattice(self, left, top)
 
     @property
-    def _wide(self) -> float:
-        return self.size.width / self.picture.width
+    def lengths(self) -> tuple[float, float]:
+        """Of the frame, in shares of the picture."""
+        return self.size.width / self.picture.width, self.size.height / self.picture.height
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """Places to try for a search: left (m,) and top (n,), each with each."""
+
+    search: Search
+    left: Array
+    top: Array
 
     @property
-    def _high(self) -> float:
-        return self.size.height / self.picture.height
+    def moves(self) -> tuple[bool, bool, bool]:
+        """Along which axes its frames move, and whether x has at least as many places."""
+        return len(self.left) > 1, len(self.top) > 1, len(self.left) >= len(self.top)
 
-    def _at(self, left: Array, top: Array) -> Places:
-        across = Spans(left, np.minimum(left + self._wide, 1.0))
-        down = Spans(top, np.minimum(top + self._high, 1.0))
-        added = constraints(self.options, across, down)
-        return Places(self.size, left, top, grid_terms(self.content, across, down, self.fits), added)
+    @cached_property
+    def across(self) -> Spans:
+        """Its windows along x."""
+        return Spans(self.left, np.minimum(self.left + self.search.lengths[0], 1.0))
+
+    @cached_property
+    def down(self) -> Spans:
+        """Its windows along y."""
+        return Spans(self.top, np.minimum(self.top + self.search.lengths[1], 1.0))
+
+
+def best_of(searches: Sequence[Search], weights: Weights) -> list[Best]:
+    """The best frames of searches in one picture that differ in size alone: together they cost less."""
+    return _refined(searches, places_of([s.lattice for s in searches]), weights)
+
+
+def _refined(searches: Sequence[Search], places: Sequence[Places], weights: Weights) -> list[Best]:
+    found = [p.best(weights) for p in places]
+    if any(len(p.left) == 1 or len(p.top) == 1 for p in places):
+        return found
+    finer = [
+        Lattice(s, _between(p.left, b.left), _between(p.top, b.top))
+        for s, p, b in zip(searches, places, found, strict=True)
+    ]
+    return [max(pair, key=lambda b: b.score) for pair in zip(found, (p.best(weights) for p in places_of(finer)), strict=True)]
+
+
+def places_of(lattices: Sequence[Lattice]) -> list[Places]:
+    """What is known of the places of lattices in one picture: terms of one large grid cost less than of two."""
+    if len(lattices) > 1 and not all(x.moves[:2] == (True, True) and x.moves == lattices[0].moves for x in lattices):
+        return [place for x in lattices for place in places_of([x])]
+    first = lattices[0].search
+    across, down = _joined([x.across for x in lattices]), _joined([x.down for x in lattices])
+    terms = stacked(grid_terms(first.content, across, down, first.fits))
+    found, row, column = [], 0, 0
+    for x in lattices:
+        rows, columns = slice(row, row + len(x.top)), slice(column, column + len(x.left))
+        row, column = rows.stop, columns.stop
+        added = constraints(x.search.options, x.across, x.down)
+        found.append(Places(x.search.size, x.left, x.top, terms[:, rows, columns], added))
+    return found
+
+
+def _joined(spans: Sequence[Spans]) -> Spans:
+    if len(spans) == 1:
+        return Spans.whole() if spans[0].is_whole else spans[0]
+    return Spans(np.concatenate([s.starts for s in spans]), np.concatenate([s.stops for s in spans]))
 
 
 def constraints(options: FramingOptions, across: Spans, down: Spans) -> Array | float:
@@ -119,6 +186,14 @@ def of_width(width: float, ratio: AspectRatio, most: Size | None = None) -> Size
     wide = max(int(np.floor(width + 0.5)), 1)
     high = max(int(np.floor(width / float(ratio) + 0.5)), 1)
     return Size(min(wide, most.width), min(high, most.height)) if most else Size(wide, high)
+
+
+@cache
+def anchored(placement: Placement) -> Spans:
+    """Where a tool puts frames of some lengths for each of the points tried along an axis, (lengths x points)."""
+    places, lengths = np.linspace(0, 1, ANCHOR_PLACES), np.array(ANCHOR_LENGTHS)[::3, np.newaxis]
+    start = places * (1 - lengths) if placement == "share" else np.clip(places - lengths / 2, 0, 1 - lengths)
+    return Spans(start.ravel(), (start + lengths).ravel())
 
 
 def starts_of(length: float, step: int, edges: Sequence[float] = ()) -> Array:
