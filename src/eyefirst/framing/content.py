@@ -120,9 +120,14 @@ class Content:
         return found
 
     @cached_property
+    def maps(self) -> Array:
+        """Attention and objectness, (2, rows, columns)."""
+        return np.array([self.attention, self.objectness])
+
+    @cached_property
     def boxes(self) -> Array:
-        """(things, 4): left, top, right, bottom."""
-        return _edges([t.box for t in self.things])
+        """(4, things, 1): left, top, right, bottom."""
+        return self.extents[:, : len(self.things)]
 
     @cached_property
     def ends(self) -> tuple[Array, Array]:
@@ -137,16 +142,17 @@ class Content:
 
     @cached_property
     def extents(self) -> Array:
-        """(things + heads, 4): the boxes of things, and then of the bodies below heads."""
-        return np.concatenate([self.boxes, _edges([t.body for t in self.things if t.body])])
+        """(4, things + heads, 1): left, top, right, bottom of things, and then of the bodies below heads."""
+        edges = [tuple(box) for box in (*(t.box for t in self.things), *(t.body for t in self.things if t.body))]
+        return np.array(edges, np.float64).reshape(-1, 4).T[..., np.newaxis]
 
     @cached_property
     def margins(self) -> Array:
-        """(things, 4): free space that each thing keeps to the left, top, right and bottom."""
-        lengths = np.tile(self.boxes[:, 2:] - self.boxes[:, :2], 2)
+        """(4, things, 1): free space that each thing keeps to the left, top, right and bottom."""
+        lengths = np.tile(self.boxes[2:] - self.boxes[:2], (2, 1, 1))
         margins = self.margin * lengths + LEAST_MARGIN
         heads = self.part["head"]
-        margins[heads, 1] = np.maximum(margins[heads, 1], HEAD_ROOM * lengths[heads, 1])
+        margins[1, heads] = np.maximum(margins[1, heads], HEAD_ROOM * lengths[1, heads])
         return margins
 
     @cached_property
@@ -181,10 +187,6 @@ class Content:
         preferred = [t.confidence * (LEAST_ATTENTION + t.attention) if t.weight > 1 else 0.0 for t in self.things]
         worth = [np.array(whole) * weights, confidence * weights, np.array(preferred) / (sum(preferred) or 1)]
         return np.array(worth)[..., np.newaxis, np.newaxis]
-
-
-def _edges(boxes: Sequence[Box]) -> Array:
-    return np.array([(b.left, b.top, b.right, b.bottom) for b in boxes], np.float64).reshape(-1, 4)
 
 
 def content_of(

@@ -53,8 +53,8 @@ DIFFERENT_CHOICES = 6
 class Candidate:
     """A frame that may win, judged.
 
-    share: its place in 0..1 of the picture. kept, kept_objects, score: as in Frame. findings: what an editor would
-    remark on. severity: of these. worth: attention kept, less the price of that; a smaller frame is forgiven a little.
+    share: its place in 0..1 of the picture. kept, kept_objects, score: as in Frame. things: share of each thing inside.
+    findings: what an editor would remark on. severity: of these. worth: attention kept, less the price of that.
     """
 
     box: PixelBox
@@ -62,6 +62,7 @@ class Candidate:
     kept: float
     kept_objects: tuple[float, ...]
     score: float
+    things: Sequence[float]
     findings: Sequence[Finding]
     severity: float
     worth: float
@@ -263,10 +264,11 @@ class Framer:
         """A frame with what an editor would say of it. scale: its size beside the largest."""
         share = box.normalized(self.size)
         kept, *kept_objects = self._inside(share)
-        found = findings(self._content, share, kept, kept_objects, self.options)
+        things = shares_inside(self._content, share, kept_objects)
+        found = findings(self._content, share, kept, things, self.options)
         severity = severity_of(found)
         worth = kept / scale**BREATH * (1 - CUT_PRICE * severity - SPOILED_PRICE * severity**SPOILED_POWER)
-        return Candidate(box, share, kept, tuple(kept_objects), score, found, severity, worth)
+        return Candidate(box, share, kept, tuple(kept_objects), score, things, found, severity, worth)
 
     def _frame_of(self, chosen: Candidate, padding: Padding | None = None) -> Frame:
         found = remarks(self._content, chosen.share, chosen.findings)
@@ -278,7 +280,7 @@ class Framer:
             padding,
             tuple(f.words for f in found),
             round(severity_of(found), 6),
-            reason_for(self._content, chosen.share, chosen.kept, chosen.kept_objects),
+            reason_for(self._content, chosen.kept, chosen.things),
         )
 
     def _others(self, ratio: AspectRatio, size: Size, first: Frame, places: Places, count: int) -> tuple[Frame, ...]:

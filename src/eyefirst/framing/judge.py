@@ -44,10 +44,13 @@ class Finding:
 
 
 def findings(
-    content: Content, frame: Box, kept: float, kept_objects: Sequence[float], options: FramingOptions
+    content: Content, frame: Box, kept: float, shares: Sequence[float], options: FramingOptions
 ) -> list[Finding]:
-    """Everything to remark on, worst first; what is below `PASSES` is worth another look, not a warning."""
-    found = [*_of_things(content, frame, kept_objects, options), *_of_constraints(content, frame, options)]
+    """Everything to remark on, worst first; what is below `PASSES` is worth another look, not a warning.
+
+    kept: share of the attention inside. shares: of every thing, see `shares_inside`.
+    """
+    found = [*_of_things(content, frame, shares, options), *_of_constraints(content, frame, options)]
     if kept < LITTLE_KEPT:
         outside = round_half_up(100 * (1 - kept))
         found.append(Finding(f"{outside} % of what people look at is outside", 0.3 + (LITTLE_KEPT - kept)))
@@ -88,9 +91,8 @@ def shares_inside(content: Content, frame: Box, kept_objects: Sequence[float]) -
     return shares
 
 
-def reason_for(content: Content, frame: Box, kept: float, kept_objects: Sequence[float]) -> str:
+def reason_for(content: Content, kept: float, shares: Sequence[float]) -> str:
     """What a frame keeps whole, in a few words."""
-    shares = shares_inside(content, frame, kept_objects)
     words: list[str] = []
     for kind, one, many in (("head", "face", "faces"), ("subject", "subject", "subjects"), ("word", "line", "lines")):
         of_kind = [(t, s) for t, s in zip(content.things, shares, strict=True) if t.kind == kind]
@@ -122,10 +124,7 @@ def _place(thing: Thing, others: Sequence[Thing]) -> str:
     return "in the middle" if 0 < middles.index(x) < len(middles) - 1 else f"number {thing.number}"
 
 
-def _of_things(
-    content: Content, frame: Box, kept_objects: Sequence[float], options: FramingOptions
-) -> Iterator[Finding]:
-    shares = shares_inside(content, frame, kept_objects)
+def _of_things(content: Content, frame: Box, shares: Sequence[float], options: FramingOptions) -> Iterator[Finding]:
     subjects = [t for t in content.things if t.kind == "subject"]
     heads = [t.box for t, s in zip(content.things, shares, strict=True) if t.kind == "head" and s > OUTSIDE]
     best = max((s for t, s in zip(content.things, shares, strict=True) if t.attention >= MAIN_SHARE), default=0.0)
@@ -216,21 +215,23 @@ def _cut_without_box(content: Content, frame: Box) -> tuple[str, float]:
         if not ON_BORDER < place < 1 - ON_BORDER:
             continue
         low, high = (frame.top, frame.bottom) if axis else (frame.left, frame.right)
-        seen, subject = (_along(m, axis, place, low, high) for m in (content.attention, content.objectness))
-        cut = float((seen * subject).max()) * content.attention.size
+        cut = float(_along(content.maps, axis, place, low, high).prod(0).max()) * content.attention.size
         if cut > most:
             worst, most = edge, cut
     return worst, most
 
 
-def _along(values: Array, axis: int, place: float, low: float, high: float) -> Array:
-    """A map along a line across it, from low to high, each cell the mean of three."""
-    lines = values.T if axis else values
-    at = min(max(place * len(lines) - 0.5, 0.0), len(lines) - 1.0)
+def _along(maps: Array, axis: int, place: float, low: float, high: float) -> Array:
+    """Maps along a line across them, from low to high, each cell the mean of three, (maps, cells)."""
+    lines = maps.swapaxes(1, 2) if axis else maps
+    count, cells = lines.shape[1:]
+    at = min(max(place * count - 0.5, 0.0), count - 1.0)
     first = int(at)
-    line = lines[first] * (1 - at + first) + lines[min(first + 1, len(lines) - 1)] * (at - first)
-    line = line[int(low * len(line)) : max(int(np.ceil(high * len(line))), int(low * len(line)) + 1)]
-    return np.convolve(line, np.full(3, 1 / 3), "same")
+    begin, end = int(low * cells), max(int(np.ceil(high * cells)), int(low * cells) + 1)
+    padded = np.zeros((len(maps), end - begin + 2))
+    padded[:, 1:-1] = lines[:, first, begin:end] * (1 - at + first)
+    padded[:, 1:-1] += lines[:, min(first + 1, count - 1), begin:end] * (at - first)
+    return np.asarray((padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3)
 
 
 def _beyond(box: Box, frame: Box) -> dict[str, float]:

@@ -133,8 +133,8 @@ def total(terms: Array, weights: Weights = WEIGHTS) -> Array:
 
 def room_for(content: Content, wide: Array | float, high: Array | float) -> Array:
     """For each thing whether frames of that size, in shares of the picture, can hold it: (things, 1 or m) 0..1."""
-    boxes = content.boxes
-    holds = np.minimum(wide / (boxes[:, 2:3] - boxes[:, :1]), high / (boxes[:, 3:] - boxes[:, 1:2]))
+    left, top, right, bottom = content.boxes
+    holds = np.minimum(wide / (right - left), high / (bottom - top))
     return clipped((holds - TOO_SMALL) / (1 - TOO_SMALL), 0, 1)
 
 

@@ -215,7 +215,8 @@ def _between(places: Array, best: float) -> Array:
     low, high = places[max(at - 1, 0)], places[min(at + 1, len(places) - 1)]
     if high <= low:
         return np.array([best])
-    return np.unique(np.concatenate([np.linspace(low, best, REFINED + 1), np.linspace(best, high, REFINED + 1)]))
+    before, after = np.linspace(low, best, REFINED + 1), np.linspace(best, high, REFINED + 1)
+    return np.concatenate([before[:-1] if low < best else [], after if best < high else [best]])
 
 
 def _cover(box: Box, across: Spans, down: Spans) -> Array:

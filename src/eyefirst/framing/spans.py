@@ -130,24 +130,22 @@ class Cells:
 
 
 def share_inside(boxes: Array, axis: Axis, spans: Spans) -> Array:
-    """Share of every box, (things, 4), along an axis inside every window, (things, m)."""
+    """Share of every box, (4, things, 1), along an axis inside every window, (things, m)."""
+    low, high = boxes[axis], boxes[axis + 2]
     if spans.is_whole:
-        return np.ones((len(boxes), 1))
-    low, high = boxes[:, axis, np.newaxis], boxes[:, axis + 2, np.newaxis]
-    both = np.minimum(high, spans.stops) - np.maximum(low, spans.starts)
-    return clipped(both / (high - low), 0, 1)
+        return np.ones_like(low)
+    return clipped((np.minimum(high, spans.stops) - np.maximum(low, spans.starts)) / (high - low), 0, 1)
 
 
 def clearance(content: Content, axis: Axis, spans: Spans) -> Array:
     """Whether things keep their margin to the edges inside the picture, (things, m), from 1 to 0 as they touch."""
+    low, high = content.boxes[axis], content.boxes[axis + 2]
     if spans.is_whole:
-        return np.ones((len(content.boxes), 1))
-    boxes, margins = content.boxes[..., np.newaxis], content.margins[..., np.newaxis]
-    before = (boxes[:, axis] - spans.starts) / margins[:, axis]
-    after = (spans.stops - boxes[:, axis + 2]) / margins[:, axis + 2]
-    before[:, spans.starts <= ON_BORDER] = 1
-    after[:, spans.stops >= 1 - ON_BORDER] = 1
-    return clipped(np.minimum(before, after), 0, 1)
+        return np.ones_like(low)
+    starts = np.where(spans.starts <= ON_BORDER, -np.inf, spans.starts)
+    stops = np.where(spans.stops >= 1 - ON_BORDER, np.inf, spans.stops)
+    room = np.minimum((low - starts) / content.margins[axis], (stops - high) / content.margins[axis + 2])
+    return clipped(room, 0, 1)
 
 
 def clipped(values: Array, least: float, most: float) -> Array:
