@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -91,10 +91,10 @@ class Search:
         """Where the frames are tried."""
         wide, high = self.lengths
         step = COARSE if min(1 - wide, 1 - high) > 1 / COARSE else FINE
-        constraints = (*self.options.must_keep, *self.options.avoid)
-        left = starts_of(wide, step, [e for b in constraints for e in (b.left, b.right)])
-        top = starts_of(high, step, [e for b in constraints for e in (b.top, b.bottom)])
-        return Lattice(self, left, top)
+        kept = (*self.options.must_keep, *self.options.avoid)
+        across = windows(wide, step, tuple(e for b in kept for e in (b.left, b.right)))
+        down = windows(high, step, tuple(e for b in kept for e in (b.top, b.bottom)))
+        return Lattice(self, across, down)
 
     @property
     def lengths(self) -> tuple[float, float]:
@@ -104,26 +104,17 @@ class Search:
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """Places to try for a search: left (m,) and top (n,), each with each."""
+    """Windows that a search tries, each across with each down."""
 
     search: Search
-    left: Array
-    top: Array
+    across: Spans
+    down: Spans
 
     @property
-    def moves(self) -> tuple[bool, bool, bool]:
-        """Along which axes its frames move, and whether x has at least as many places."""
-        return len(self.left) > 1, len(self.top) > 1, len(self.left) >= len(self.top)
-
-    @cached_property
-    def across(self) -> Spans:
-        """Its windows along x."""
-        return Spans(self.left, np.minimum(self.left + self.search.lengths[0], 1.0))
-
-    @cached_property
-    def down(self) -> Spans:
-        """Its windows along y."""
-        return Spans(self.top, np.minimum(self.top + self.search.lengths[1], 1.0))
+    def shape(self) -> tuple[bool, bool]:
+        """Whether its frames move both ways, and whether there are at least as many places across as down."""
+        count = len(self.across.starts), len(self.down.starts)
+        return min(count) > 1, count[0] >= count[1]
 
 
 def best_of(searches: Sequence[Search], weights: Weights) -> list[Best]:
@@ -136,32 +127,27 @@ def _refined(searches: Sequence[Search], places: Sequence[Places], weights: Weig
     if any(len(p.left) == 1 or len(p.top) == 1 for p in places):
         return found
     finer = [
-        Lattice(s, _between(p.left, b.left), _between(p.top, b.top))
+        Lattice(s, between(p.left, b.left, s.lengths[0]), between(p.top, b.top, s.lengths[1]))
         for s, p, b in zip(searches, places, found, strict=True)
     ]
-    return [max(pair, key=lambda b: b.score) for pair in zip(found, (p.best(weights) for p in places_of(finer)), strict=True)]
+    pairs = zip(found, (p.best(weights) for p in places_of(finer)), strict=True)
+    return [max(pair, key=lambda b: b.score) for pair in pairs]
 
 
 def places_of(lattices: Sequence[Lattice]) -> list[Places]:
-    """What is known of the places of lattices in one picture: terms of one large grid cost less than of two."""
-    if len(lattices) > 1 and not all(x.moves[:2] == (True, True) and x.moves == lattices[0].moves for x in lattices):
+    """What is known of the places of lattices in one picture; the terms of one grid cost less than those of two."""
+    if len(lattices) > 1 and {x.shape for x in lattices} not in ({(True, True)}, {(True, False)}):
         return [place for x in lattices for place in places_of([x])]
-    first = lattices[0].search
-    across, down = _joined([x.across for x in lattices]), _joined([x.down for x in lattices])
-    terms = stacked(grid_terms(first.content, across, down, first.fits))
+    search = lattices[0].search
+    across, down = joined([x.across for x in lattices]), joined([x.down for x in lattices])
+    terms = stacked(grid_terms(search.content, across, down, search.fits))
     found, row, column = [], 0, 0
     for x in lattices:
-        rows, columns = slice(row, row + len(x.top)), slice(column, column + len(x.left))
-        row, column = rows.stop, columns.stop
-        added = constraints(x.search.options, x.across, x.down)
-        found.append(Places(x.search.size, x.left, x.top, terms[:, rows, columns], added))
+        left, top = x.across.starts, x.down.starts
+        part = terms[:, row : row + len(top), column : column + len(left)]
+        found.append(Places(x.search.size, left, top, part, constraints(x.search.options, x.across, x.down)))
+        row, column = row + len(top), column + len(left)
     return found
-
-
-def _joined(spans: Sequence[Spans]) -> Spans:
-    if len(spans) == 1:
-        return Spans.whole() if spans[0].is_whole else spans[0]
-    return Spans(np.concatenate([s.starts for s in spans]), np.concatenate([s.stops for s in spans]))
 
 
 def constraints(options: FramingOptions, across: Spans, down: Spans) -> Array | float:
@@ -196,27 +182,40 @@ def anchored(placement: Placement) -> Spans:
     return Spans(start.ravel(), (start + lengths).ravel())
 
 
-def starts_of(length: float, step: int, edges: Sequence[float] = ()) -> Array:
-    """Where a frame of this length (0..1) may begin: an even lattice, and where its ends meet an edge of interest."""
+@lru_cache(maxsize=64)
+def windows(length: float, step: int, edges: tuple[float, ...] = ()) -> Spans:
+    """Windows of a length (0..1): on an even lattice, and where their ends meet an edge of interest.
+
+    Albums have many pictures of one size, so the last ones are kept with what was worked out of them.
+    """
     room = 1 - length
     if room <= 1e-9:
-        return np.zeros(1)
-    lattice = np.linspace(0, room, 2 * int(np.ceil(room * step / 2)) + 1)  # the middle is one of them
-    if not edges:
-        return lattice
-    interesting = np.asarray(edges, np.float64)
-    starts = np.concatenate([lattice, interesting, interesting - length])
-    return np.unique(starts[(starts >= 0) & (starts <= room)])
+        return Spans.whole()
+    starts = np.linspace(0, room, 2 * int(np.ceil(room * step / 2)) + 1)  # the middle is one of them
+    if edges:
+        interesting = np.array(edges, np.float64)
+        starts = np.concatenate([starts, interesting, interesting - length])
+        starts = np.unique(starts[(starts >= 0) & (starts <= room)])
+    return _from(starts, length)
 
 
-def _between(places: Array, best: float) -> Array:
-    """Places between the best one and its neighbours."""
+def between(places: Array, best: float, length: float) -> Spans:
+    """Windows between the best place and its neighbours."""
     at = int(np.searchsorted(places, best))
     low, high = places[max(at - 1, 0)], places[min(at + 1, len(places) - 1)]
-    if high <= low:
-        return np.array([best])
     before, after = np.linspace(low, best, REFINED + 1), np.linspace(best, high, REFINED + 1)
-    return np.concatenate([before[:-1] if low < best else [], after if best < high else [best]])
+    return _from(np.concatenate([before[:-1] if low < best else [], after if best < high else [best]]), length)
+
+
+def _from(starts: Array, length: float) -> Spans:
+    return Spans(starts, np.minimum(starts + length, 1.0))
+
+
+def joined(spans: Sequence[Spans]) -> Spans:
+    """All windows of several spans, in their order."""
+    if len(spans) == 1:
+        return spans[0]
+    return Spans(np.concatenate([s.starts for s in spans]), np.concatenate([s.stops for s in spans]))
 
 
 def _cover(box: Box, across: Spans, down: Spans) -> Array:
