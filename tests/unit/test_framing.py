@@ -8,7 +8,7 @@ import pytest
 from eyefirst.boxes import SalientObject, subject_boxes
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import ANCHOR_LENGTHS, NEAR_COPY_IOU, Framer, FramingOptions, Placement, Spans
-from eyefirst.framing.search import REFINED, _between
+from eyefirst.framing.search import REFINED, Search, between, fits_of, places_of, windows
 from eyefirst.geometry import AspectRatio, Box, Point, Size
 from eyefirst.heat_map import HeatMap
 
@@ -71,9 +71,29 @@ def test_the_search_is_exact() -> None:
 def test_the_search_looks_on_both_sides_of_the_best_place() -> None:
     places = np.array([0.0, 0.1, 0.2])
     for best, low, high in ((0.0, 0.0, 0.1), (0.1, 0.0, 0.2), (0.2, 0.1, 0.2)):
-        found = _between(places, best)
+        found = between(places, best, 0.3).starts
         assert (found.min(), found.max()) == (low, high)
         assert np.diff(found).max() <= 0.1 / REFINED + 1e-9
+
+
+def test_sizes_that_are_scored_together_get_the_scores_that_each_gets_alone() -> None:
+    person = Box(0.3, 0.2, 0.62, 0.9)
+    content, picture = framer(spot(0.3, 0.4), person).content, Size(600, 400)
+    fits = fits_of(content, picture, Size(400, 225))
+    searches = [Search(content, picture, size, fits, FramingOptions()) for size in (Size(370, 208), Size(340, 191))]
+    together = places_of([search.lattice for search in searches])
+    for search, places in zip(searches, together, strict=True):
+        assert places.terms.any()
+        assert places.terms == pytest.approx(search.places.terms, abs=1e-12)
+
+
+def test_windows_of_a_size_are_prepared_once_whatever_the_picture() -> None:
+    first, second = (framer(attention) for attention in (spot(0.3, 0.4), spot(0.7, 0.4)))
+    before = windows.cache_info().misses
+    first.frames(ratio("1:1"))
+    made = windows.cache_info().misses
+    second.frames(ratio("1:1"))
+    assert windows.cache_info().misses == made <= before + 2
 
 
 def test_a_subject_that_fits_is_not_cut_in_half() -> None:

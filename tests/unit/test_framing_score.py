@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eyefirst.boxes import SalientObject
 from eyefirst.framing import Framer, FramingOptions, Spans, Weights
 from eyefirst.framing.content import content_of, head_of
-from eyefirst.framing.score import TERMS, grid_terms, room_for, total
+from eyefirst.framing.score import TERMS, grid_terms, room_for, stacked, total
 from eyefirst.geometry import AspectRatio, Box, Size
 from eyefirst.heat_map import HeatMap
 
@@ -245,7 +245,7 @@ def test_the_score_of_a_grid_is_that_of_its_rows() -> None:
     fits = room_for(content, 0.6, 0.7)
     across = Spans(np.array([0.1, 0.25]), np.array([0.7, 0.85]))
     down = Spans(np.array([0.05, 0.2, 0.28]), np.array([0.75, 0.9, 0.98]))
-    whole = total(grid_terms(content, across, down, fits))
+    whole = total(stacked(grid_terms(content, across, down, fits)))
     for i in range(3):
         for j in range(2):
             one = grid_terms(
@@ -254,4 +254,4 @@ def test_the_score_of_a_grid_is_that_of_its_rows() -> None:
                 Spans(down.starts[i : i + 1], down.stops[i : i + 1]),
                 fits,
             )
-            assert whole[i, j] == pytest.approx(float(total(one)[0, 0]), abs=0.02)
+            assert whole[i, j] == pytest.approx(float(total(stacked(one))[0, 0]), abs=0.02)

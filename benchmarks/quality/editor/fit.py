@@ -33,10 +33,10 @@ from benchmarks.quality.editor.measures import (
 from benchmarks.quality.editor.referee import head_of
 from benchmarks.quality.tables import Line, Table
 from eyefirst.boxes import subject_boxes
-from eyefirst.framing.spans import Spans
 from eyefirst.framing.content import Content, content_of
 from eyefirst.framing.options import FramingOptions
 from eyefirst.framing.score import TERMS, WEIGHTS, Weights, grid_terms, room_for
+from eyefirst.framing.spans import Spans
 from eyefirst.geometry import Box
 from eyefirst.heat_map import HeatMap
 

@@ -5,12 +5,12 @@ frame is worth, `judge` what an editor would say of it. `search` tries all place
 `framer` puts them together.
 """
 
-from eyefirst.framing.spans import Spans
 from eyefirst.framing.content import Content, FaceLike, head_of
 from eyefirst.framing.framer import NEAR_COPY_IOU, Framer
 from eyefirst.framing.options import Fit, Frame, FramingOptions, Padding, Portrait, Prefer
 from eyefirst.framing.score import WEIGHTS, Weights, score_along
 from eyefirst.framing.search import ANCHOR_LENGTHS, Placement
+from eyefirst.framing.spans import Spans
 
 __all__ = [
     "ANCHOR_LENGTHS",

@@ -10,7 +10,6 @@ import numpy as np
 
 from eyefirst.boxes import SalientObject, attention_box
 from eyefirst.face_maps import DetectedFace
-from eyefirst.framing.spans import Axis, Spans
 from eyefirst.framing.content import Array, Content, FaceLike, content_of, masses_in
 from eyefirst.framing.judge import Finding, findings, reason_for, remarks, severity_of, shares_inside
 from eyefirst.framing.options import Frame, FramingOptions, Padding
@@ -28,6 +27,7 @@ from eyefirst.framing.search import (
     fits_of,
     of_width,
 )
+from eyefirst.framing.spans import Axis, Spans
 from eyefirst.geometry import AspectRatio, Box, PixelBox, Point, Size, round_half_up
 from eyefirst.heat_map import HeatMap, summed_area_table
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eyefirst.framing.spans import ON_BORDER
 from eyefirst.framing.content import Array, Content, Thing, head_of
 from eyefirst.framing.options import FramingOptions
+from eyefirst.framing.spans import ON_BORDER
 from eyefirst.geometry import Box, round_half_up
 
 PASSES = 0.3

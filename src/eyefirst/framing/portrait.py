@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eyefirst.framing.spans import Spans
 from eyefirst.framing.content import Array, Content, FaceLike
 from eyefirst.framing.options import FramingOptions, Portrait
 from eyefirst.framing.score import grid_terms, room_for, stacked
 from eyefirst.framing.search import Places, constraints, of_width
+from eyefirst.framing.spans import Spans
 from eyefirst.geometry import AspectRatio, Box, Size
 
 EYES = 0.42

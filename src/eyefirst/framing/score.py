@@ -188,7 +188,10 @@ def _off_balance(inside: Array, moment: Array, middles: Array, lengths: Array) -
 def _thing_terms(content: Content, across: Spans, down: Spans, fits: Array) -> dict[str, Array]:
     """Each is the sum over things of a kind; arrays are (things, down, across)."""
     count = len(content.things)
-    inside = share_inside(content.extents, 1, down)[:, :, np.newaxis] * share_inside(content.extents, 0, across)[:, np.newaxis]
+    inside = (
+        share_inside(content.extents, 1, down)[:, :, np.newaxis]
+        * share_inside(content.extents, 0, across)[:, np.newaxis]
+    )
     clear = np.minimum(clearance(content, 1, down)[:, :, np.newaxis], clearance(content, 0, across)[:, np.newaxis])
     outlines, bodies = inside[:count], inside[count:]
     shares = outlines  # a handle or a hand is little of a subject's mask, and yet is seen to be cut

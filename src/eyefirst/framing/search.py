@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from eyefirst.framing.spans import Spans
 from eyefirst.framing.content import Array, Content
 from eyefirst.framing.options import FramingOptions
 from eyefirst.framing.score import WEIGHTS, Weights, grid_terms, room_for, stacked, total
+from eyefirst.framing.spans import Spans
 from eyefirst.geometry import AspectRatio, Box, Size
 
 MUST_KEEP_WEIGHT = 100.0
@@ -136,7 +136,7 @@ def _refined(searches: Sequence[Search], places: Sequence[Places], weights: Weig
 
 def places_of(lattices: Sequence[Lattice]) -> list[Places]:
     """What is known of the places of lattices in one picture; the terms of one grid cost less than those of two."""
-    if len(lattices) > 1 and {x.shape for x in lattices} not in ({(True, True)}, {(True, False)}):
+    if len(lattices) != 1 and {x.shape for x in lattices} not in ({(True, True)}, {(True, False)}):
         return [place for x in lattices for place in places_of([x])]
     search = lattices[0].search
     across, down = joined([x.across for x in lattices]), joined([x.down for x in lattices])
