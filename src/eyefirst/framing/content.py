@@ -130,15 +130,14 @@ class Content:
         return self.extents[:, : len(self.things)]
 
     @cached_property
-    def ends(self) -> tuple[Array, Array]:
-        """For x and for y (3, ends, things, 1): low, high and worth of each part; worth 0 where there is none."""
-        found = np.zeros((2, 3, 2, len(self.things), 1))
+    def ends(self) -> Array:
+        """(2, 3, things, 1): for x and for y low, high and worth of the end that matters; worth 0 where none does."""
+        found = np.zeros((2, 3, len(self.things), 1))
         found[:, 1] = 1.0
         for i, thing in enumerate(self.things):
-            for axis in (0, 1):
-                for j, end in enumerate([e for e in thing.ends if e.axis == axis]):
-                    found[axis, :, j, i, 0] = end.low, end.high, end.worth
-        return found[0], found[1]
+            for end in sorted(thing.ends, key=lambda e: e.worth):
+                found[end.axis, :, i, 0] = end.low, end.high, end.worth
+        return found
 
     @cached_property
     def extents(self) -> Array:

@@ -207,11 +207,14 @@ def _thing_terms(content: Content, across: Spans, down: Spans, fits: Array) -> d
     if len(bodies):
         heads = content.part["head"]
         cut[heads] = np.maximum(cut[heads], clipped(bodies - shares[heads], 0, 1))
+    found: dict[str, Array] = {}
     axis: Axis = 0 if len(across.starts) >= len(down.starts) else 1
-    fits = np.expand_dims(fits, 1 + axis)
+    if (missing := 1 - fits).any():
+        ends = (missing * _ends_inside(content, axis, down if axis else across) * content.worth[0, :, 0]).sum(0)
+        found["end_kept"] = ends[:, np.newaxis] if axis else ends
+    fits = fits[:, :, np.newaxis] if axis else fits[:, np.newaxis]
     attention, confidence, preferred = content.worth
     whole *= fits
-    found = {}
     if preferred.any():
         found["preferred_whole"] = (whole * preferred).sum(0)
     whole *= attention
@@ -220,14 +223,11 @@ def _thing_terms(content: Content, across: Spans, down: Spans, fits: Array) -> d
         if part.stop > part.start:
             found[f"{kind}_whole"] = whole[part].sum(0)
             found[f"{kind}_cut"] = -cut[part].sum(0)
-    if fits.min() < 1:
-        ends = _ends_inside(content, axis, across if axis == 0 else down)
-        found["end_kept"] = (attention * (1 - fits) * np.expand_dims(ends, 1 + axis)).sum(0)
     return found
 
 
 def _ends_inside(content: Content, axis: Axis, spans: Spans) -> Array:
-    """The best of each thing's ends inside each window, (things, m)."""
+    """What each thing's end is worth inside each window, (things, m)."""
     low, high, worth = content.ends[axis]
     both = np.minimum(high, spans.stops) - np.maximum(low, spans.starts)
-    return np.asarray((clipped(both / (high - low), 0, 1) * worth).max(0))
+    return clipped(both / (high - low), 0, 1) * worth

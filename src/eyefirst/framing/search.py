@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import Literal, NamedTuple
@@ -117,9 +117,20 @@ class Lattice:
         return min(count) > 1, count[0] >= count[1]
 
 
+def joined(*spans: Spans) -> Spans:
+    """All windows of several spans, in their order."""
+    if len(spans) == 1:
+        return spans[0]
+    return Spans(np.concatenate([s.starts for s in spans]), np.concatenate([s.stops for s in spans]))
+
+
+_joined_once = lru_cache(maxsize=16)(joined)
+"""For spans that are prepared once themselves."""
+
+
 def best_of(searches: Sequence[Search], weights: Weights) -> list[Best]:
     """The best frames of searches in one picture that differ in size alone: together they cost less."""
-    return _refined(searches, places_of([s.lattice for s in searches]), weights)
+    return _refined(searches, places_of([s.lattice for s in searches], _joined_once), weights)
 
 
 def _refined(searches: Sequence[Search], places: Sequence[Places], weights: Weights) -> list[Best]:
@@ -134,12 +145,12 @@ def _refined(searches: Sequence[Search], places: Sequence[Places], weights: Weig
     return [max(pair, key=lambda b: b.score) for pair in pairs]
 
 
-def places_of(lattices: Sequence[Lattice]) -> list[Places]:
+def places_of(lattices: Sequence[Lattice], join: Callable[..., Spans] = joined) -> list[Places]:
     """What is known of the places of lattices in one picture; the terms of one grid cost less than those of two."""
     if len(lattices) != 1 and {x.shape for x in lattices} not in ({(True, True)}, {(True, False)}):
         return [place for x in lattices for place in places_of([x])]
     search = lattices[0].search
-    across, down = joined([x.across for x in lattices]), joined([x.down for x in lattices])
+    across, down = join(*(x.across for x in lattices)), join(*(x.down for x in lattices))
     terms = stacked(grid_terms(search.content, across, down, search.fits))
     found, row, column = [], 0, 0
     for x in lattices:
@@ -209,13 +220,6 @@ def between(places: Array, best: float, length: float) -> Spans:
 
 def _from(starts: Array, length: float) -> Spans:
     return Spans(starts, np.minimum(starts + length, 1.0))
-
-
-def joined(spans: Sequence[Spans]) -> Spans:
-    """All windows of several spans, in their order."""
-    if len(spans) == 1:
-        return spans[0]
-    return Spans(np.concatenate([s.starts for s in spans]), np.concatenate([s.stops for s in spans]))
 
 
 def _cover(box: Box, across: Spans, down: Spans) -> Array:

@@ -18,7 +18,6 @@ TAPER = 0.02
 ON_BORDER = 1e-9
 """A frame's edge this close to the picture's border is not an edge inside the picture."""
 
-
 @dataclass(frozen=True, eq=False)
 class Spans:
     """Windows along one axis: starts and stops, (m,) float64 in 0..1."""
@@ -133,7 +132,7 @@ def share_inside(boxes: Array, axis: Axis, spans: Spans) -> Array:
     """Share of every box, (4, things, 1), along an axis inside every window, (things, m)."""
     low, high = boxes[axis], boxes[axis + 2]
     if spans.is_whole:
-        return np.ones_like(low)
+        return np.ones(low.shape)
     return clipped((np.minimum(high, spans.stops) - np.maximum(low, spans.starts)) / (high - low), 0, 1)
 
 
@@ -141,7 +140,7 @@ def clearance(content: Content, axis: Axis, spans: Spans) -> Array:
     """Whether things keep their margin to the edges inside the picture, (things, m), from 1 to 0 as they touch."""
     low, high = content.boxes[axis], content.boxes[axis + 2]
     if spans.is_whole:
-        return np.ones_like(low)
+        return np.ones(low.shape)
     starts = np.where(spans.starts <= ON_BORDER, -np.inf, spans.starts)
     stops = np.where(spans.stops >= 1 - ON_BORDER, np.inf, spans.stops)
     room = np.minimum((low - starts) / content.margins[axis], (stops - high) / content.margins[axis + 2])
