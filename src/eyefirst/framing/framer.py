@@ -219,7 +219,7 @@ class Framer:
     def _best(self, ratio: AspectRatio, size: Size) -> tuple[Frame, Places]:
         """The frame with the best score; or, where an editor would stop at it, a better one if there is any."""
         search = self._search(size)
-        best = self._candidate(search, self.weights)
+        best = self._placed(search.best(self.weights), size)
         if best.severity >= SECOND_LOOK:
             best = self._second_look(ratio, search, best)
         return self._frame_of(best), search.places
@@ -238,7 +238,12 @@ class Framer:
 
         A stricter search makes cuts dearer, and may look at slightly smaller frames.
         """
-        best = max([first, *(self._candidate(search, stricter(self.weights, f)) for f in STRICTER)], key=_worth)
+        found = {first.box: first}
+        for factor in STRICTER:
+            other = search.best(stricter(self.weights, factor))
+            box = self._pixel_box(other.left, other.top, search.size)
+            found[box] = found.get(box) or self._judged(box, other.score)
+        best = max(found.values(), key=_worth)
         if self.options.fit == "breathe" and best.severity >= SECOND_LOOK:
             for candidate in self._smaller(ratio, search):
                 if candidate.severity < best.severity - SPARED:
@@ -253,15 +258,12 @@ class Framer:
         found = best_of([replace(search, size=size) for size in sizes.values()], weights)
         return [self._placed(best, size, scale) for (scale, size), best in zip(sizes.items(), found, strict=True)]
 
-    def _candidate(self, search: Search, weights: Weights) -> Candidate:
-        """The best frame of a search, judged."""
-        return self._placed(search.best(weights), search.size)
-
     def _placed(self, best: Best, size: Size, scale: float = 1.0) -> Candidate:
+        """The best frame of a size, judged. scale: its size beside the largest."""
         return self._judged(self._pixel_box(best.left, best.top, size), best.score, scale)
 
     def _judged(self, box: PixelBox, score: float, scale: float = 1.0) -> Candidate:
-        """A frame with what an editor would say of it. scale: its size beside the largest."""
+        """A frame with what an editor would say of it."""
         share = box.normalized(self.size)
         kept, *kept_objects = self._inside(share)
         things = shares_inside(self._content, share, kept_objects)
