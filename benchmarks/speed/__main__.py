@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,11 @@ import numpy as np
 import PIL.Image
 from rich.console import Console
 from rich.table import Table
+from tests.golden.make import PHOTOS, photo
 
 from benchmarks.speed.reference_networks import SIDE, dense, depthwise
+from eyefirst.framing.search import joined_once, windows
+from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import Network, OnnxNetwork, default_revision
 from eyefirst.tools.planning import plan_crops
 from eyefirst.weight_store import find_weights
@@ -86,17 +89,43 @@ def _predicting(network: Network, picture: np.ndarray) -> Callable[[], object]:
     return lambda: network.predict(picture)
 
 
-def journey(photo: Path, runs: int) -> Comparison:
+def journey(file: Path, runs: int) -> Comparison:
     """From a JPEG's path to a plan of four ratios, against Pillow's reduced decode of the same file alone."""
 
     def decode() -> None:
-        with PIL.Image.open(photo) as picture:
+        with PIL.Image.open(file) as picture:
             picture.draft("RGB", (SIDE, SIDE))
             picture.load()
 
     return compare(
-        "12 MP JPEG to a plan of 4 ratios", lambda: plan_crops(photo, RATIOS), "Pillow's reduced decode", decode, runs
+        "12 MP JPEG to a plan of 4 ratios", lambda: plan_crops(file, RATIOS), "Pillow's reduced decode", decode, runs
     )
+
+
+def planning(runs: int) -> list[Comparison]:
+    """Plans of six photos that were looked at, against the run of the network that each of them needed before."""
+    shipped = OnnxNetwork(find_weights(default_revision()))
+    picture = np.random.default_rng(0).integers(0, 255, (1, SIDE, SIDE, 3), np.uint8)
+    handlers = [ImageRequestHandler(photo(name)) for name in PHOTOS]
+
+    def plans(ratios: Sequence[str], *, fresh: bool) -> None:
+        for handler in handlers:
+            if fresh:
+                windows.cache_clear()
+                joined_once.cache_clear()
+            plan_crops(handler, ratios)
+
+    def networks() -> None:
+        for _ in handlers:
+            shipped.predict(picture)
+
+    rows: list[tuple[str, Callable[[], object]]] = [
+        ("1 ratio", lambda: plans(RATIOS[:1], fresh=True)),
+        ("4 ratios", lambda: plans(RATIOS, fresh=True)),
+        ("4 ratios of a size seen before", lambda: plans(RATIOS, fresh=False)),
+    ]
+    rival = f"as many runs of {shipped.revision}, one thread"
+    return [compare(f"6 plans, maps at hand: {what}", ours, rival, networks, runs) for what, ours in rows]
 
 
 def imports(runs: int) -> Comparison:
@@ -133,6 +162,7 @@ def main() -> None:
         folder = Path(name)
         rows = networks(folder, arguments.runs)
         rows.append(journey(photo_of_12_megapixels(folder, arguments.photo), arguments.runs))
+        rows += planning(arguments.runs)
         rows.append(imports(min(arguments.runs, 11)))
     table = Table("what", "ms", "against", "ms ", "ratio", title="Medians of one run; the ratio is taken pair by pair")
     for r in rows:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from eyefirst.boxes import SalientObject
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import Frame, Framer, FramingOptions, Portrait
+from eyefirst.framing.score import grid_terms
 from eyefirst.geometry import AspectRatio, Box, PixelBox, Size
 from eyefirst.heat_map import HeatMap
 
@@ -129,6 +130,23 @@ def test_a_frame_breathes_to_cut_nothing() -> None:
     assert frames["largest"].box.size == Size(800, 800)
     assert frames["breathe"].box.width >= 0.84 * 800
     assert frames["breathe"].severity <= frames["largest"].severity
+
+
+def test_the_terms_of_a_frame_are_computed_for_three_grids_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the largest size, and two of both smaller sizes together; stricter searches weigh the same terms anew."""
+    grids = []
+
+    def counted(*given: Any) -> Any:
+        grids.append(given)
+        return grid_terms(*given)
+
+    monkeypatch.setattr("eyefirst.framing.search.grid_terms", counted)
+    attention = EVEN + spot(0.22, 0.3, 4) + spot(0.66, 0.3, 2, 0.2)
+    person, other = Box(0.02, 0.1, 0.4, 0.98), Box(0.55, 0.1, 0.75, 0.98)
+    framer(attention, person, other, options=FramingOptions(fit="largest")).frames(ratio("1:1"))
+    assert len(grids) == 1
+    framer(attention, person, other).frames(ratio("1:1"))
+    assert len(grids) == 1 + 3
 
 
 def test_alternatives_keep_something_else_and_say_what() -> None:

@@ -124,13 +124,13 @@ def joined(*spans: Spans) -> Spans:
     return Spans(np.concatenate([s.starts for s in spans]), np.concatenate([s.stops for s in spans]))
 
 
-_joined_once = lru_cache(maxsize=16)(joined)
+joined_once = lru_cache(maxsize=16)(joined)
 """For spans that are prepared once themselves."""
 
 
 def best_of(searches: Sequence[Search], weights: Weights) -> list[Best]:
     """The best frames of searches in one picture that differ in size alone: together they cost less."""
-    return _refined(searches, places_of([s.lattice for s in searches], _joined_once), weights)
+    return _refined(searches, places_of([s.lattice for s in searches], joined_once), weights)
 
 
 def _refined(searches: Sequence[Search], places: Sequence[Places], weights: Weights) -> list[Best]:

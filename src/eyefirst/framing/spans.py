@@ -18,6 +18,7 @@ TAPER = 0.02
 ON_BORDER = 1e-9
 """A frame's edge this close to the picture's border is not an edge inside the picture."""
 
+
 @dataclass(frozen=True, eq=False)
 class Spans:
     """Windows along one axis: starts and stops, (m,) float64 in 0..1."""
