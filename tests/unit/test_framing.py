@@ -8,7 +8,7 @@ import pytest
 from eyefirst.boxes import SalientObject, subject_boxes
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import ANCHOR_LENGTHS, NEAR_COPY_IOU, Framer, FramingOptions, Placement, Spans
-from eyefirst.framing.search import REFINED, Search, between, fits_of, places_of, windows
+from eyefirst.framing.search import REFINED, Search, between, even_windows, fits_of, places_of
 from eyefirst.geometry import AspectRatio, Box, Point, Size
 from eyefirst.heat_map import HeatMap
 
@@ -89,11 +89,11 @@ def test_sizes_that_are_scored_together_get_the_scores_that_each_gets_alone() ->
 
 def test_windows_of_a_size_are_prepared_once_whatever_the_picture() -> None:
     first, second = (framer(attention) for attention in (spot(0.3, 0.4), spot(0.7, 0.4)))
-    before = windows.cache_info().misses
+    before = even_windows.cache_info().misses
     first.frames(ratio("1:1"))
-    made = windows.cache_info().misses
+    made = even_windows.cache_info().misses
     second.frames(ratio("1:1"))
-    assert windows.cache_info().misses == made <= before + 2
+    assert even_windows.cache_info().misses == made <= before + 2
 
 
 def test_a_subject_that_fits_is_not_cut_in_half() -> None:

@@ -1,8 +1,8 @@
 """What a frame is worth: a sum of named terms, each a function of where its edges lie.
 
-A frame of the largest size slides along one axis, so each map becomes a profile along that axis and every term is a
-one-dimensional look-up. For frames that move both ways the picture is first cut into bands, one for each place on the
-shorter axis, and each band has profiles of its own. Sums of a map that is constant within a cell are exact.
+What a frame sees of a map is a product of three: how much each row counts in it, the map, and how much each column
+counts. So the terms of all frames at every place across with every place down are a few products of matrices (see
+`spans`). Sums of a map that is constant within a cell are exact.
 
 The weights are learned (`python -m benchmarks.quality.editor fit`); `docs/framing.md` shows each term and what is lost
 without it. Nothing here looks for the brightest point: cropping round a single maximum was shown to be biased

@@ -86,14 +86,14 @@ class Search:
         """The best frame, found on the lattice and then between its places."""
         return _refined([self], [self.places], weights)[0]
 
-    @cached_property
+    @property
     def lattice(self) -> Lattice:
         """Where the frames are tried."""
         wide, high = self.lengths
         step = COARSE if min(1 - wide, 1 - high) > 1 / COARSE else FINE
         kept = (*self.options.must_keep, *self.options.avoid)
-        across = windows(wide, step, tuple(e for b in kept for e in (b.left, b.right)))
-        down = windows(high, step, tuple(e for b in kept for e in (b.top, b.bottom)))
+        across = windows(wide, step, [e for b in kept for e in (b.left, b.right)])
+        down = windows(high, step, [e for b in kept for e in (b.top, b.bottom)])
         return Lattice(self, across, down)
 
     @property
@@ -134,15 +134,17 @@ def best_of(searches: Sequence[Search], weights: Weights) -> list[Best]:
 
 
 def _refined(searches: Sequence[Search], places: Sequence[Places], weights: Weights) -> list[Best]:
+    """The best places of lattices; where frames move both ways, also of a finer lattice round each."""
     found = [p.best(weights) for p in places]
-    if any(len(p.left) == 1 or len(p.top) == 1 for p in places):
-        return found
-    finer = [
-        Lattice(s, between(p.left, b.left, s.lengths[0]), between(p.top, b.top, s.lengths[1]))
-        for s, p, b in zip(searches, places, found, strict=True)
-    ]
-    pairs = zip(found, (p.best(weights) for p in places_of(finer)), strict=True)
-    return [max(pair, key=lambda b: b.score) for pair in pairs]
+    both = [i for i, p in enumerate(places) if len(p.left) > 1 and len(p.top) > 1]
+    for i, finer in zip(both, places_of([_finer(searches[i], places[i], found[i]) for i in both]), strict=True):
+        found[i] = max(found[i], finer.best(weights), key=lambda b: b.score)
+    return found
+
+
+def _finer(search: Search, places: Places, best: Best) -> Lattice:
+    wide, high = search.lengths
+    return Lattice(search, between(places.left, best.left, wide), between(places.top, best.top, high))
 
 
 def places_of(lattices: Sequence[Lattice], join: Callable[..., Spans] = joined) -> list[Places]:
@@ -193,21 +195,26 @@ def anchored(placement: Placement) -> Spans:
     return Spans(start.ravel(), (start + lengths).ravel())
 
 
-@lru_cache(maxsize=64)
-def windows(length: float, step: int, edges: tuple[float, ...] = ()) -> Spans:
-    """Windows of a length (0..1): on an even lattice, and where their ends meet an edge of interest.
+@lru_cache(maxsize=48)
+def even_windows(length: float, step: int) -> Spans:
+    """Windows of a length (0..1) on an even lattice.
 
     Albums have many pictures of one size, so the last ones are kept with what was worked out of them.
     """
     room = 1 - length
     if room <= 1e-9:
         return Spans.whole()
-    starts = np.linspace(0, room, 2 * int(np.ceil(room * step / 2)) + 1)  # the middle is one of them
-    if edges:
-        interesting = np.array(edges, np.float64)
-        starts = np.concatenate([starts, interesting, interesting - length])
-        starts = np.unique(starts[(starts >= 0) & (starts <= room)])
-    return _from(starts, length)
+    return _from(np.linspace(0, room, 2 * int(np.ceil(room * step / 2)) + 1), length)  # the middle is one of them
+
+
+def windows(length: float, step: int, edges: Sequence[float] = ()) -> Spans:
+    """Windows of a length (0..1): on an even lattice, and where their ends meet an edge of interest."""
+    even = even_windows(length, step)
+    if not edges or even.is_whole:
+        return even
+    interesting = np.array(edges, np.float64)
+    starts = np.concatenate([even.starts, interesting, interesting - length])
+    return _from(np.unique(starts[(starts >= 0) & (starts <= 1 - length)]), length)
 
 
 def between(places: Array, best: float, length: float) -> Spans:

@@ -46,12 +46,12 @@ class Spans:
     @cached_property
     def is_whole(self) -> bool:
         """Whether there is one window, and it holds the whole axis."""
-        return bool(len(self.starts) == 1 and self.starts[0] <= ON_BORDER and self.stops[0] >= 1 - ON_BORDER)
+        return _is_whole(self.starts, self.stops)
 
     def on(self, count: int) -> Cells:
         """What an axis of so many cells is to the windows."""
         if count not in self._on:
-            self._on[count] = Cells(self, count)
+            self._on[count] = Cells(self.starts, self.stops, count)
         return self._on[count]
 
 
@@ -63,7 +63,8 @@ class Cells:
     exact for parts of cells.
     """
 
-    spans: Spans
+    starts: Array
+    stops: Array
     count: int
 
     @cached_property
@@ -75,7 +76,7 @@ class Cells:
     @cached_property
     def mean(self) -> Array:
         """As `inside`, but summing to 1."""
-        return self.inside / (self.count * self.spans.lengths[:, np.newaxis])
+        return self.inside / (self.count * (self.stops - self.starts)[:, np.newaxis])
 
     @cached_property
     def moments(self) -> Array:
@@ -90,9 +91,10 @@ class Cells:
         nearer than that, it rises over the distance to the border, so that nothing jumps where an edge leaves the
         border.
         """
-        if self.spans.is_whole:
+        if _is_whole(self.starts, self.stops):
             return np.ones((1, self.count))
-        starts, stops, reach = self.spans.starts, self.spans.stops, TAPER * self.spans.lengths
+        starts, stops = self.starts, self.stops
+        reach = TAPER * (stops - starts)
         rise = np.maximum(np.minimum(reach, starts), 1e-6)
         fall = np.maximum(np.minimum(reach, 1 - stops), 1e-6)
         lengths = np.concatenate([rise, fall])[:, np.newaxis]
@@ -114,11 +116,11 @@ class Cells:
 
     @property
     def _half(self) -> int:
-        return len(self.spans.starts)
+        return len(self.starts)
 
     @cached_property
     def _edges(self) -> Array:
-        return np.concatenate([self.spans.starts, self.spans.stops])[:, np.newaxis]
+        return np.concatenate([self.starts, self.stops])[:, np.newaxis]
 
     @cached_property
     def _at_edges(self) -> Array:
@@ -127,6 +129,10 @@ class Cells:
         places = clipped(edges * self.count - 0.5, 0, self.count - 1)
         near = np.maximum(1 - np.abs(np.arange(self.count) - places), 0)
         return np.asarray(near * clipped(np.minimum(edges, 1 - edges) * self.count, 0, 1))
+
+
+def _is_whole(starts: Array, stops: Array) -> bool:
+    return bool(len(starts) == 1 and starts[0] <= ON_BORDER and stops[0] >= 1 - ON_BORDER)
 
 
 def share_inside(boxes: Array, axis: Axis, spans: Spans) -> Array:
