@@ -24,6 +24,9 @@ from eyefirst.plan import CropPlan
 
 SHRINKS = 1.5
 """From so many times smaller on, the narrower filter serves: it takes half the time and keeps 96 % of the sharpness."""
+GAP = 2.0
+"""Blocks of whole pixels are averaged while a picture stays so many times larger than its result; a filter does the
+rest."""
 BLUR_SHARE = 0.04
 """Standard deviation of a blurred padding, as a share of the frame's longer side."""
 BLUR_SIDE = 256
@@ -96,13 +99,35 @@ def cut_frame(
     return _cut_still(picture, frame, planned, size or frame.size, pad)
 
 
-def resized(picture: Picture, size: Size) -> Picture:
-    """Resize to exactly this size."""
+def cut_frames(
+    picture: Picture, frames: Sequence[tuple[Frame, Size]], *, planned: Size, pad: str | None = None
+) -> list[Picture]:
+    """Cut frames, each at its size, as `cut_frame` does.
+
+    Where a result of the same frame is a whole number of times as wide, and not enlarged, its pixels are averaged:
+    that is faster than cutting the smaller one out of the picture, and sharper.
+    """
+    made: dict[tuple[Frame, Size], Picture] = {}
+    for frame, size in sorted(frames, key=lambda each: each[1].width, reverse=True):
+        larger = [
+            cut
+            for (of, at), cut in made.items()
+            if of == frame and at.width % size.width == 0 and at.width <= frame.size.width
+        ]
+        if larger:  # the last is the smallest of them
+            made[frame, size] = resized(larger[-1], size, gap=1.0)
+        else:
+            made[frame, size] = cut_frame(picture, frame, planned=planned, size=size, pad=pad)
+    return [made[each] for each in frames]
+
+
+def resized(picture: Picture, size: Size, *, gap: float = GAP) -> Picture:
+    """Resize to exactly this size. gap: see `GAP`."""
     if isinstance(picture, Animation):
-        return replace(picture, frames=tuple(resized(f, size) for f in picture.frames))
+        return replace(picture, frames=tuple(resized(f, size, gap=gap) for f in picture.frames))
     if picture.size == tuple(size):
         return picture
-    return _resized(picture, (0.0, 0.0, float(picture.width), float(picture.height)), size)
+    return _resized(picture, (0.0, 0.0, float(picture.width), float(picture.height)), size, gap)
 
 
 def result_size(frame: Frame, ratio: AspectRatio, room: Size | None, *, enlarge: bool = True) -> Size:
@@ -203,12 +228,13 @@ def _resampled(picture: PillowImage.Image, edges: tuple[float, float, float, flo
     return cut
 
 
-def _resized(picture: PillowImage.Image, edges: tuple[float, float, float, float], size: Size) -> PillowImage.Image:
+def _resized(
+    picture: PillowImage.Image, edges: tuple[float, float, float, float], size: Size, gap: float = GAP
+) -> PillowImage.Image:
     """The part between the edges, at this size, with a filter that averages when it shrinks."""
     times = min((edges[2] - edges[0]) / size.width, (edges[3] - edges[1]) / size.height)
-    if times < SHRINKS:
-        return picture.resize(size.as_tuple, PillowImage.Resampling.BICUBIC, edges, reducing_gap=2.0)
-    return picture.resize(size.as_tuple, PillowImage.Resampling.HAMMING, edges, reducing_gap=2.0)
+    narrow, wide = PillowImage.Resampling.HAMMING, PillowImage.Resampling.BICUBIC
+    return picture.resize(size.as_tuple, wide if times < SHRINKS else narrow, edges, reducing_gap=gap)
 
 
 def _padded(inner: PillowImage.Image, padding: Padding, size: Size, style: str) -> PillowImage.Image:

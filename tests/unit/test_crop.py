@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 import eyefirst
+from eyefirst.cut import cut_frame, cut_frames
 from eyefirst.errors import InvalidPlanError, InvalidValueError, OutputError
 from eyefirst.files.outputs import write_picture
+from eyefirst.framing import Frame
+from eyefirst.geometry import PixelBox, Size
 from eyefirst.image import load_animation, load_picture
 from eyefirst.network import OnnxNetwork
 from eyefirst.tools.crop import render_animation
@@ -128,3 +131,15 @@ def test_a_disk_that_fills_up_leaves_no_half_picture(tmp_path: Path, kind: str) 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_width_is_averaged_from_a_multiple_that_is_not_enlarged() -> None:
+    picture = PillowImage.fromarray(np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8))
+    frame, other = (Frame(PixelBox(0, 0, right, 120), 1.0, (), 1.0) for right in (120, 160))
+    wanted = [(frame, Size(n, n)) for n in (15, 60, 120, 240, 25)] + [(other, Size(30, 30))]
+    smallest, half, whole, enlarged, odd, elsewhere = cut_frames(picture, wanted, planned=Size(160, 120))
+    assert whole.tobytes() == picture.crop((0, 0, 120, 120)).tobytes()
+    assert half.tobytes() == whole.reduce(2).tobytes()
+    assert smallest.tobytes() == half.reduce(4).tobytes()
+    for made, (frame, size) in ((enlarged, wanted[3]), (odd, wanted[4]), (elsewhere, wanted[5])):
+        assert made.tobytes() == cut_frame(picture, frame, planned=Size(160, 120), size=size).tobytes()

@@ -19,7 +19,7 @@ from PIL import Image as PillowImage
 from eyefirst.albums.catalogue import ProductSettings, enlargement, lay_out
 from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
 from eyefirst.albums.walk import Task
-from eyefirst.cut import check_pixels, cut_frame, pixels_expected, scaled_by
+from eyefirst.cut import check_pixels, cut_frames, pixels_expected, scaled_by
 from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode, on_colour
@@ -224,11 +224,8 @@ def cut_one(
             say("the product has the colour of its backdrop, so nothing is seen; choose another --backdrop")
         return laid, plan
     picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings)).picture
-    pictures: list[PillowImage.Image | Animation] = [
-        cut_frame(picture, plan.frames[ratio][0], planned=plan.size, size=size, pad=settings.options.pad)
-        for size, ratio in zip(settings.sizes, ratios, strict=True)
-    ]
-    return pictures, plan
+    frames = [(plan.frames[ratio][0], size) for size, ratio in zip(settings.sizes, ratios, strict=True)]
+    return cut_frames(picture, frames, planned=plan.size, pad=settings.options.pad), plan
 
 
 def _is_blank(picture: PillowImage.Image | Animation, written: PictureFormat) -> bool:
