@@ -55,6 +55,7 @@ ROOMS = {
         "colour_spaces",
         "colour",
         "jpeg",
+        "jpeg_xl",
         "codecs",
         "decoding",
         "borders",

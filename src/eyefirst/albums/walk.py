@@ -15,14 +15,30 @@ from eyefirst.files.names import name_key, shortened
 
 PICTURE_SUFFIXES = frozenset(
     f".{s}"
-    for s in ("jpg", "jpeg", "jpe", "png", "webp", "gif", "avif", "tif", "tiff", "bmp", "heic", "heif", "jp2", "qoi")
+    for s in (
+        "jpg",
+        "jpeg",
+        "jpe",
+        "png",
+        "webp",
+        "gif",
+        "avif",
+        "tif",
+        "tiff",
+        "bmp",
+        "heic",
+        "heif",
+        "jp2",
+        "jxl",
+        "qoi",
+    )
 )
 """What counts as a picture when a folder is walked; a file that is named is tried whatever its name."""
 RAW_SUFFIXES = frozenset((".3fr", ".ari", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq"))
 RAW_SUFFIXES |= {".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl"}
 RAW_SUFFIXES |= {".sr2", ".srf", ".srw", ".x3f"}
 """Raw files of cameras. A walk leaves them out, and says so."""
-OTHER_SUFFIXES = frozenset((".ai", ".eps", ".exr", ".hdr", ".jxl", ".jxr", ".pdf", ".ppm", ".pgm", ".psb", ".psd"))
+OTHER_SUFFIXES = frozenset((".ai", ".eps", ".exr", ".hdr", ".jxr", ".pdf", ".ppm", ".pgm", ".psb", ".psd"))
 OTHER_SUFFIXES |= {".svg", ".svgz", ".tga", ".xcf"}
 """Pictures of other kinds. A walk leaves them out, and says so."""
 SYSTEM_FOLDERS = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "System Volume Information"})

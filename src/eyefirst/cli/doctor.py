@@ -98,7 +98,8 @@ def _formats(problems: list[str]) -> dict[str, object]:
         except Exception as error:
             problems.append(f"{kind} does not work here: {error}; pip install --upgrade pillow")
         formats[kind] = can
-    formats["HEIC"] = {"read": importlib.util.find_spec("pillow_heif") is not None, "write": False}
+    for name, package in (("HEIC", "pillow_heif"), ("JPEG XL", "imagecodecs")):
+        formats[name] = {"read": importlib.util.find_spec(package) is not None, "write": False}
     return {"formats": formats}
 
 

@@ -13,6 +13,7 @@ The files, in the order in which a picture passes through them; each imports onl
     colour_spaces.py  what a file says of its colours by numbers
     colour.py         any mode and profile to sRGB with 8 bits a channel; alpha
     jpeg.py           a JPEG without its end marker
+    jpeg_xl.py        JPEG XL: its header, and how its pixels are had
     codecs.py         faster decoders, where the extra is installed
     decoding.py       `decode`: one decode for analysis and cutting
     borders.py        the part of a picture inside its bars or frame
@@ -100,7 +101,7 @@ def load_image(
     it is white, or black where the edges of the picture would be lost on white.
 
     Raises a PictureError when the picture cannot be used, InvalidValueError for the other arguments,
-    and MissingExtraError for HEIC without the extra `heif`.
+    and MissingExtraError for HEIC without the extra `heif` and JPEG XL without the extra `codecs`.
     """
     paper = None if background is None else parse_colour(background)
     if isinstance(source, Image) and orientation in (None, 1):

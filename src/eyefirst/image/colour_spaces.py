@@ -119,6 +119,8 @@ def stated_space(kind: str, data: bytes, info: dict[Any, Any]) -> ColourSpace | 
             space = _from_gamma(info.get("gamma"), info.get("chromaticity"))
     elif kind in ("AVIF", "HEIF") and profile is None:
         space = _from_boxes(data)
+    elif kind == "JPEG XL":
+        space = info.get("colour_space")
     if space is None:
         return profile
     return None if space.is_srgb else space

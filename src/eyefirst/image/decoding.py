@@ -15,6 +15,7 @@ from PIL.ImageFile import ImageFile
 
 from eyefirst.errors import EyefirstError, InvalidValueError, TruncatedPictureError
 from eyefirst.geometry import Size
+from eyefirst.image import jpeg_xl
 from eyefirst.image.codecs import decoded_faster
 from eyefirst.image.colour import ground_for, on_paper, to_plain_mode, to_srgb
 from eyefirst.image.colour_spaces import stated_space
@@ -127,7 +128,7 @@ def decode(
     if opened.held is not None:
         return _decode_held(opened, orientation, pixel_limit)
     stated = kind_of(opened.data, opened.name)
-    chosen = choose(opened.data, opened.name) if stated == "TIFF" else Chosen(opened.data, stated)
+    chosen = _chosen(opened, stated)
     data, kind, warnings = chosen.data, chosen.kind, chosen.warnings
     if kind == "TIFF" and (page := wide_page(data, opened.name)) is not None:
         plain, size = _decode_wide(data, page, opened.name, orientation or chosen.orientation, at_least, pixel_limit)
@@ -147,6 +148,13 @@ def decode(
             warnings += (f"{opened.name}: ends without the end marker of a JPEG; its pixels are all there",)
         else:
             return Decoded(plain, size, opened, stated, count, warnings, orientation is None)
+
+
+def _chosen(opened: Opened, kind: str) -> Chosen:
+    """Return what to decode of a file: of a TIFF one of its pages, of some JPEG XL the JPEG in it."""
+    if kind == jpeg_xl.KIND:
+        return jpeg_xl.choose(opened.data, opened.name)
+    return choose(opened.data, opened.name) if kind == "TIFF" else Chosen(opened.data, kind)
 
 
 def open_picture(data: bytes, kind: str, name: str) -> tuple[PIL.Image.Image, int]:
@@ -295,7 +303,7 @@ def stored_orientation(source: Source) -> int:
     if opened.held is not None:
         return 1
     kind = kind_of(opened.data, opened.name)
-    chosen = choose(opened.data, opened.name) if kind == "TIFF" else Chosen(opened.data, kind)
+    chosen = _chosen(opened, kind)
     if chosen.kind == "TIFF":
         return valid_orientation(chosen.orientation or first_orientation(chosen.data))
     with pillow_border(opened.name, kind):

@@ -1,9 +1,9 @@
 """Formats: what is read, how much of it, and the one border to Pillow, which decodes.
 
 Formats are told apart by their first bytes and never by their names: JPEG (and MPO, as the JPEG that it
-begins with), PNG, WebP, GIF, AVIF, TIFF, BMP, ICO, PPM/PGM/PBM, QOI, JPEG 2000, and HEIC with the extra
-`heif`. Formats without a signature (TGA) and those whose reader starts other programs or draws (EPS, PDF,
-WMF, SVG) are never tried.
+begins with), PNG, WebP, GIF, AVIF, TIFF, BMP, ICO, PPM/PGM/PBM, QOI, JPEG 2000. HEIC needs the extra
+`heif`, JPEG XL the extra `codecs`. Formats without a signature (TGA) and those whose reader
+starts other programs or draws (EPS, PDF, WMF, SVG) are never tried.
 
 Each reader is called directly instead of through `PIL.Image.open`. So the pixel limit is this call's own
 and not Pillow's global `MAX_IMAGE_PIXELS`, and a reader's own words about a damaged header are not lost.
@@ -55,6 +55,7 @@ _READERS = {
     "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
     "QOI": ("PIL.QoiImagePlugin", "QoiImageFile"),
     "JPEG2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "JPEG XL": ("eyefirst.image.jpeg_xl", "JpegXlImageFile"),
 }
 _ANIMATED = {"GIF", "PNG", "WEBP", "AVIF"}
 

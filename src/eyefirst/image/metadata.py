@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from eyefirst.errors import EyefirstError, InvalidValueError
 from eyefirst.geometry import Size
-from eyefirst.image import exif
+from eyefirst.image import exif, jpeg_xl
 from eyefirst.image.containers import jpeg_segments, png_chunks, riff_chunks
 from eyefirst.image.decoding import open_picture, open_source
 from eyefirst.image.formats import kind_of, pillow_border
@@ -132,20 +132,21 @@ def to_xmp(metadata: Metadata, keep: Keep) -> bytes:
 
 def _blocks(data: bytes, kind: str, name: str) -> tuple[bytes, bytes, bytes, dict[str, str]]:
     """Find EXIF, XMP and IPTC of a file, and the texts of a PNG."""
-    if kind == "JPEG":
-        return _blocks_of_jpeg(data)
-    if kind == "PNG":
-        return _blocks_of_png(data)
-    if kind == "WEBP":
-        chunks = dict(riff_chunks(data))
-        return chunks.get(b"EXIF", b""), chunks.get(b"XMP ", b""), b"", {}
+    if kind in ("JPEG", "PNG"):
+        return _blocks_of_jpeg(data) if kind == "JPEG" else _blocks_of_png(data)
     if kind == "TIFF":
         main = exif.Block(data).values().get("main", {})
         return _block_of_tiff(data), _bytes(main.get(_TIFF_XMP)), _iptc_of_tiff(data, main), {}
-    if kind in ("AVIF", "HEIF", "JPEG2000"):
+    block = packet = b""
+    if kind == "WEBP":
+        chunks = dict(riff_chunks(data))
+        block, packet = chunks.get(b"EXIF", b""), chunks.get(b"XMP ", b"")
+    elif kind == jpeg_xl.KIND:
+        block, packet = jpeg_xl.metadata_in(data)
+    elif kind in ("AVIF", "HEIF", "JPEG2000"):
         info = open_picture(data, kind, name)[0].info
-        return _bytes(info.get("exif")), _bytes(info.get("xmp")), b"", {}
-    return b"", b"", b"", {}
+        block, packet = _bytes(info.get("exif")), _bytes(info.get("xmp"))
+    return block, packet, b"", {}
 
 
 def _blocks_of_jpeg(data: bytes) -> tuple[bytes, bytes, bytes, dict[str, str]]:

@@ -628,7 +628,7 @@ def test_files_that_are_too_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         (b"%PDF-1.7", errors.UnsupportedPictureError, "PDF"),
         (b'<?xml version="1.0"?>\n<svg xmlns="x"/>', errors.UnsupportedPictureError, "SVG"),
         (b"8BPS\0\1", errors.UnsupportedPictureError, "Photoshop"),
-        (b"\xff\x0a\xfa\x1f", errors.UnsupportedPictureError, "JPEG XL"),
+        (b"\xff\x0a\xfa\x1f", errors.TruncatedPictureError, "JPEG XL"),
         (b"\0\0\0\x20ftypisom" + bytes(20), errors.UnsupportedPictureError, "video"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", errors.TruncatedPictureError, "JPEG"),
         (b"\x89PNG\r\n\x1a\n", errors.TruncatedPictureError, "PNG"),
