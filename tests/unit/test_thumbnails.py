@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from PIL import _imaging
 from typer.testing import CliRunner
 
 from eyefirst.albums.journal import AlbumRow
@@ -132,6 +133,17 @@ def test_closing_the_rows_stops_and_loses_nothing(album: Path, tmp_path: Path) -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_memory_of_pixels_is_kept_while_an_album_is_worked_on(album: Path, tmp_path: Path) -> None:
+    before = _imaging.get_blocks_max()
+    one, other = (make_thumbnails(find_pictures([album]), tmp_path / n, TWO_SIZES, workers=2) for n in "ab")
+    next(one), next(other)
+    assert _imaging.get_blocks_max() == before + 8
+    one.close()
+    assert _imaging.get_blocks_max() == before + 4
+    other.close()
+    assert _imaging.get_blocks_max() == before
+
+
 def test_kill_9_leaves_no_half_file(album: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for i in range(30):
