@@ -3,7 +3,7 @@
 The album is made of links to a few hundred small JPEGs. Rows, the journal and a manifest are written; then the command
 runs again and keeps everything. Memory is what the process holds when 10, 50 and 100 % of the rows are there, and its
 peak. Workers are threads of the same process. With --tiny, a network of a few operations stands for the one that
-ships: what is left is what could grow, in a third of the time, for `--tiny --count 100000`.
+ships: what is left is what could grow, in half of the time, for `--tiny --count 100000`.
 """
 
 from __future__ import annotations
