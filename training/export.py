@@ -14,7 +14,7 @@ import hashlib
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +169,11 @@ def write_float(net: SaliencyNet, path: Path) -> None:
 
 
 def write_int8(float_path: Path, path: Path, pictures: np.ndarray) -> None:
-    """Static quantisation: uint8 activations, int8 weights per channel. The last convolutions stay in float."""
+    """Static quantisation: uint8 activations, int8 weights per channel.
+
+    The last convolutions stay in float, and so does what follows them: one channel costs no time, and 256 steps for
+    logits would be coarse.
+    """
     prepared = path.with_suffix(".prepared.onnx")
     quant_pre_process(str(float_path), str(prepared), skip_symbolic_shape=True)
     graph = onnx.load(str(prepared)).graph
@@ -191,11 +195,22 @@ def write_int8(float_path: Path, path: Path, pictures: np.ndarray) -> None:
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         op_types_to_quantize=["Conv", "Add", "Relu", "Clip", "Resize"],
-        nodes_to_exclude=last,
+        nodes_to_exclude=[*last, *_names_after(graph, last)],
         extra_options={"TensorQuantOverrides": steps},
     )
     prepared.unlink()
     feed_bytes(path)
+
+
+def _names_after(graph: onnx.GraphProto, names: Sequence[str]) -> list[str]:
+    """Of the nodes that read, directly or not, what the named ones give; a graph lists its nodes in that order."""
+    given = {output for node in graph.node if node.name in names for output in node.output}
+    found = []
+    for node in graph.node:
+        if not given.isdisjoint(node.input):
+            given.update(node.output)
+            found.append(node.name)
+    return found
 
 
 def feed_bytes(path: Path) -> None:

@@ -14,18 +14,17 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="needs torch")
+torch = pytest.importorskip("torch", reason="torch comes with the dependency group 'train'")
 
-import torch
-from training import teach as teaching
-from training.datasets.batches import Batches
-from training.datasets.larger import enlarge
-from training.datasets.store import Row, Store, open_store
-from training.networks import lite
-from training.networks.saliency_net import NetConfig, SaliencyNet
-from training.teach import Teacher, teach
+from training import teach as teaching  # noqa: E402
+from training.datasets.batches import Batches  # noqa: E402
+from training.datasets.larger import enlarge  # noqa: E402
+from training.datasets.store import Row, Store, open_store  # noqa: E402
+from training.networks import lite  # noqa: E402
+from training.networks.saliency_net import NetConfig, SaliencyNet  # noqa: E402
+from training.teach import Teacher, teach  # noqa: E402
 
-from tests.training.conftest import records
+from tests.training.conftest import records  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch comes with the dependency group 'train'")
 
+import onnx  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from training import gpu, mix, pack  # noqa: E402
 from training.calibrate import attention_numbers, calibration_error, fitted, objectness_line, with_config  # noqa: E402
@@ -210,6 +211,15 @@ def test_three_maps_and_published_blocks_ship(store: Store, tmp_path: Path) -> N
     assert expected.faces is not None
     np.testing.assert_allclose(answer.faces, expected.faces, atol=0.1)
     np.testing.assert_allclose(answer.objectness, expected.objectness, atol=0.12)
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    kept_in_float = {weights.name for weights in graph.initializer}
+    logits: set[str] = set()
+    for node in graph.node:
+        last = node.op_type == "Conv" and node.input[1] in kept_in_float
+        if last or not logits.isdisjoint(node.input):
+            logits.update(node.output)
+            assert node.op_type != "QuantizeLinear", f"{node.name} makes logits coarse"
+    assert logits
 
 
 def test_weights_in_int8_are_as_fine_as_sums_of_16_bits_allow() -> None:
