@@ -8,14 +8,16 @@ subjects do not make the camera flicker. Then the calmest track that stays where
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eyefirst.films.path import TrackLimits, eased, smooth_track
+from eyefirst.films.moves import Knot, best_moves
+from eyefirst.films.path import TrackLimits, smooth_track
 from eyefirst.films.reframe_plan import Kind, MustKeep
 from eyefirst.films.sights import Shot, Sight
 from eyefirst.films.wishes import SAFE_AREAS, SafeArea
@@ -23,7 +25,7 @@ from eyefirst.geometry import Box
 
 Places = NDArray[np.float64]
 
-SMOOTHING_SECONDS = 0.35
+SMOOTHING_SECONDS = 0.15
 """Standard deviation of the smoothing of worths over time."""
 SUBJECT_PREMIUM = 1.0
 """What a whole subject adds, as a share of the attention on it times its confidence."""
@@ -35,22 +37,25 @@ HEAD_WORTH, TEXT_WORTH, MUST_KEEP_WORTH = 6.0, 1.5, 100.0
 """What a whole head, a whole line of text and a whole region add; all attention together is worth 1."""
 OTHER_HEAD_WORTH = 0.6
 """What another whole head adds, and what one that is cut in the middle costs, at most."""
+CLEAR = 8.0
+"""Grey levels of standard deviation from which a frame counts in full; one that has faded counts little."""
+LEFT_WORTH = 2.0
+"""What the place adds at which the main person left the picture."""
+STRAY_COST, STRAY, BLUR = 0.5, 0.03, 0.012
+"""What a line of text costs that cannot be whole, from this share of the window that it takes; the box of a line is
+found so much too wide, in shares of the frame."""
 HEAD_CENTRING, HEAD_HEIGHT = 0.25, 0.4
 """What a head off its best place loses; that place across is the middle, down it is this share of the window."""
 WHOLE_OR_OUT = 4
 """A head that is cut is worth its visible share to this power."""
 HEAD_ROOM = 0.06
 """Room beside a head that is wanted, as a share of the window, where the window is large enough."""
-GOING_PRICE = 0.25
-"""What the target pays for going one window further: hysteresis against near-equal subjects."""
-AS_GOOD, LEAST_SLACK = 0.03, 0.04
-"""Tolerance around the target: accept places whose worth is at most AS_GOOD of the range lower, or that lie within
-LEAST_SLACK window widths."""
-SIMPLER_LOSS, WORST_LOSS = 0.02, 0.1
-"""What a simpler camera may lose against the best, in worth, over a shot; and in the shot's worst tenth."""
-LONGEST_PAN_SECONDS = 20.0
-LEAST_PAN = 0.1
-"""A pan over less than this share of a window is a hold."""
+SLACK = 0.03
+"""Window widths by which a track may pass by what is wanted, to be calmer."""
+LEAST_WAY = 0.1
+"""Moves over less than this share of a window in all are a hold."""
+FIXED = 1e3
+"""Worth of a place that is given."""
 STEPS_A_WINDOW, MOST_STEPS = 60, 240
 
 
@@ -67,7 +72,8 @@ class Wanted:
     """What has to be whole in a shot, and outside of what a platform hides.
 
     heads: one box or None for each analysed frame. texts: with frame numbers. hidden: shares of the window's sides.
-    others: further heads of each analysed frame, with what they count against the main one, 0..1.
+    others: further heads of each analysed frame, with what they count against the main one, 0..1. strays: lines of text
+    that cannot be kept. left_at: where the main person left the picture, by the number of the analysed frame.
     """
 
     heads: Sequence[Box | None]
@@ -75,6 +81,8 @@ class Wanted:
     regions: Sequence[MustKeep] = ()
     hidden: SafeArea = SAFE_AREAS["none"]
     others: Sequence[Sequence[tuple[Box, float]]] = ()
+    strays: Sequence[tuple[Box, frozenset[int]]] = ()
+    left_at: Mapping[int, Box] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,36 +107,39 @@ class Axis:
             return AxisPath(self.share, "hold", self._only_place(times))
         share, (low, high) = self.share, self.extent
         grid, worths = self._worths_over(times)
-
-        def worth_of(places: Places) -> Places:
-            return np.array([np.interp(p, grid, w) for p, w in zip(places, worths, strict=True)])
-
-        best_place = float(grid[int(worths.mean(0).argmax())])
-        held = np.full(len(times), snapped(best_place, low, high - share, self.pixels))
-        options: list[tuple[Kind, Places]] = [("hold", held)]
-        panned = _pan(worths, grid, share, times, self.limits)
-        if panned is not None:
-            options.append(("pan", panned))
-        options.append(("track", _track(grid, worths, times, share, self.limits)))
-        known = [(kind, places, worth_of(places)) for kind, places in options]
-        most = max((worth for _, _, worth in known), key=lambda w: float(w.mean()))
-
-        def will_do(worth: Places) -> bool:
-            """Whether it is about as good as the best: over the whole shot, and in its worst tenth."""
-            lost = most - worth
-            return float(lost.mean()) <= SIMPLER_LOSS and float(np.quantile(lost, 0.9)) <= WORST_LOSS
-
-        best = next(AxisPath(share, kind, places) for kind, places, worth in known if will_do(worth))
-        if best.kind == "track" and np.ptp(best.places) < LEAST_PAN * share / 2:
-            return AxisPath(share, "hold", held)
-        return best
+        wanted, knots = self._wanted_path(grid, worths, times)
+        if self.wanted.strays and not self._is_hold(knots):  # what cannot be kept moves nothing
+            plain = replace(self, wanted=replace(self.wanted, strays=()))
+            _, without = self._wanted_path(*plain._worths_over(times), times)
+            knots = without if self._is_hold(without) else knots
+        if self._is_hold(knots):
+            place = float(grid[int(worths.mean(0).argmax())])
+            return AxisPath(share, "hold", np.full(len(times), snapped(place, low, high - share, self.pixels)))
+        ways = [b.place - a.place for a, b in pairwise(knots)]
+        kind: Kind = "pan" if np.count_nonzero(ways) == 1 else "track"
+        return AxisPath(share, kind, _calmed(wanted, grid, worths, times, share, self.limits))
 
     def track(self, times: Places, given: Places) -> Places:
         """Return the calmest track that goes on from the places of the first times, which are given."""
         if self._has_no_room:
             return self._only_place(times)
         grid, worths = self._worths_over(times)
-        return _track(grid, worths, times, self.share, self.limits, given)
+        for i, place in enumerate(given):
+            worths[i, int(np.abs(grid - place).argmin())] += FIXED
+        wanted, _ = self._wanted_path(grid, worths, times)
+        return _calmed(wanted, grid, worths, times, self.share, self.limits, given)
+
+    def _wanted_path(self, grid: Places, worths: Places, times: Places) -> tuple[Places, tuple[Knot, ...]]:
+        """The best path; a move that goes on at the last analysed frame goes on to the end."""
+        step, last = float(times[1] - times[0]), float(self.shot.sights[-1].seconds)
+        path, knots = best_moves(worths, grid, self.share, step, self.limits.speed)
+        count = max(int(np.searchsorted(times, last + step / 2)), 2)
+        ahead = (path[count - 1] - path[count - 2]) * np.arange(1, len(times) - count + 1)
+        path[count:] = np.clip(path[count - 1] + ahead, grid[0], grid[-1])
+        return path, knots
+
+    def _is_hold(self, knots: Sequence[Knot]) -> bool:
+        return sum(abs(b.place - a.place) for a, b in pairwise(knots)) < LEAST_WAY * self.share
 
     @property
     def _has_no_room(self) -> bool:
@@ -142,25 +153,35 @@ class Axis:
         share, (low, high) = self.share, self.extent
         room = high - low - share
         grid = low + np.linspace(0, room, int(min(max(np.ceil(room / share * STEPS_A_WINDOW), 2), MOST_STEPS)) + 1)
-        clearest = max(s.contrast for s in self.shot.sights) or 1.0
         worths = [
-            _worths(s, grid, share, self.upright) * s.contrast / clearest  # fades pull less
+            _worths(s, grid, share, self.upright) * min(s.contrast / CLEAR, 1.0)  # blank frames pull less
             + _demands(s, n, grid, share, self.upright, self.wanted, (low + high - share) / 2)
             for n, s in enumerate(self.shot.sights)
         ]
         return grid, _smoothed(worths, self.shot, times)
 
 
-def _track(
-    grid: Places, worths: Places, times: Places, share: float, limits: TrackLimits, given: Places | None = None
+def _calmed(
+    wanted: Places,
+    grid: Places,
+    worths: Places,
+    times: Places,
+    share: float,
+    limits: TrackLimits,
+    given: Places | None = None,
 ) -> Places:
-    """The calmest track that stays where it is about as good as can be; it begins with the places that are given."""
+    """The calmest track near the path that is wanted, within the limits; it begins with the places that are given."""
     low, room = float(grid[0]), float(grid[-1] - grid[0])
-    first, last, weights = _corridor(worths, grid, share, _target(worths, grid, share))
-    step = float(times[1] - times[0])
+    at = (wanted - low) / share
     known = (given - low) / share if given is not None else None
     track = smooth_track(
-        (first - low) / share, (last - low) / share, room / share, step, limits, hold_weight=weights, given=known
+        np.maximum(at - SLACK, 0.0),
+        np.minimum(at + SLACK, room / share),
+        room / share,
+        float(times[1] - times[0]),
+        limits,
+        hold_weight=np.clip(np.ptp(worths, axis=1), 0.2, 20.0),
+        given=known,
     )
     return np.clip(low + track * share, low, low + room)
 
@@ -201,6 +222,16 @@ def _demands(
     for box, weight in wanted.others[number] if number < len(wanted.others) else ():
         inside = _inside(grid, share, *extent_of(box, upright))
         worths += OTHER_HEAD_WORTH * weight * (inside**WHOLE_OR_OUT - 4 * inside * (1 - inside))
+    if number in wanted.left_at:
+        start, end = extent_of(wanted.left_at[number], upright)
+        if end - start > share:  # the part at the picture's edge
+            start, end = (max(start, end - share), end) if start > 1 - end else (start, min(end, start + share))
+        worths += LEFT_WORTH * _inside(grid, share, start, end)
+    for box, numbers in wanted.strays:
+        start, end = extent_of(box, upright)
+        if number in numbers:
+            seen = np.clip(np.minimum(grid + share, end - BLUR) - np.maximum(grid, start + BLUR), 0, None)
+            worths -= STRAY_COST * np.minimum(seen / (STRAY * share), 1)
     for box, numbers in wanted.texts:
         start, end = extent_of(box, upright)
         if number in numbers and end - start <= share:
@@ -222,25 +253,6 @@ def snapped(place: float, low: float, high: float, pixels: int) -> float:
     return min(max(round(place * pixels / 2) * 2, least), most) / pixels
 
 
-def _pan(worths: Places, grid: Places, share: float, times: Places, limits: TrackLimits) -> Places | None:
-    """The best move from rest to rest, if one is slow enough; None for shots too long or too short for one."""
-    length = float(times[-1] - times[0])
-    if not 0.5 <= length <= LONGEST_PAN_SECONDS:
-        return None
-    coarse = grid[:: max(1, len(grid) // 40)]
-    start, end = (a.ravel() for a in np.meshgrid(coarse, coarse))
-    far = np.abs(end - start) / share
-    slow = (far > LEAST_PAN) & (far * 1.875 / length <= limits.speed)
-    slow &= far * 5.77 / length**2 <= limits.acceleration  # peaks of minimum jerk
-    start, end = start[slow], end[slow]
-    if not len(start):
-        return None
-    shares = [eased(i / (len(times) - 1)) for i in range(len(times))]
-    total = sum(np.interp(start + (end - start) * s, grid, w) for s, w in zip(shares, worths, strict=True))
-    best = int(np.argmax(total))
-    return np.array([start[best] + (end[best] - start[best]) * s for s in shares])
-
-
 def _smoothed(worths: Sequence[Places], shot: Shot, times: Places) -> Places:
     """Worths at evenly spaced times, (times, places): each a Gaussian mean of those near it."""
     at = np.array([float(s.seconds) for s in shot.sights])
@@ -252,40 +264,6 @@ def _smoothed(worths: Sequence[Places], shot: Shot, times: Places) -> Places:
         weights = np.exp(-0.5 * ((at[chosen] - time) / SMOOTHING_SECONDS) ** 2) + 1e-9
         result[i] = weights @ np.array([worths[k] for k in chosen]) / weights.sum()
     return result
-
-
-def _target(worths: Places, grid: Places, share: float) -> NDArray[np.intp]:
-    """For each node the index of the place to be at: most worth in all, less the price of going (Viterbi)."""
-    price = GOING_PRICE * np.abs(grid[:, None] - grid[None]) / share
-    best, came_from = worths[0], []
-    for worth in worths[1:]:
-        offers = best[None] - price
-        came_from.append(offers.argmax(1))
-        best = worth + offers.max(1)
-    at = int(best.argmax())
-    track = [at]
-    for back in reversed(came_from):
-        at = int(back[at])
-        track.append(at)
-    return np.array(track[::-1])
-
-
-def _corridor(
-    worths: Places, grid: Places, share: float, target: NDArray[np.intp]
-) -> tuple[Places, Places, NDArray[np.float64]]:
-    """Round each target the places that are about as good; and how much it matters to be there."""
-    low, high, weights = np.empty(len(target)), np.empty(len(target)), np.empty(len(target))
-    for i, (worth, at) in enumerate(zip(worths, target, strict=True)):
-        good = worth >= worth[at] - AS_GOOD * max(float(np.ptp(worth)), 0.2)
-        left = right = int(at)
-        while left > 0 and good[left - 1]:
-            left -= 1
-        while right < len(grid) - 1 and good[right + 1]:
-            right += 1
-        low[i] = max(min(grid[left], grid[at] - LEAST_SLACK * share), grid[0])
-        high[i] = min(max(grid[right], grid[at] + LEAST_SLACK * share), grid[-1])
-        weights[i] = min(max(float(np.ptp(worth)), 0.05), 20.0)
-    return low, high, weights
 
 
 def _inside(grid: Places, share: float, start: float, end: float) -> Places:

@@ -18,7 +18,7 @@ from eyefirst.films.reframe_plan import ShotPath
 from eyefirst.films.sights import Shot, kept_in
 from eyefirst.geometry import Box, Size
 
-FARTHEST = 0.4
+FARTHEST = 0.1
 """Share of the room beside the main head, or of the window, by which a window moves at most to meet the other one."""
 WHOLE = 0.97
 """A head, or a line of text, is whole where this share of it is inside."""

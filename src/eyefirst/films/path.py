@@ -84,8 +84,8 @@ class KeyFrame:
 class TrackLimits:
     """How a camera may follow a subject. speed: frame widths a second; acceleration: frame widths a second squared."""
 
-    speed: float = 0.8
-    acceleration: float = 1.2
+    speed: float = 1.2
+    acceleration: float = 2.5
 
     def __post_init__(self) -> None:
         if not (self.speed > 0 and self.acceleration > 0):

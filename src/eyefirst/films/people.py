@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -19,8 +19,9 @@ LEAST_HEAD = 0.025
 """Height of a head that counts, as a share of the frame's."""
 JUMP, GROWTH = 2.0, 2.2
 """A face goes on with one that is at most so many face widths away, and at most so many times larger or smaller."""
-LONGEST_GAP, LONGEST_END = 6, 3
-"""Analysed frames in which a face may be unseen and still be taken for there; and after it was seen last."""
+LONGEST_GAP, ONCE_GAP, LONGEST_END = 6, 2, 3
+"""Analysed frames in which a face may be unseen and still be taken for there; the same for one that was seen only once;
+and after it was seen last."""
 LEAVING = 0.5
 """A head that moved so many of its widths when it was seen last, or first, is not taken for there any more, or yet."""
 SAME_BODY, BODY_GROWTH = 0.3, 1.3
@@ -37,6 +38,12 @@ UNSEEN = 0.1
 """What a face counts at which nobody looks, beside its share of the attention."""
 LEAST_PRESENCE = 0.25
 """Share of a shot's analysed frames in which its main face is there."""
+AT_EDGE = 0.03
+"""Share of the frame's width that a body is away from its edge at most, to touch it."""
+STAYS_SECONDS = 4.0
+"""For so long after somebody left the picture the window waits where that was."""
+SOMETHING, SOMETHING_LOOKED_AT = 0.7, 0.2
+"""A subject of this confidence, with this share of the attention on it, is something else to see."""
 SAME_LINE = 0.5
 """Overlap (intersection over union) from which two boxes are one line of text."""
 
@@ -187,7 +194,7 @@ class _Track:
         """How many face widths a face is from the end of the track; None, where it cannot be the same face."""
         jump, growth = (FAINT_JUMP, FAINT_GROWTH) if faint else (JUMP, GROWTH)
         last = max(self.faces)
-        if not 0 < number - last <= LONGEST_GAP:
+        if not 0 < number - last <= (LONGEST_GAP if self.seen > 1 else ONCE_GAP):
             return None
         box = self.faces[last]
         size = max(box.width, face.width)
@@ -196,21 +203,25 @@ class _Track:
         return distance if distance <= jump and grown <= growth**2 else None
 
 
-def people_of(shot: Shot, tracks: Sequence[HeadTrack]) -> tuple[HeadTrack, ...]:
+def people_of(
+    shot: Shot, tracks: Sequence[HeadTrack], fit: Callable[[Sequence[HeadTrack]], bool] = lambda _: True
+) -> tuple[HeadTrack, ...]:
     """Return the main person of a shot, and the second one if that counts too; nobody, if no face is there for long.
 
-    tracks: of the shot, as `head_tracks` gives them.
+    tracks: of the shot, as `head_tracks` gives them. fit: whether two people fit into the window. Of several second
+    ones the first that fits is taken.
     """
     if not tracks or tracks[0].seen < LEAST_PRESENCE * len(shot.sights):
         return ()
     main = tracks[0]
+    pairs = []
     for other in tracks[1:]:
         together = len(set(main.heads) & set(other.heads))
         seen = [kept_in(shot.sights[n], box.expanded(ABOVE)) for n, box in other.heads.items()]
         large, long = other.weight >= PARTNER * main.weight, together >= PARTNER * len(main.heads)
         if large and long and sum(seen) >= LOOKED_AT * len(seen):
-            return main, other
-    return (main,)
+            pairs.append((main, other))
+    return next((pair for pair in pairs if fit(pair)), pairs[0] if pairs else (main,))
 
 
 def others_of(tracks: Sequence[HeadTrack], people: Sequence[HeadTrack], frames: int) -> list[list[tuple[Box, float]]]:
@@ -220,6 +231,49 @@ def others_of(tracks: Sequence[HeadTrack], people: Sequence[HeadTrack], frames: 
         [(head, min(t.weight / people[0].weight, 1.0)) for t in rest if (head := t.at(n)) is not None]
         for n in range(frames)
     ]
+
+
+def left_at(shot: Shot, person: HeadTrack, tracks: Sequence[HeadTrack]) -> dict[int, Box]:
+    """Return where somebody left the picture, left or right, for the analysed frames after that: a part at its edge.
+
+    It is what is still seen of the body there, or what was last. It ends when something else is there to be seen.
+    """
+    last = max(person.heads)
+    head, active, sights = person.heads[last], shot.active, shot.sights
+    before = person.heads.get(last - 1, head)
+    ahead = head.center.x - before.center.x
+    body = _largest([o.box for o in sights[last].subjects if o.box.overlap(head) >= 0.5 * head.area])
+    edge = body or head
+    leaves_right = edge.right > active.right - AT_EDGE or head.right + max(ahead, 0.0) > active.right
+    leaves_left = edge.left < active.left + AT_EDGE or head.left + min(ahead, 0.0) < active.left
+    if leaves_right == leaves_left:
+        return {}
+
+    def is_there(box: Box) -> bool:
+        return box.right > active.right - AT_EDGE if leaves_right else box.left < active.left + AT_EDGE
+
+    gone: dict[int, Box] = {}
+    part, has_left = edge, False
+    others = [t for t in tracks if t is not person and t.weight >= PARTNER * person.weight]
+    for number in range(last + 1, len(sights)):
+        sight = sights[number]
+        found = list(zip(sight.subjects, sight.on_subjects, strict=True))
+        rest = _largest([o.box for o, _ in found if is_there(o.box)])
+        if rest is None and any(o.confidence >= SOMETHING and share >= SOMETHING_LOOKED_AT for o, share in found):
+            break
+        if float(sight.seconds - sights[last].seconds) > STAYS_SECONDS or any(number in t.heads for t in others):
+            break
+        part, taken = rest or part, person.at(number)
+        if not has_left and taken is not None and rest is not None and rest.overlap(taken) >= 0.5 * taken.area:
+            gone.clear()  # turned away, and still there
+            continue
+        has_left = has_left or taken is None or rest is not None
+        gone[number] = part
+    return gone if has_left else {}
+
+
+def _largest(boxes: Sequence[Box]) -> Box | None:
+    return max(boxes, key=lambda b: b.area, default=None)
 
 
 def texts_of(shot: Shot) -> tuple[tuple[Box, frozenset[int]], ...]:

@@ -6,7 +6,8 @@ stays too, where both fit; else the shot is stacked or padded, if asked, or you 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Literal, get_args
 
@@ -15,8 +16,9 @@ import numpy as np
 from eyefirst.errors import InvalidValueError
 from eyefirst.films.axis import Axis, AxisPath, Places, Wanted, extent_of, snapped
 from eyefirst.films.frames import VideoInfo
+from eyefirst.films.losses import hidden_by_platform, people_lost, span, text_lost
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
-from eyefirst.films.people import HeadTrack, head_tracks, others_of, people_of, texts_of, union_at, widest
+from eyefirst.films.people import HeadTrack, head_tracks, left_at, others_of, people_of, texts_of, union_at, widest
 from eyefirst.films.reframe_plan import KINDS, Kind, MustKeep, ShotPath, stack_cells
 from eyefirst.films.sights import Shot, Sight, kept_in
 from eyefirst.films.wishes import SAFE_AREAS, SafeArea, ShotWish
@@ -27,12 +29,10 @@ Layout = Literal["crop", "pad", "stack", "auto"]
 LAYOUTS = get_args(Layout)
 STEADY_SHARE = 0.5
 """Two subjects count as a pair where they are both seen in this share of a shot's analysed frames."""
-FITS = 0.98
-"""Heads that need at most this share of the window fit into it."""
+FITS, MOMENT_FITS = 0.98, 0.95
+"""Heads that need at most this share of the window fit into it; for a whole shot, and in one frame."""
 OVERLOOKED = 0.5
 """A camera that keeps faces keeps, while they are there, at least this share of the attention that it would without."""
-TEXT_LOST, HEAD_LOST = 0.05, 0.1
-"""Shares of a line of text, and of a shot's frames with its main head, from which a loss is said."""
 TIGHT_HEAD = 1.5
 """A tight window is at least so many times larger than the head in it."""
 STACK_HEAD, LEAST_STACK = 2.2, 0.4
@@ -67,7 +67,7 @@ class Camera:
         """Return how a shot is framed. wish: where the editor wants the window. Raises InvalidValueError."""
         whole = self.shares(shot, self.ratio)
         tracks, texts, regions = head_tracks(shot), texts_of(shot), self._regions_in(shot)
-        people = people_of(shot, tracks)
+        people = people_of(shot, tracks, lambda heads: _fit(widest(heads, shot.sights), whole))
         warnings: list[str] = []
         if wish is not None:
             if wish.face is not None and len(tracks) < wish.face:
@@ -83,21 +83,23 @@ class Camera:
                 return self._stacked(shot, people)
             if not self._pad:
                 if not regions:
-                    warnings.append(f"{_span(shot)}: two faces do not fit; --layout stack or --pad keeps both")
+                    warnings.append(f"{span(shot)}: two faces do not fit; --layout stack or --pad keeps both")
                 people = (max(people, key=lambda p: p.weight * self._kept_with(shot, whole, p)),)
         together = self._together(shot, people, texts, regions)
         fits = together is None or _fit((together.width, together.height), whole, share=1 + 1e-9)
         if together is not None and not fits and self._pad:
             return self._with_padding(shot, together, whole)
         if together is not None and not fits and not regions and not people and not texts:
-            warnings.append(f"{_span(shot)}: two subjects do not fit; add padding to keep both")
+            warnings.append(f"{span(shot)}: two subjects do not fit; add padding to keep both")
         scale = self._scale(shot, whole, people)
-        heads = [union_at(people, n) for n in range(len(shot.sights))]
-        wanted = Wanted(heads, texts, self._regions, self._hidden, others_of(tracks, people, len(heads)))
         shares = (whole[0] * scale, whole[1] * scale)
+        gone = left_at(shot, people[0], tracks) if len(people) == 1 else {}
+        heads, others = _heads(shot, people, tracks, shares, gone)
+        whole_lines, strays = _apart(texts, [h for h in heads if h is not None], shares)
+        wanted = Wanted(heads, whole_lines, self._regions, self._hidden, others, strays, gone)
         path, kind = self._path_of(shot, shares, wanted)
         if people and wish is None:
-            other, other_kind = self._path_of(shot, shares, Wanted((), texts, self._regions, self._hidden))
+            other, other_kind = self._path_of(shot, shares, replace(wanted, heads=(), others=(), left_at={}))
             there = [shot.sights[n] for n in sorted({n for p in people for n in p.heads})]
             if _kept(there, path) < OVERLOOKED * _kept(there, other):  # nobody looks at this face
                 people, path, kind = (), other, other_kind
@@ -125,9 +127,9 @@ class Camera:
         texts: Sequence[tuple[Box, frozenset[int]]],
     ) -> tuple[str, ...]:
         """What is cut, and what a platform hides, in plain words."""
-        words = [*self._regions_lost(shot, path), *_people_lost(shot, path, people), *_text_lost(shot, path, texts)]
+        words = [*self._regions_lost(shot, path), *people_lost(shot, path, people), *text_lost(shot, path, texts)]
         if any(self._hidden):
-            words += _hidden_by_platform(shot, path, people, texts, self._hidden)
+            words += hidden_by_platform(shot, path, people, texts, self._hidden)
         return tuple(words)
 
     @property
@@ -268,8 +270,44 @@ class Camera:
             times = [float(s.seconds) for s in shot.sights if region.holds_at(float(s.seconds))]
             lost = max((1 - path.box_at(t).overlap(region.box) / region.box.area for t in times), default=0.0)
             if lost > 0.01:
-                words.append(f"{_span(shot)}: up to {round(100 * lost)} % of must-keep region {number} lost")
+                words.append(f"{span(shot)}: up to {round(100 * lost)} % of must-keep region {number} lost")
         return tuple(words)
+
+
+def _heads(
+    shot: Shot,
+    people: Sequence[HeadTrack],
+    tracks: Sequence[HeadTrack],
+    shares: tuple[float, float],
+    gone: Mapping[int, Box],
+) -> tuple[list[Box | None], list[list[tuple[Box, float]]]]:
+    """Return what has to be whole in each analysed frame, and the heads beside it with their weights.
+
+    Where two heads do not fit, for a moment, the main one comes first.
+    """
+    heads: list[Box | None] = []
+    others = others_of(tracks, people, len(shot.sights))
+    for number in range(len(shot.sights)):
+        both = None if number in gone else union_at(people, number)
+        main = people[0].at(number) if people else None
+        if both is not None and main is not None and not _fit((both.width, both.height), shares, MOMENT_FITS):
+            others[number] = [*others[number], *others_of(people, people[:1], len(shot.sights))[number]]
+            both = main
+        heads.append(both)
+    return heads, others
+
+
+def _apart(
+    texts: Sequence[tuple[Box, frozenset[int]]], heads: Sequence[Box], shares: tuple[float, float]
+) -> tuple[list[tuple[Box, frozenset[int]]], list[tuple[Box, frozenset[int]]]]:
+    """Return the lines of text that fit into the window beside the head, and those that do not."""
+    head = [_median(heads)] if heads else []
+    fitting: list[tuple[Box, frozenset[int]]] = []
+    strays: list[tuple[Box, frozenset[int]]] = []
+    for line in texts:
+        needed = reduce(Box.union, head, line[0])
+        (fitting if _fit((needed.width, needed.height), shares, share=1 + 1e-9) else strays).append(line)
+    return fitting, strays
 
 
 def _room_beside(person: HeadTrack, other: HeadTrack, active: Box) -> float:
@@ -285,61 +323,6 @@ def _kept(sights: Sequence[Sight], path: CameraPath) -> float:
     return float(np.mean([kept_in(s, path.box_at(float(s.seconds))) for s in sights]))
 
 
-def _people_lost(shot: Shot, path: CameraPath, people: Sequence[HeadTrack]) -> tuple[str, ...]:
-    """How often heads that are to be kept are cut."""
-    heads = [(s, h) for n, s in enumerate(shot.sights) if (h := union_at(people, n)) is not None]
-    cut = [s for s, h in heads if path.box_at(float(s.seconds)).overlap(h) < 0.97 * h.overlap(shot.active)]
-    if not heads or len(cut) <= HEAD_LOST * len(heads):
-        return ()
-    whose = "the main face is" if len(people) == 1 else "one of two faces is"
-    window = path.keys[0].box
-    if sum(h.width > window.width or h.height > window.height for _, h in heads) > len(heads) / 2:
-        return (f"{_span(shot)}: {whose} larger than the window; --pad blur keeps it whole",)
-    return (f"{_span(shot)}: {whose} cut in {round(100 * len(cut) / len(heads))} % of the shot",)
-
-
-def _text_lost(shot: Shot, path: CameraPath, texts: Sequence[tuple[Box, frozenset[int]]]) -> tuple[str, ...]:
-    """Which lines of text are cut."""
-    lost = 0.0
-    for box, numbers in texts:
-        for number in numbers:
-            inside = path.box_at(float(shot.sights[number].seconds)).overlap(box) / box.area
-            lost = max(lost, 1 - inside)
-    if lost <= TEXT_LOST:
-        return ()
-    return (f"{_span(shot)}: up to {round(100 * lost)} % of a line of text is outside; --pad blur keeps it whole",)
-
-
-def _hidden_by_platform(
-    shot: Shot,
-    path: CameraPath,
-    people: Sequence[HeadTrack],
-    texts: Sequence[tuple[Box, frozenset[int]]],
-    hidden: SafeArea,
-) -> list[str]:
-    """What lies in the window, but under a platform's buttons and captions."""
-    worst = {"the main face": 0.0, "a line of text": 0.0}
-    for number, sight in enumerate(shot.sights):
-        window = path.box_at(float(sight.seconds))
-        wide, high = window.width, window.height
-        safe = Box(
-            window.left + hidden.left * wide,
-            window.top + hidden.top * high,
-            window.right - hidden.right * wide,
-            window.bottom - hidden.bottom * high,
-        )
-        head = union_at(people[:1], number)
-        found = [("the main face", head)] if head else []
-        found += [("a line of text", box) for box, numbers in texts if number in numbers]
-        for what, box in found:
-            worst[what] = max(worst[what], (window.overlap(box) - safe.overlap(box)) / box.area)
-    return [
-        f"{_span(shot)}: up to {round(100 * share)} % of {what} is outside of the safe area"
-        for what, share in worst.items()
-        if share > HEAD_LOST
-    ]
-
-
 def _joined(times: Places, across: AxisPath, down: AxisPath) -> CameraPath:
     """One path of two axes."""
     kinds = {across.kind, down.kind}
@@ -350,8 +333,6 @@ def _joined(times: Places, across: AxisPath, down: AxisPath) -> CameraPath:
 
     if kinds == {"hold"}:
         return CameraPath((KeyFrame(float(times[0]), box(0)),))
-    if "track" not in kinds:
-        return CameraPath((KeyFrame(float(times[0]), box(0)), KeyFrame(float(times[-1]), box(-1))))
     return CameraPath(tuple(KeyFrame(float(t), box(i)) for i, t in enumerate(times)), "track")
 
 
@@ -368,7 +349,3 @@ def _strongest(shot: Shot) -> list[Box]:
 def _median(boxes: Sequence[Box]) -> Box:
     edges = np.median([[b.left, b.top, b.right, b.bottom] for b in boxes], axis=0)
     return Box(*(float(e) for e in edges))
-
-
-def _span(shot: Shot) -> str:
-    return f"{float(shot.start):.1f}-{float(shot.end):.1f} s"
