@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eyefirst.films.moves import Knot, best_moves
+from eyefirst.films.moves import LEAST_WAY, Knot, best_moves
 from eyefirst.films.path import TrackLimits, smooth_track
 from eyefirst.films.reframe_plan import Kind, MustKeep
 from eyefirst.films.sights import Shot, Sight
@@ -50,12 +50,10 @@ WHOLE_OR_OUT = 4
 """A head that is cut is worth its visible share to this power."""
 HEAD_ROOM = 0.06
 """Room beside a head that is wanted, as a share of the window, where the window is large enough."""
-SLACK = 0.03
+SLACK = 0.015
 """Window widths by which a track may pass by what is wanted, to be calmer."""
-LEAST_WAY = 0.1
-"""Moves over less than this share of a window in all are a hold."""
-FIXED = 1e3
-"""Worth of a place that is given."""
+FIXED, AHEAD_PRICE = 1e3, 0.2
+"""Worth of a place that is given; price of moves where little of the shot is known, and what they lead to is not."""
 STEPS_A_WINDOW, MOST_STEPS = 60, 240
 
 
@@ -126,20 +124,16 @@ class Axis:
         grid, worths = self._worths_over(times)
         for i, place in enumerate(given):
             worths[i, int(np.abs(grid - place).argmin())] += FIXED
-        wanted, _ = self._wanted_path(grid, worths, times)
+        wanted, _ = self._wanted_path(grid, worths, times, AHEAD_PRICE)
         return _calmed(wanted, grid, worths, times, self.share, self.limits, given)
 
-    def _wanted_path(self, grid: Places, worths: Places, times: Places) -> tuple[Places, tuple[Knot, ...]]:
-        """The best path; a move that goes on at the last analysed frame goes on to the end."""
-        step, last = float(times[1] - times[0]), float(self.shot.sights[-1].seconds)
-        path, knots = best_moves(worths, grid, self.share, step, self.limits.speed)
-        count = max(int(np.searchsorted(times, last + step / 2)), 2)
-        ahead = (path[count - 1] - path[count - 2]) * np.arange(1, len(times) - count + 1)
-        path[count:] = np.clip(path[count - 1] + ahead, grid[0], grid[-1])
-        return path, knots
+    def _wanted_path(
+        self, grid: Places, worths: Places, times: Places, price: float = 1.0
+    ) -> tuple[Places, tuple[Knot, ...]]:
+        return best_moves(worths, grid, self.share, float(times[1] - times[0]), self.limits.speed, price)
 
     def _is_hold(self, knots: Sequence[Knot]) -> bool:
-        return sum(abs(b.place - a.place) for a, b in pairwise(knots)) < LEAST_WAY * self.share
+        return sum(abs(b.place - a.place) for a, b in pairwise(knots)) < LEAST_WAY * self.share / 2
 
     @property
     def _has_no_room(self) -> bool:

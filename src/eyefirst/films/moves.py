@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 
 Places = NDArray[np.float64]
 
-MOVE_PRICE, HASTE_PRICE = 0.25, 0.4
-"""What a move costs, and what each window width a second of its speed adds: in seconds of all attention."""
-LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24)
+MOVE_PRICE, HASTE_PRICE, CREEP_PRICE = 0.2, 0.35, 0.15
+"""What a move costs, and what each window width a second of its speed adds, and each second that it lasts; in seconds
+of all attention, or of what the best place has more than the worst, where that is less."""
+LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24)
 """Steps in time that one move takes; longer ones are joined from these."""
+LEAST_WAY = 0.1
+"""Window widths that a move goes at least."""
 PLACES = 48
 """Places that moves begin and end at; then they are refined."""
 REFINED = (4, 1)
 """Steps of the fine grid by which the ends of moves are shifted, as long as that is worth more."""
 ROUNDS = 3
-SAMPLES = 6
+SAMPLES = 12
 """Times at most at which a move is valued."""
 
 
@@ -38,12 +41,13 @@ class Knot(NamedTuple):
 class _Move(NamedTuple):
     """All moves of one length, one after another, sorted by their end.
 
-    begins: where each begins, as a number of a place. first: of the moves to each place. at: steps after the begin at
-    which they are valued. on: (steps, moves) where they are then. price: of each.
+    begins: where each begins, as a number of a place. to: where they end; first: of the moves that end there. at: steps
+    after the begin at which they are valued. on: (steps, moves) where they are then. price: of each.
     """
 
     length: int
     begins: NDArray[np.intp]
+    to: NDArray[np.intp]
     first: NDArray[np.intp]
     at: NDArray[np.intp]
     on: NDArray[np.intp]
@@ -51,13 +55,15 @@ class _Move(NamedTuple):
 
 
 def best_moves(
-    worths: Places, grid: Places, share: float, step_seconds: float, speed: float
+    worths: Places, grid: Places, share: float, step_seconds: float, speed: float, price: float = 1.0
 ) -> tuple[Places, tuple[Knot, ...]]:
     """Return the path that is worth most, (times,) in 0..1 of the frame, and its knots.
 
     worths: (times, places), at times step_seconds apart and evenly spaced places of the window's beginning, `grid`, of
-    which it takes `share` of the frame. speed: window widths a second, at most.
+    which it takes `share` of the frame. speed: window widths a second, at most. price: of moves, as a share of what
+    they cost where all of the shot is known.
     """
+    worths = worths / (price * min(float(np.median(np.ptp(worths, axis=1))), 1.0) + 1e-9)
     chosen = np.unique(np.linspace(0, len(grid) - 1, min(PLACES, len(grid))).round().astype(int))
     coarse = worths[:, chosen] * step_seconds
     places = grid[chosen]
@@ -73,18 +79,19 @@ def _moves(places: Places, share: float, count: int, step_seconds: float, speed:
     moves = []
     for length in LENGTHS:
         far = min(int(speed * step_seconds * length / apart + 1e-6), len(places) - 1)
-        if length >= count or far == 0:
+        if length >= count or far * apart < LEAST_WAY:
             continue
         begins, arrives = np.meshgrid(ends, ends)
         ways = arrives - begins
-        possible = (ways != 0) & (np.abs(ways) <= far)
+        possible = (np.abs(ways) * apart >= LEAST_WAY) & (np.abs(ways) <= far)
         begins, ways = begins[possible], ways[possible]
         samples = min(length, SAMPLES)
         at = np.ceil(np.arange(1, samples + 1) * length / samples).astype(np.intp)
         on = np.rint(begins + at[:, None] / length * ways).astype(np.intp)
-        price = MOVE_PRICE + HASTE_PRICE * apart * np.abs(ways) / (length * step_seconds)
-        first = np.concatenate([[0], np.cumsum(possible.sum(1))[:-1]])
-        moves.append(_Move(length, begins, first, at, on, price))
+        lasts = length * step_seconds
+        price = MOVE_PRICE + HASTE_PRICE * apart * np.abs(ways) / lasts + CREEP_PRICE * lasts
+        to, first = np.unique(arrives[possible], return_index=True)
+        moves.append(_Move(length, begins, to, first, at, on, price))
     return moves
 
 
@@ -103,12 +110,10 @@ def _found(worths: Places, moves: list[_Move]) -> list[tuple[int, int]]:
             gained = worths[begin + move.at[:, None], move.on].sum(0) * (move.length / len(move.at))
             offers = best[begin][move.begins] + gained - move.price
             offered = np.maximum.reduceat(offers, move.first)
-            better = offered > value
-            value = np.where(better, offered, value)
-            for place in np.flatnonzero(better):
-                last = move.first[place + 1] if place + 1 < size else len(offers)
-                which = move.first[place] + int(offers[move.first[place] : last].argmax())
-                source[:, place] = begin, move.begins[which]
+            for i in np.flatnonzero(offered > value[move.to]):
+                part = slice(move.first[i], move.first[i + 1] if i + 1 < len(move.first) else None)
+                value[move.to[i]] = offered[i]
+                source[:, move.to[i]] = begin, move.begins[part][int(offers[part].argmax())]
         best.append(value)
         came_from.append(source)
     at = int(best[-1].argmax())
@@ -133,7 +138,7 @@ def _merged(knots: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _refined(
     knots: list[Knot], worths: Places, grid: Places, share: float, step_seconds: float, speed: float
 ) -> list[Knot]:
-    """The same moves and rests, with each place shifted on the fine grid as long as that is worth more."""
+    """The same moves and rests, with each place and time shifted a little as long as that is worth more."""
     levels: list[list[int]] = []  # knots of one rest move together
     for i, knot in enumerate(knots):
         if levels and knots[levels[-1][-1]].place == knot.place:
@@ -141,28 +146,34 @@ def _refined(
         else:
             levels.append([i])
     fine = float(grid[1] - grid[0])
+    shifts: list[tuple[list[int], int, float]] = []
+    for level in levels:
+        shifts += [(level, 0, way * step * fine) for step in REFINED for way in (-1, 1)]
+    for i in range(1, len(knots) - 1):
+        shifts += [([i], way, 0.0) for way in (-1, 1)]
     best = _worth(knots, worths, grid, share, step_seconds)
     for _ in range(ROUNDS):
         before = best
-        for level in levels:
-            for step in REFINED:
-                for way in (-step * fine, step * fine):
-                    while True:
-                        tried = list(knots)
-                        for i in level:
-                            tried[i] = Knot(knots[i].number, min(max(knots[i].place + way, grid[0]), grid[-1]))
-                        worth = _worth(tried, worths, grid, share, step_seconds)
-                        if worth <= best + 1e-9 or not _slow(tried, share, step_seconds, speed):
-                            break
-                        knots, best = tried, worth
+        for numbers, later, way in shifts:
+            while True:
+                tried = list(knots)
+                for i in numbers:
+                    place = min(max(knots[i].place + way, grid[0]), grid[-1])
+                    tried[i] = Knot(knots[i].number + later, float(place))
+                if not _is_possible(tried, share, step_seconds, speed):
+                    break
+                worth = _worth(tried, worths, grid, share, step_seconds)
+                if worth <= best + 1e-9:
+                    break
+                knots, best = tried, worth
         if best <= before + 1e-6:
             break
     return knots
 
 
-def _slow(knots: list[Knot], share: float, step_seconds: float, speed: float) -> bool:
+def _is_possible(knots: list[Knot], share: float, step_seconds: float, speed: float) -> bool:
     return all(
-        abs(b.place - a.place) <= speed * share * step_seconds * (b.number - a.number) + 1e-9
+        a.number < b.number and abs(b.place - a.place) <= speed * share * step_seconds * (b.number - a.number) + 1e-9
         for a, b in pairwise(knots)
     )
 
@@ -173,8 +184,11 @@ def _worth(knots: list[Knot], worths: Places, grid: Places, share: float, step_s
     part = path - low
     rows = np.arange(len(worths))
     total = float(((1 - part) * worths[rows, low] + part * worths[rows, low + 1]).sum()) * step_seconds
-    haste = sum(abs(b.place - a.place) / (step_seconds * (b.number - a.number)) for a, b in pairwise(knots))
-    return total - HASTE_PRICE * haste / share
+    for a, b in pairwise(knots):
+        if a.place != b.place:
+            lasts = step_seconds * (b.number - a.number)
+            total -= HASTE_PRICE * abs(b.place - a.place) / share / lasts + CREEP_PRICE * lasts
+    return total
 
 
 def _path(knots: list[Knot], count: int) -> Places:

@@ -249,6 +249,8 @@ class Observer:
     def footage(self, warnings: Callable[[], tuple[str, ...]]) -> Footage:
         """Return all that was seen, after the last frame."""
         self._note(self._cutter.end())
+        if self._recent:
+            self._look(*self._recent[-1])
         frame_seconds = self._last - self._before if self._count > 1 else 1 / self._info.frames_per_second
         end = self._last + frame_seconds
         firsts = [(0, self._first), *sorted(self._cuts)]
@@ -268,9 +270,9 @@ class Observer:
             if at is None or cut == 0:
                 continue
             self._cuts.append((cut, at))
-            found = next((r for r in self._recent if r[0] == cut), None)
-            if found is not None:
-                self._look(*found)
+            for found in list(self._recent):
+                if found[0] in (cut - 1, cut):  # a shot's first and last frame say where its moves begin and end
+                    self._look(*found)
 
     def _changed(self, rough: NDArray[np.uint8]) -> float:
         """How many levels a frame is from the one that was looked at last, on average."""

@@ -1,0 +1,148 @@
+"""Where the window should be: rests and even moves, people who leave, and text that cannot be whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from eyefirst.boxes import SalientObject
+from eyefirst.films.moves import LEAST_WAY, best_moves
+from eyefirst.films.people import head_of, head_tracks, left_at, people_of
+from eyefirst.geometry import Box, Size
+from tests.films.test_faint_faces import camera, shot, sight
+
+SHARE, STEP = 0.3, 1 / 3
+GRID = np.linspace(0, 1 - SHARE, 101)
+
+
+def path_of(middle: Callable[[float], float], seconds: float, worth: float = 3.0) -> tuple[np.ndarray, int]:
+    """The path for a subject a tenth of the frame wide, and how many moves it has."""
+    rows = []
+    for t in np.arange(0, seconds + 1e-6, STEP):
+        off = np.abs(GRID + SHARE / 2 - middle(float(t)))
+        rows.append(worth * np.clip((SHARE / 2 + 0.05 - off) / 0.1, 0, 1) * (1 - 0.2 * off))
+    path, knots = best_moves(np.array(rows), GRID, SHARE, STEP, 1.2)
+    return path, sum(a.place != b.place for a, b in pairwise(knots))
+
+
+@pytest.mark.parametrize("speed", [0.05, 0.1, 0.2, 0.3])
+def test_what_moves_evenly_is_followed_and_stays_whole(speed: float) -> None:
+    seconds = 0.5 / speed
+    path, moves = path_of(lambda t: 0.25 + speed * t, seconds)
+    times = np.arange(len(path)) * STEP
+    assert moves == 1
+    assert np.abs(path + SHARE / 2 - 0.25 - speed * times).max() < 0.11  # whole all along
+
+
+@pytest.mark.parametrize("sway", [0.01, 0.03, 0.05])
+def test_what_sways_or_stands_is_held(sway: float) -> None:
+    path, moves = path_of(lambda t: 0.5 + sway * np.sin(2 * t), 8)
+    assert moves == 0
+    assert path + SHARE / 2 == pytest.approx(0.5, abs=0.04)
+
+
+def test_it_rests_until_something_moves_and_after() -> None:
+    path, moves = path_of(lambda t: float(np.interp(t, [4, 6], [0.2, 0.8])), 12)
+    assert moves == 1
+    assert np.ptp(path[:10]) == pytest.approx(0, abs=1e-9)
+    assert np.ptp(path[20:]) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("lasts", "moves"), [(0.2, 0), (4.0, 2)])
+def test_there_and_back_is_worth_it_only_for_long(lasts: float, moves: int) -> None:
+    _, found = path_of(lambda t: 0.75 if 4 < t < 4 + lasts else 0.25, 12, worth=1.0)
+    assert found == moves
+
+
+def test_moves_are_not_small() -> None:
+    path, moves = path_of(lambda t: 0.4 + 0.02 * (t > 6), 60, worth=9.0)
+    assert moves == 0 or np.ptp(path) >= LEAST_WAY * SHARE - 0.01
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("window", [Size(202, 360), Size(288, 360), Size(360, 360)])
+def test_the_window_waits_where_somebody_left(window: Size, mirrored: bool) -> None:
+    """A man goes out to the right. Then people look at the crowd on the left."""
+
+    def box(left: float, right: float, top: float = 0.2, bottom: float = 0.6) -> Box:
+        return Box(1 - right, top, 1 - left, bottom) if mirrored else Box(left, top, right, bottom)
+
+    crowd = (0.7, 0.9) if mirrored else (0.1, 0.3)
+    sights = [
+        replace(
+            sight(n, [(box(0.5 + 0.07 * n, 0.6 + 0.07 * n), 0.9)] if n < 5 else [], crowd if n >= 8 else (0, 1)),
+            subjects=(SalientObject(box(min(0.4 + 0.07 * n, 0.85), 1, 0, 1), 0.8),) if n < 8 else (),
+            on_subjects=(0.3,) if n < 8 else (),
+        )
+        for n in range(12)
+    ]
+    path = camera(window).plan(shot(sights)).path
+    for seconds in (3, 3.5, 3.9):
+        edge = path.box_at(seconds).left if mirrored else 1 - path.box_at(seconds).right
+        assert edge == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize(("other", "ends"), [((0.1, 0.4), 7), ((0.8, 1.0), 12)])
+def test_waiting_ends_when_something_else_is_there(other: tuple[float, float], ends: int) -> None:
+    made = []
+    for n in range(12):
+        body = Box(0.6, 0.1, 1, 1) if n < 5 else Box(other[0], 0, other[1], 1)
+        seen = replace(
+            sight(n, [(Box(0.6 + 0.07 * n, 0.2, 0.7 + 0.07 * n, 0.5), 0.9)] if n < 5 else []),
+            subjects=(SalientObject(body, 0.9),) if n < 5 or n >= 7 else (),
+            on_subjects=(0.5,) if n < 5 or n >= 7 else (),
+        )
+        made.append(seen)
+    seen_shot = shot(made)
+    tracks = head_tracks(seen_shot)
+    assert sorted(left_at(seen_shot, tracks[0], tracks)) == list(range(5, ends))
+
+
+def test_who_turns_away_has_not_left() -> None:
+    body = SalientObject(Box(0.5, 0, 1, 1), 0.9)
+    sights = [
+        replace(sight(n, [(Box(0.6, 0.2, 0.7, 0.5), 0.9)] if n < 5 else []), subjects=(body,), on_subjects=(0.8,))
+        for n in range(8)
+    ]
+    seen = shot(sights)
+    tracks = head_tracks(seen)
+    assert left_at(seen, tracks[0], tracks) == {}
+
+
+@pytest.mark.parametrize(("line", "clear"), [((0.0, 0.42), True), ((0.05, 0.95), False)])
+def test_text_that_cannot_be_whole_is_left_out_or_moves_nothing(line: tuple[float, float], clear: bool) -> None:
+    head, text = Box(0.47, 0.2, 0.57, 0.4), Box(line[0], 0.8, line[1], 0.87)
+    plain = [sight(n, [(head, 0.9)], (0.3, 0.6)) for n in range(9)]
+    path = camera(Size(202, 360)).plan(shot([replace(s, texts=(text,)) for s in plain])).path
+    without = camera(Size(202, 360)).plan(shot(plain)).path.box_at(1)
+    window = path.box_at(1)
+    assert len(path.keys) == 1
+    assert window.left <= head_of(head).left and head_of(head).right <= window.right
+    if clear:
+        assert without.left < line[1] - 0.02
+        assert window.left >= line[1] - 0.015  # the box of a line is found a little too wide
+    else:
+        assert window.left == pytest.approx(without.left, abs=0.01)
+
+
+def test_a_face_seen_once_does_not_go_on_as_another_much_later() -> None:
+    poster, man = Box(0.6, 0.2, 0.66, 0.3), Box(0.5, 0.2, 0.56, 0.3)
+    sights = [sight(n, [(poster, 0.9)] if n == 0 else [(man, 0.9)] if n >= 5 else []) for n in range(12)]
+    (person,) = head_tracks(shot(sights))
+    assert min(person.heads) == 5
+
+
+def test_of_several_second_faces_one_that_fits_is_taken() -> None:
+    """The second largest face is too far away; a third one stands beside the main one. No warning then."""
+    faces = [(Box(0.6, 0.2, 0.72, 0.5), 0.9), (Box(0.1, 0.2, 0.218, 0.5), 0.9), (Box(0.44, 0.2, 0.556, 0.5), 0.9)]
+    seen = shot([sight(n, faces) for n in range(6)])
+    plan = camera(Size(252, 360)).plan(seen)
+    assert plan.warnings == ()
+    window = plan.path.box_at(1)
+    assert window.left < 0.44 and window.right > 0.72
+    far = people_of(seen, head_tracks(seen))[1]
+    assert far.heads[0].center.x == pytest.approx(0.159, abs=0.01)
