@@ -93,10 +93,10 @@ def reframe_films(
     rate: Annotated[
         float, typer.Option(min=0.1, max=30, help="Frames a second that are analysed; twice as many in quick scenes.")
     ] = 3.0,
-    speed: Annotated[float, typer.Option(min=0.01, help="Highest speed, in window widths a second.")] = 0.8,
+    speed: Annotated[float, typer.Option(min=0.01, help="Highest speed, in window widths a second.")] = 1.2,
     acceleration: Annotated[
         float, typer.Option(min=0.01, help="Highest acceleration, in window widths a second squared.")
-    ] = 1.2,
+    ] = 2.5,
     codec: CodecName = "auto",
     quality: CodecQuality = None,
     preset: CodecPreset = "medium",

@@ -1,9 +1,9 @@
-"""Where the window goes along one axis of a shot: it holds, pans or tracks, the simplest that keeps about as much.
+"""Where the window goes along one axis of a shot: the path of rests and even moves that is worth most.
 
 Every analysed frame gives each place of the window a worth: the attention inside, a premium for subjects kept whole,
-and far more for the heads, the lines of text and the regions that have to be whole. Worths are smoothed over time, and
-dynamic programming finds the places that add up to most when going from one to another has its price: near-equal
-subjects do not make the camera flicker. Then the calmest track that stays where it is about as good is solved for.
+and far more for the heads, the lines of text and the regions that have to be whole. `moves` finds the path: near-equal
+subjects do not make the camera flicker, as every move has its price. Then the calmest track near it, within limits of
+speed and acceleration, is solved for.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Axis:
     pixels: int
 
     def path(self, times: Places) -> AxisPath:
-        """Return the simplest path that keeps about as much as the best one. times: evenly spaced, in seconds."""
+        """Return the path that is worth most, moves being priced. times: evenly spaced, in seconds."""
         if self._has_no_room:
             return AxisPath(self.share, "hold", self._only_place(times))
         share, (low, high) = self.share, self.extent

@@ -1,4 +1,4 @@
-"""Dissolves between two still windows: one window for both shots, where that costs little.
+"""Dissolves between two still windows: one window for both shots, where that costs next to nothing.
 
 In a dissolve both pictures are seen at once. Where the window jumps in the middle, both pictures jump.
 """
@@ -28,7 +28,7 @@ STEPS = 20
 
 
 def joined(shots: Sequence[Shot], paths: Sequence[ShotPath], size: Size) -> tuple[ShotPath, ...]:
-    """Return the paths of shots, with one window for both sides of a dissolve where both hold still and lose little.
+    """Return the paths of shots, with one window for both sides of a dissolve where both hold still and hardly move.
 
     paths: one for each shot, in the film's order. size: of the film. Heads and lines of text that were whole stay so.
     """
