@@ -41,7 +41,7 @@ CLEAR = 8.0
 """Grey levels of standard deviation from which a frame counts in full; one that has faded counts little."""
 LEFT_WORTH = 2.0
 """What the place adds at which the main person left the picture."""
-STRAY_COST, STRAY, BLUR = 0.5, 0.03, 0.012
+STRAY_COST, STRAY, BLUR = 0.5, 0.03, 0.008
 """What a line of text costs that cannot be whole, from this share of the window that it takes; the box of a line is
 found so much too wide, in shares of the frame."""
 HEAD_CENTRING, HEAD_HEIGHT = 0.25, 0.4
@@ -105,11 +105,10 @@ class Axis:
             return AxisPath(self.share, "hold", self._only_place(times))
         share, (low, high) = self.share, self.extent
         grid, worths = self._worths_over(times)
-        wanted, knots = self._wanted_path(grid, worths, times)
-        if self.wanted.strays and not self._is_hold(knots):  # what cannot be kept moves nothing
-            plain = replace(self, wanted=replace(self.wanted, strays=()))
-            _, without = self._wanted_path(*plain._worths_over(times), times)
-            knots = without if self._is_hold(without) else knots
+        moving = worths
+        if self.wanted.strays:  # what cannot be kept moves nothing; it shifts a window that rests
+            _, moving = replace(self, wanted=replace(self.wanted, strays=()))._worths_over(times)
+        wanted, knots = self._wanted_path(grid, moving, times)
         if self._is_hold(knots):
             place = float(grid[int(worths.mean(0).argmax())])
             return AxisPath(share, "hold", np.full(len(times), snapped(place, low, high - share, self.pixels)))
