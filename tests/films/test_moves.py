@@ -13,7 +13,7 @@ from eyefirst.boxes import SalientObject
 from eyefirst.films.moves import LEAST_WAY, best_moves
 from eyefirst.films.people import head_of, head_tracks, left_at, people_of
 from eyefirst.geometry import Box, Size
-from tests.films.test_faint_faces import camera, shot, sight
+from tests.films.test_faint_faces import camera, shot, sight, spread
 
 SHARE, STEP = 0.3, 1 / 3
 GRID = np.linspace(0, 1 - SHARE, 101)
@@ -127,6 +127,19 @@ def test_text_that_cannot_be_whole_is_left_out_or_moves_nothing(line: tuple[floa
         assert window.left >= line[1] - 0.01  # the box of a line is found a little too wide
     else:
         assert window.left == pytest.approx(without.left, abs=0.01)
+
+
+def test_what_a_caption_that_cannot_be_kept_draws_does_not_count() -> None:
+    """Half of the attention lies on a wide caption, and most of that on its right end."""
+    on_text = np.stack([spread(0.6, 0.9), spread(0.8, 0.9)]) / 2
+    across = (spread(0.1, 0.4) + spread(0.6, 0.9)) / 2
+    line = Box(0.05, 0.8, 0.95, 0.9)
+    plain = [replace(sight(n, []), across=across * 1.0, texts=(line,)) for n in range(6)]
+    drawn = camera(Size(202, 360)).plan(shot([replace(s, on_texts=on_text * 0.9) for s in plain])).path.box_at(1)
+    assert drawn.left < 0.15
+    kept = shot([replace(s, on_texts=on_text) for s in plain]).without_text()
+    assert kept.sights[0].across == pytest.approx(spread(0.1, 0.4), abs=1e-4)
+    assert float(kept.sights[0].across.sum()) == pytest.approx(1, abs=1e-4)
 
 
 def test_a_face_seen_once_does_not_go_on_as_another_much_later() -> None:

@@ -66,7 +66,10 @@ class Camera:
     def plan(self, shot: Shot, wish: ShotWish | None = None) -> ShotPath:
         """Return how a shot is framed. wish: where the editor wants the window. Raises InvalidValueError."""
         whole = self.shares(shot, self.ratio)
-        tracks, texts, regions = head_tracks(shot), texts_of(shot), self._regions_in(shot)
+        watched, texts, regions = shot, texts_of(shot), self._regions_in(shot)
+        if not all(_fit((line.width, line.height), whole) for line, _ in texts):
+            shot = watched.without_text()  # what cannot be kept draws nothing
+        tracks = head_tracks(shot)
         people = people_of(shot, tracks, lambda heads: _fit(widest(heads, shot.sights), whole))
         warnings: list[str] = []
         if wish is not None:
@@ -77,7 +80,7 @@ class Camera:
             people = (tracks[wish.face - 1],) if wish.face else tracks[:1]
             if wish.place is not None:
                 path = self._resting(shot, whole, wish.place)
-                return self._shot_path(shot, "hold", path, self._lost(shot, path, people, texts))
+                return self._shot_path(watched, "hold", path, self._lost(shot, path, people, texts))
         if len(people) > 1 and not _fit(widest(people, shot.sights), whole):
             if self._layout in ("stack", "auto") and not regions:
                 return self._stacked(shot, people)
@@ -88,7 +91,7 @@ class Camera:
         together = self._together(shot, people, texts, regions)
         fits = together is None or _fit((together.width, together.height), whole, share=1 + 1e-9)
         if together is not None and not fits and self._pad:
-            return self._with_padding(shot, together, whole)
+            return self._with_padding(watched, together, whole)
         if together is not None and not fits and not regions and not people and not texts:
             warnings.append(f"{span(shot)}: two subjects do not fit; add padding to keep both")
         scale = self._scale(shot, whole, people)
@@ -104,7 +107,7 @@ class Camera:
             if _kept(there, path) < OVERLOOKED * _kept(there, other):  # nobody looks at this face
                 people, path, kind = (), other, other_kind
         warnings += self._lost(shot, path, people, texts)
-        return self._shot_path(shot, kind, path, tuple(warnings))
+        return self._shot_path(watched, kind, path, tuple(warnings))
 
     def _resting(self, shot: Shot, shares: tuple[float, float], place: float) -> CameraPath:
         """A still window whose middle is at a place of the frame, on both axes; on whole, even pixels."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 
@@ -39,6 +40,8 @@ LOWEST_LINE, HIGHEST_LINE = 0.02, 0.14
 """Heights of lines of text, as shares of the frame's height."""
 SHORTEST_LINE = 0.08
 """Width of a line of text, as a share of the frame's width."""
+MOST_ON_TEXT = 0.8
+"""Share of the attention on lines of text that is left out of account at most."""
 STAYS = 0.6
 """Share of its edges that a line has in common with the frame before."""
 
@@ -53,7 +56,8 @@ class Sight:
     see, 0..1. sharpness: of the salient part, in squared grey levels. contrast: standard deviation of the frame's
     grey levels; a frame that is fading out has little. faces: with confidences, the faint ones too (see `FAINTEST`);
     none where the network has no face maps. texts: lines of text that stay where they are, such as captions and name
-    plates. active: the frame without bars.
+    plates. on_texts: the parts of across and down that lie on them, (2, 68) float32, or None without such lines.
+    active: the frame without bars.
     """
 
     seconds: Fraction
@@ -66,6 +70,7 @@ class Sight:
     contrast: float
     faces: tuple[DetectedFace, ...] = ()
     texts: tuple[Box, ...] = ()
+    on_texts: NDArray[np.float32] | None = None
     active: Box = field(default_factory=Box.whole)
 
 
@@ -91,6 +96,10 @@ class Shot:
         """The frame without the bars that are there in all of the shot."""
         clear = [s.active for s in self.sights if s.contrast >= FLAT]
         return reduce(Box.union, clear) if clear else Box.whole()
+
+    def without_text(self) -> Shot:
+        """Return the shot as if nobody looked at its lines of text; nor at their share of the attention on subjects."""
+        return replace(self, sights=tuple(_without_text(s) for s in self.sights))
 
     @property
     def best(self) -> Sight:
@@ -158,8 +167,33 @@ class Looker:
             contrast,
             tuple(DetectedFace(f.box.within(active), f.confidence) for f in seen.faces),
             texts,
+            _on_texts(density, texts, active),
             active,
         )
+
+
+def _on_texts(density: NDArray[np.floating], texts: Sequence[Box], active: Box) -> NDArray[np.float32] | None:
+    """The attention on lines of text, over columns and over rows of the whole frame. density: of the active part."""
+    if not texts:
+        return None
+    rows, columns = ((np.arange(n) + 0.5) / n for n in density.shape)
+    x, y = active.left + columns * active.width, active.top + rows * active.height
+    mask = np.zeros(density.shape, bool)
+    for box in texts:
+        mask |= ((y >= box.top) & (y <= box.bottom))[:, None] & ((x >= box.left) & (x <= box.right))[None]
+    lines = np.where(mask, density, 0)
+    return np.stack(
+        [_spread_over(lines.sum(0), active.left, active.right), _spread_over(lines.sum(1), active.top, active.bottom)]
+    )
+
+
+def _without_text(sight: Sight) -> Sight:
+    if sight.on_texts is None:
+        return sight
+    rest = 1 - min(float(sight.on_texts[0].sum()), MOST_ON_TEXT)
+    across, down = (np.maximum(a - t, 0) for a, t in zip((sight.across, sight.down), sight.on_texts, strict=True))
+    across, down = across / max(float(across.sum()), 1e-9), down / max(float(down.sum()), 1e-9)
+    return replace(sight, across=across, down=down, on_subjects=tuple(min(o / rest, 1.0) for o in sight.on_subjects))
 
 
 def active_part(grey: NDArray[np.float32]) -> Box:
