@@ -131,11 +131,11 @@ def test_text_that_cannot_be_whole_is_left_out_or_moves_nothing(line: tuple[floa
 
 def test_what_a_caption_that_cannot_be_kept_draws_does_not_count() -> None:
     """Half of the attention lies on a wide caption, and most of that on its right end."""
-    on_text = np.stack([spread(0.6, 0.9), spread(0.8, 0.9)]) / 2
-    across = (spread(0.1, 0.4) + spread(0.6, 0.9)) / 2
+    on_text = np.asarray(np.stack([spread(0.6, 0.9), spread(0.8, 0.9)]) / 2, np.float32)
+    across = np.asarray((spread(0.1, 0.4) + spread(0.6, 0.9)) / 2, np.float32)
     line = Box(0.05, 0.8, 0.95, 0.9)
-    plain = [replace(sight(n, []), across=across * 1.0, texts=(line,)) for n in range(6)]
-    drawn = camera(Size(202, 360)).plan(shot([replace(s, on_texts=on_text * 0.9) for s in plain])).path.box_at(1)
+    plain = [replace(sight(n, []), across=across, texts=(line,)) for n in range(6)]
+    drawn = camera(Size(202, 360)).plan(shot([replace(s, on_texts=on_text) for s in plain])).path.box_at(1)
     assert drawn.left < 0.15
     kept = shot([replace(s, on_texts=on_text) for s in plain]).without_text()
     assert kept.sights[0].across == pytest.approx(spread(0.1, 0.4), abs=1e-4)
