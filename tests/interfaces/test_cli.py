@@ -632,7 +632,7 @@ def test_one_analysis_serves_all_ratios_of_each_film(
     assert ran.out.splitlines() == [
         f"out/{stem}_{ratio}.mp4" for stem in ("talk", "talk-mp4") for ratio in ("1x1", "9x16", "4x5")
     ]
-    assert runs == [1] * (3 + 2)  # three looks a second, at a film of a second and at one of half a second
+    assert runs == [1] * (4 + 3)  # three looks a second and the last frame, of a second and of half a second
     with VideoReader("out/talk-mp4_9x16.mp4") as reader:
         assert reader.info.size.as_tuple == (100, 180)
     again = run(
