@@ -17,7 +17,7 @@ from skimage import data
 
 from eyefirst.drawing import BOX_COLOURS, Tile, contact_sheet, draw_boxes, draw_view
 from eyefirst.framing import WEIGHTS, Framer, Spans
-from eyefirst.framing.score import terms_of, whole_band
+from eyefirst.framing.score import grid_terms
 from eyefirst.framing.search import fits_of
 from eyefirst.geometry import AspectRatio
 from eyefirst.handler import ImageRequestHandler, all_pixels
@@ -64,7 +64,7 @@ def score_chart(handler: ImageRequestHandler, ratio: AspectRatio) -> Image.Image
     """The photo with the frame that wins; below, what each term adds to the score of a frame whose middle is there."""
     framer, spans = places(handler, ratio)
     fits = fits_of(framer.content, framer.size, ratio.largest_in(framer.size))
-    terms = terms_of(framer.content, whole_band(framer.content, 0), spans, fits)
+    terms = grid_terms(framer.content, spans, Spans.whole(), fits)
     lines = {"score": framer.score(0, spans)}
     for name, values in terms.items():
         lines[name] = getattr(WEIGHTS, name) * np.broadcast_to(np.asarray(values), (1, 400))[0]
