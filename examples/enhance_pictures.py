@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 
 from PIL import Image
 from skimage import data
@@ -12,7 +13,7 @@ from eyefirst.tools.enhance import blur_background, desaturate_background
 
 def main() -> None:
     photos = [Image.fromarray(photo) for photo in (data.coffee(), data.chelsea())]
-    makers = (lambda p: p, blur_background, desaturate_background)
+    makers: Sequence[Callable[[Image.Image], Image.Image]] = (Image.Image.copy, blur_background, desaturate_background)
     sheet = Image.new("RGB", (3 * 300, 2 * 200), "white")
     for row, photo in enumerate(photos):
         for column, make in enumerate(makers):
