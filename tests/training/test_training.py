@@ -267,7 +267,8 @@ def test_figures_come_from_the_held_back_side(store: Store) -> None:
 def test_every_config_can_be_read(path: Path) -> None:
     net, batch, config = read_config(path)
     assert set(net.prior_sets) <= set(batch.attention_sets)
-    assert config.sides[-1][1] == 272, "the last part of the training runs at the size that ships"
+    if path.stem != "teacher":
+        assert config.sides[-1][1] == 272, "the last part of the training runs at the size that ships"
 
 
 def test_a_lent_machine_receives_trains_and_goes_on(
