@@ -161,7 +161,7 @@ def test_another_backdrop_replaces_the_picture_s_own() -> None:
 
 def test_a_product_that_is_cut_off_stays_at_that_edge() -> None:
     picture = PillowImage.new("RGB", (640, 480), "white")
-    ImageDraw.Draw(picture).rectangle((400, 300, 640, 480), fill="#9c4a2f")
+    ImageDraw.Draw(picture).rectangle((360, 240, 640, 480), fill="#9c4a2f")
     found = find_product(picture, objects(picture))
     canvas = np.asarray(lay_out(picture, found, Size(300, 300), ProductSettings(margin=0.1)))
     mask = canvas[..., 2] < 128
