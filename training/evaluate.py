@@ -58,8 +58,14 @@ def parts_of(indices: list[int]) -> list[list[int]]:
 @torch.no_grad()
 def predict(net: SaliencyNet, pictures: np.ndarray) -> Maps:
     """What a network says of (n, side, side, 3) uint8 pictures, attention and objectness on the labels' grid."""
+    return predict_input(net, as_input(net, pictures))
+
+
+@torch.no_grad()
+def predict_input(net: SaliencyNet, x: Tensor) -> Maps:
+    """The same of what `as_input` gives."""
     net.eval()
-    attention, objectness, faces = net(as_input(net, pictures))
+    attention, objectness, faces = net(x)
     attention, objectness = net.calibrated(attention + shipped_prior(net, attention.shape[-1]), objectness)
     density = on_grid(attention.flatten(1).softmax(1).view_as(attention))
     density /= density.sum((1, 2), keepdim=True)

@@ -52,7 +52,7 @@ def label(store: Store, network: OnnxNetwork, objectness: dict[str, NDArray[np.f
         maps[part, 0] = attention / attention.max((1, 2), keepdims=True)
         maps[part, 1] = (plain.objectness + mirrored.objectness[..., ::-1]) / 2
         for i, row in enumerate(store.rows[part], start):
-            if (known := objectness.get(f"{row.set_name}/{row.id}")) is not None:
+            if (known := objectness.get(row.key)) is not None:
                 maps[i, 1] = known
     maps.flush()
     unfinished.rename(path)

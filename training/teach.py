@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from training.calibrate import is_for_fitting, likeliest
 from training.datasets.store import TEACHER_FILE, Store, open_store
-from training.evaluate import as_input, on_grid, parts_of, shipped_prior
+from training.evaluate import as_input, parts_of, predict_input
 from training.networks.saliency_net import SaliencyNet
 from training.weights import load_weights
 
@@ -46,10 +46,8 @@ class Teacher(NamedTuple):
         """(n, any side, any side, 3) uint8 -> (n, 68, 68), of the pictures as they are given."""
         x = as_input(self.net, pictures[:, :, ::-1] if mirrored else pictures)
         x = F.interpolate(x, (self.side, self.side), mode="bilinear", antialias=True)
-        attention, objectness, _ = self.net(x.contiguous(memory_format=torch.channels_last))
-        attention, _ = self.net.calibrated(attention + shipped_prior(self.net, attention.shape[-1]), objectness)
-        density = on_grid(attention.flatten(1).softmax(1).view_as(attention))
-        density = (density / density.sum((1, 2), keepdim=True)).log()
+        said = predict_input(self.net, x.contiguous(memory_format=torch.channels_last))
+        density = torch.from_numpy(said.attention).log()
         return density.flip(2) if mirrored else density
 
 
@@ -83,9 +81,9 @@ def teach(store: Path, large: Path, teachers: Sequence[Teacher]) -> None:
         asked.write_text(json.dumps(before))
     print("powers:", ", ".join(f"{name} {power}" for name, power in before.items()), flush=True)
     weights = torch.tensor(list(before.values()))
-    places = {f"{row.set_name}/{row.id}": i for i, row in enumerate(enlarged.rows)}
+    places = {row.key: i for i, row in enumerate(enlarged.rows)}
     missing = np.flatnonzero(np.isnan(maps[:, 0, 0, 0]))
-    seen_larger = {i: places.get(f"{known.rows[i].set_name}/{known.rows[i].id}") for i in missing.tolist()}
+    seen_larger = {i: places.get(known.rows[i].key) for i in missing.tolist()}
     first = [i for i in missing.tolist() if seen_larger[i] is not None]
     others = [i for i in np.random.default_rng(0).permutation(missing).tolist() if seen_larger[i] is None]
     for part in tqdm(parts_of(first) + parts_of(others), unit="batch"):

@@ -109,7 +109,7 @@ def skin_table(store: Store, network: Network, most: int | None, textures: int) 
 
 def _face_of(store: Store, key: str) -> NDArray[np.float64] | None:
     """The large detector's surest face inside the cutout of this picture, as shares of the cutout; None without one."""
-    i = next(k for k, row in enumerate(store.rows) if f"{row.set_name}/{row.id}" == key)
+    i = next(k for k, row in enumerate(store.rows) if row.key == key)
     assert store.faces is not None
     faces = np.asarray(store.faces[i], np.float64)
     faces = faces[faces[:, 4] >= SURE_FACE]

@@ -84,7 +84,7 @@ class HeldBack:
         """One object per picture, so that what was computed of it can be kept."""
         if index not in self._made:
             row = self.store.rows[index]
-            self._made[index] = Sample(row, self.records[f"{row.set_name}/{row.id}"], self.store.pictures[index])
+            self._made[index] = Sample(row, self.records[row.key], self.store.pictures[index])
         return self._made[index]
 
     def training_points(self, set_name: str) -> Points:
@@ -108,7 +108,7 @@ def open_held_back(shards: Path, store: Path) -> HeldBack:
         build_store(read_shards(shards), store)
     records = {r.key: r for r in read_shards(shards)}
     opened = open_store(store)
-    missing = next((k for r in opened.rows if (k := f"{r.set_name}/{r.id}") not in records), None)
+    missing = next((r.key for r in opened.rows if r.key not in records), None)
     if missing:
         raise FileNotFoundError(
             f"the store in {store} holds {missing}, the shards in {shards} do not; give the shards it was built from"

@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("shards", type=Path)
     parser.add_argument("store", type=Path)
     options = parser.parse_args(arguments)
-    rows = {f"{r.set_name}/{r.id}": i for i, r in enumerate(open_store(options.store).rows)}
+    rows = {r.key: i for i, r in enumerate(open_store(options.store).rows)}
     path = options.store / FACES_FILE
     if path.exists():
         faces = np.load(path, mmap_mode="r+")

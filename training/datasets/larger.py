@@ -20,9 +20,9 @@ from training.datasets.store import FACES_FILE, INDEX_FILE, LABELS_FILE, PICTURE
 
 def enlarge(shards: Path, store: Path, out: Path, side: int) -> None:
     """Writes a store of the pictures with fixations, squashed to (side, side)."""
-    rows = json.loads((store / INDEX_FILE).read_text())
-    chosen = [i for i, row in enumerate(rows) if row["fixations"]]
-    places = {f"{rows[i]['set_name']}/{rows[i]['id']}": k for k, i in enumerate(chosen)}
+    known = open_store(store)
+    chosen = [i for i, row in enumerate(known.rows) if row.fixations]
+    places = {known.rows[i].key: k for k, i in enumerate(chosen)}
     out.mkdir(parents=True, exist_ok=True)
     pictures = np.lib.format.open_memmap(out / PICTURES_FILE, "w+", np.uint8, (len(chosen), side, side, 3))
     for record in tqdm(read_shards(shards), unit="record"):
@@ -32,10 +32,10 @@ def enlarge(shards: Path, store: Path, out: Path, side: int) -> None:
     if places:
         raise SystemExit(f"expected all pictures of {store} in {shards}, but {len(places)} are missing: {min(places)}")
     pictures.flush()
-    known = open_store(store)
     for name, values in ((LABELS_FILE, known.labels), (TEACHER_FILE, known.teacher), (FACES_FILE, known.faces)):
         if values is not None:
             np.save(out / name, values[chosen])
+    rows = json.loads((store / INDEX_FILE).read_text())
     (out / INDEX_FILE).write_text(json.dumps([rows[i] for i in chosen]))
 
 

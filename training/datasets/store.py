@@ -48,6 +48,11 @@ class Row:
     aspect: float
     fixations: Fixations | None
 
+    @property
+    def key(self) -> str:
+        """As that of its `Record`."""
+        return f"{self.set_name}/{self.id}"
+
 
 @dataclass(frozen=True)
 class Store:

@@ -9,7 +9,7 @@ speed and acceleration, is solved for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -104,32 +104,48 @@ class Axis:
         if self._has_no_room:
             return AxisPath(self.share, "hold", self._only_place(times))
         share, (low, high) = self.share, self.extent
-        grid, worths = self._worths_over(times)
-        moving = worths
-        if self.wanted.strays:  # what cannot be kept moves nothing; it shifts a window that rests
-            _, moving = replace(self, wanted=replace(self.wanted, strays=()))._worths_over(times)
+        grid, moving = self._worths_over(times)
         wanted, knots = self._wanted_path(grid, moving, times)
+        worths = moving - self._strays_over(grid, times)  # what cannot be kept only shifts a window that rests
         if self._is_hold(knots):
             place = float(grid[int(worths.mean(0).argmax())])
             return AxisPath(share, "hold", np.full(len(times), snapped(place, low, high - share, self.pixels)))
         ways = [b.place - a.place for a, b in pairwise(knots)]
         kind: Kind = "pan" if np.count_nonzero(ways) == 1 else "track"
-        return AxisPath(share, kind, _calmed(wanted, grid, worths, times, share, self.limits))
+        return AxisPath(share, kind, self._calmed(wanted, grid, worths, times))
 
     def track(self, times: Places, given: Places) -> Places:
         """Return the calmest track that goes on from the places of the first times, which are given."""
         if self._has_no_room:
             return self._only_place(times)
         grid, worths = self._worths_over(times)
+        worths -= self._strays_over(grid, times)
         for i, place in enumerate(given):
             worths[i, int(np.abs(grid - place).argmin())] += FIXED
         wanted, _ = self._wanted_path(grid, worths, times, AHEAD_PRICE)
-        return _calmed(wanted, grid, worths, times, self.share, self.limits, given)
+        return self._calmed(wanted, grid, worths, times, given)
 
     def _wanted_path(
         self, grid: Places, worths: Places, times: Places, price: float = 1.0
     ) -> tuple[Places, tuple[Knot, ...]]:
         return best_moves(worths, grid, self.share, float(times[1] - times[0]), self.limits.speed, price)
+
+    def _calmed(
+        self, wanted: Places, grid: Places, worths: Places, times: Places, given: Places | None = None
+    ) -> Places:
+        """The calmest track near the path that is wanted, within the limits; it begins with the given places."""
+        low, room, share = float(grid[0]), float(grid[-1] - grid[0]), self.share
+        at = (wanted - low) / share
+        track = smooth_track(
+            np.maximum(at - SLACK, 0.0),
+            np.minimum(at + SLACK, room / share),
+            room / share,
+            float(times[1] - times[0]),
+            self.limits,
+            hold_weight=np.clip(np.ptp(worths, axis=1), 0.2, 20.0),
+            given=None if given is None else (given - low) / share,
+        )
+        return np.clip(low + track * share, low, low + room)
 
     def _is_hold(self, knots: Sequence[Knot]) -> bool:
         return sum(abs(b.place - a.place) for a, b in pairwise(knots)) < LEAST_WAY * self.share / 2
@@ -142,7 +158,7 @@ class Axis:
         return np.full(len(times), max(min(self.extent[0], 1 - self.share), 0.0))
 
     def _worths_over(self, times: Places) -> tuple[Places, Places]:
-        """Places of the window, and what each is worth at each time, (times, places)."""
+        """Places of the window, and what each is worth at each time, (times, places), but for stray text."""
         share, (low, high) = self.share, self.extent
         room = high - low - share
         grid = low + np.linspace(0, room, int(min(max(np.ceil(room / share * STEPS_A_WINDOW), 2), MOST_STEPS)) + 1)
@@ -153,30 +169,17 @@ class Axis:
         ]
         return grid, _smoothed(worths, self.shot, times)
 
-
-def _calmed(
-    wanted: Places,
-    grid: Places,
-    worths: Places,
-    times: Places,
-    share: float,
-    limits: TrackLimits,
-    given: Places | None = None,
-) -> Places:
-    """The calmest track near the path that is wanted, within the limits; it begins with the places that are given."""
-    low, room = float(grid[0]), float(grid[-1] - grid[0])
-    at = (wanted - low) / share
-    known = (given - low) / share if given is not None else None
-    track = smooth_track(
-        np.maximum(at - SLACK, 0.0),
-        np.minimum(at + SLACK, room / share),
-        room / share,
-        float(times[1] - times[0]),
-        limits,
-        hold_weight=np.clip(np.ptp(worths, axis=1), 0.2, 20.0),
-        given=known,
-    )
-    return np.clip(low + track * share, low, low + room)
+    def _strays_over(self, grid: Places, times: Places) -> Places | float:
+        """What lines of text that cannot be whole cost at each place, at each time."""
+        if not self.wanted.strays:
+            return 0.0
+        costs = [np.zeros(len(grid)) for _ in self.shot.sights]
+        for box, numbers in self.wanted.strays:
+            start, end = extent_of(box, self.upright)
+            seen = np.clip(np.minimum(grid + self.share, end - BLUR) - np.maximum(grid, start + BLUR), 0, None)
+            for number in numbers:
+                costs[number] += STRAY_COST * np.minimum(seen / (STRAY * self.share), 1)
+        return _smoothed(costs, self.shot, times)
 
 
 def _worths(sight: Sight, grid: Places, share: float, upright: bool) -> Places:
@@ -220,11 +223,6 @@ def _demands(
         if end - start > share:  # the part at the picture's edge
             start, end = (max(start, end - share), end) if start > 1 - end else (start, min(end, start + share))
         worths += LEFT_WORTH * _inside(grid, share, start, end)
-    for box, numbers in wanted.strays:
-        start, end = extent_of(box, upright)
-        if number in numbers:
-            seen = np.clip(np.minimum(grid + share, end - BLUR) - np.maximum(grid, start + BLUR), 0, None)
-            worths -= STRAY_COST * np.minimum(seen / (STRAY * share), 1)
     for box, numbers in wanted.texts:
         start, end = extent_of(box, upright)
         if number in numbers and end - start <= share:

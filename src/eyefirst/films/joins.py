@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from eyefirst.films.axis import snapped
+from eyefirst.films.losses import WHOLE
 from eyefirst.films.path import CameraPath, KeyFrame
 from eyefirst.films.people import head_tracks, people_of, texts_of, widest
 from eyefirst.films.reframe_plan import ShotPath
@@ -20,8 +21,6 @@ from eyefirst.geometry import Box, Size
 
 FARTHEST = 0.1
 """Share of the room beside the main head, or of the window, by which a window moves at most to meet the other one."""
-WHOLE = 0.97
-"""A head, or a line of text, is whole where this share of it is inside."""
 AS_GOOD = 0.95
 """Share of the attention that a moved window keeps at least of what it kept before."""
 STEPS = 20

@@ -10,6 +10,8 @@ from eyefirst.films.sights import Shot
 from eyefirst.films.wishes import SafeArea
 from eyefirst.geometry import Box
 
+WHOLE = 0.97
+"""A head, or a line of text, is whole where this share of it is inside."""
 TEXT_LOST, HEAD_LOST = 0.05, 0.1
 """Shares of a line of text, and of a shot's frames with its main head, from which a loss is said."""
 
@@ -17,7 +19,7 @@ TEXT_LOST, HEAD_LOST = 0.05, 0.1
 def people_lost(shot: Shot, path: CameraPath, people: Sequence[HeadTrack]) -> tuple[str, ...]:
     """How often heads that are to be kept are cut."""
     heads = [(s, h) for n, s in enumerate(shot.sights) if (h := union_at(people, n)) is not None]
-    cut = [s for s, h in heads if path.box_at(float(s.seconds)).overlap(h) < 0.97 * h.overlap(shot.active)]
+    cut = [s for s, h in heads if path.box_at(float(s.seconds)).overlap(h) < WHOLE * h.overlap(shot.active)]
     if not heads or len(cut) <= HEAD_LOST * len(heads):
         return ()
     whose = "the main face is" if len(people) == 1 else "one of two faces is"

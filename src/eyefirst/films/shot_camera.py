@@ -289,12 +289,13 @@ def _heads(
     Where two heads do not fit, for a moment, the main one comes first.
     """
     heads: list[Box | None] = []
-    others = others_of(tracks, people, len(shot.sights))
-    for number in range(len(shot.sights)):
+    count = len(shot.sights)
+    others, seconds = others_of(tracks, people, count), others_of(people, people[:1], count)
+    for number in range(count):
         both = None if number in gone else union_at(people, number)
         main = people[0].at(number) if people else None
         if both is not None and main is not None and not _fit((both.width, both.height), shares, MOMENT_FITS):
-            others[number] = [*others[number], *others_of(people, people[:1], len(shot.sights))[number]]
+            others[number] = [*others[number], *seconds[number]]
             both = main
         heads.append(both)
     return heads, others
