@@ -39,7 +39,6 @@ def framer(
     *subjects: Box,
     faces: tuple[Face, ...] = (),
     words: tuple[Box, ...] = (),
-    kept_words: tuple[Box, ...] = (),
     options: FramingOptions | None = None,
     size: Size = SIZE,
 ) -> Framer:
@@ -48,7 +47,7 @@ def framer(
         values[round(b.top * 68) : round(b.bottom * 68), round(b.left * 68) : round(b.right * 68)] = 0.95
     objects = tuple(SalientObject(b, 0.9) for b in subjects)
     maps = HeatMap(attention), HeatMap(values)
-    return Framer(size, *maps, objects, options, faces=faces, words=words, kept_words=kept_words)
+    return Framer(size, *maps, objects, options, faces=faces, words=words)
 
 
 def ratio(text: str) -> AspectRatio:
@@ -226,7 +225,7 @@ def test_a_face_that_must_be_kept_is_called_a_face() -> None:
 @pytest.mark.parametrize("kind", ["faces", "text"])
 def test_what_must_be_kept_and_is_not_is_said_once_by_its_name(kind: str) -> None:
     box = Box(0.05, 0.4, 0.95, 0.6)
-    given: dict[str, Any] = {"faces": (Face(box),)} if kind == "faces" else {"words": (box,), "kept_words": (box,)}
+    given: dict[str, Any] = {"faces": (Face(box),)} if kind == "faces" else {"words": (box,)}
     made = framer(spot(0.5, 0.5), options=FramingOptions(must_keep=(box,)), **given)
     name = "the face" if kind == "faces" else "the text"
     said = made.frame(PixelBox(0, 0, 600, 800)).warnings

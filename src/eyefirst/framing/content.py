@@ -74,10 +74,10 @@ class End:
 class Thing:
     """What an editor keeps whole or leaves out.
 
-    box: of a head, a subject or a line of text, in 0..1 of the picture. core: the part that has to be seen where the
-    whole is too large: a face without its hair, the top of a subject. attention: the share of it on the box.
     number: its place in the plan's list of subjects or in the caller's list of faces or words, from 1.
-    weight: factor on the weights of its kind, from the caller's preference.
+    box: of a head, a subject or a line of text, in 0..1 of the picture. attention: the share of it on the box.
+    weight: factor on the weights of its kind, from the caller's preference. body: below a head, see `body_of`.
+    ends: the parts that have to be seen where the whole is too large: the face without its hair, the top of a subject.
     """
 
     kind: Kind
@@ -95,9 +95,8 @@ class Content:
     """One picture as the score sees it.
 
     attention: (rows, columns) float64 that sums to 1, corners discounted. objectness: (rows, columns) float64, 0..1.
-    brightness: (rows, columns) float64, 0..1, where the caller has it. kept_words: lines of text among the must-keep
-    boxes, for warnings. things: heads, then subjects, then words. masks: (subjects, rows, columns) float64, each sums
-    to 1: where each subject is. margin: see FramingOptions.
+    things: heads, then subjects, then words. masks: (subjects, rows, columns) float64, each sums to 1: where each
+    subject is. margin: see FramingOptions. brightness: (rows, columns) float64, 0..1, where the caller has it.
     """
 
     attention: Array
@@ -106,7 +105,6 @@ class Content:
     masks: Array | None = None
     margin: float = DEFAULT_MARGIN
     brightness: Array | None = None
-    kept_words: tuple[Box, ...] = ()
 
     @cached_property
     def part(self) -> dict[Kind, slice]:
@@ -196,7 +194,6 @@ def content_of(
     faces: Sequence[FaceLike] = (),
     words: Sequence[Box] = (),
     brightness: HeatMap | None = None,
-    kept_words: Sequence[Box] = (),
 ) -> Content:
     """Prepare once what does not depend on the ratio."""
     factors = factors_of(options.prefer)
@@ -234,7 +231,7 @@ def content_of(
         things.append(Thing("word", i, box, 1.0, mass_in(attention.table, box), factors["word"]))
     masks = np.stack([_mask_of(seen, o.box) for o in objects]) if objects else None
     tones = None if brightness is None else brightness.values.astype(np.float64)
-    return Content(density, seen, tuple(things), masks, options.margin, tones, tuple(kept_words))
+    return Content(density, seen, tuple(things), masks, options.margin, tones)
 
 
 def mass_in(table: Array, box: Box) -> float:

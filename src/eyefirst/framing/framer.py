@@ -77,7 +77,6 @@ class Framer:
 
     size: of the upright picture. attention, objectness: its heat maps. objects: its subjects. faces: what a detector
     found, each with a box in 0..1 and a confidence. words: boxes of lines of text that should be whole or left out.
-    kept_words: those of the must-keep boxes that are lines of text, for warnings.
     inside: the part of the picture that frames lie in, such as what is inside of its borders; by default all of it.
     brightness: of the picture, 0..1; without it, tones do not count.
     """
@@ -92,7 +91,6 @@ class Framer:
         *,
         faces: Sequence[FaceLike] = (),
         words: Sequence[Box] = (),
-        kept_words: Sequence[Box] = (),
         inside: Box | None = None,
         brightness: HeatMap | None = None,
         weights: Weights = WEIGHTS,
@@ -102,14 +100,12 @@ class Framer:
         self.objects = tuple(objects)
         self.faces = tuple(faces)
         self.weights = weights
-        self._words, self._kept_words = tuple(words), tuple(kept_words)
+        self._words = tuple(words)
         self._objectness = objectness
         self._region = None if inside is None else inside.to_pixels(size)
         self._attention = attention
         self._brightness = brightness
-        self._content = content_of(
-            attention, objectness, self.objects, self.options, self.faces, words, brightness, kept_words
-        )
+        self._content = content_of(attention, objectness, self.objects, self.options, self.faces, words, brightness)
 
     @property
     def content(self) -> Content:
@@ -177,7 +173,6 @@ class Framer:
                 DetectedFace(_seen_from(f.box, region), f.confidence) for f in self.faces if f.box.overlap(region) > 0
             ],
             words=seen(self._words),
-            kept_words=seen(self._kept_words),
             brightness=None if self._brightness is None else self._brightness.region(region),
             weights=self.weights,
         )

@@ -177,13 +177,14 @@ def _of_subject(thing: Thing, share: float, frame: Box, name: str, fits: bool, h
 
 def _of_constraints(content: Content, frame: Box, options: FramingOptions) -> Iterator[Finding]:
     heads = [t for t in content.things if t.kind == "head"]
+    words = [t for t in content.things if t.kind == "word"]
     for i, box in enumerate(options.must_keep, 1):
         if lost := _lost(frame, box):
             head = next((h for h in heads if _is_alike(h.box, head_of(box))), None)
             if head is not None:
                 name = "the face" if len(heads) == 1 else f"the face {_place(head, heads)}"
-            elif any(_is_alike(box, words) for words in content.kept_words):
-                name = "the text" if len(content.kept_words) == 1 else "a line of text"
+            elif any(_is_alike(box, w.box) for w in words):
+                name = "the text" if len(words) == 1 else "a line of text"
             else:
                 name = f"must-keep box {i}"
             yield Finding(f"{round_half_up(100 * lost)} % of {name} is outside", 0.9)

@@ -90,7 +90,7 @@ def plan_from(
             options, must_keep=options.must_keep + tuple(box for boxes in found.values() for box in boxes)
         )
     seen = handler.look(revision)
-    framer = framer_of(handler, seen, options, kept_words=found.get("text", ()))
+    framer = framer_of(handler, seen, options, words=found.get("text", ()))
     image = handler.image
     attention_box = seen.attention.salient_objects[0].box
     return CropPlan(
@@ -112,10 +112,11 @@ def framer_of(
     seen: Look,
     options: FramingOptions | None = None,
     *,
-    kept_words: Sequence[Box] = (),
+    words: Sequence[Box] = (),
 ) -> Framer:
-    """Return what finds frames for a picture that was looked at. kept_words: must-keep boxes that are lines of text."""
-    words = (kept_words or boxes_to_keep(handler, "text")) if options and options.prefer == "text" else ()
+    """Return what finds frames for a picture that was looked at. words: lines of text, where they are known already."""
+    if options and options.prefer == "text":
+        words = words or boxes_to_keep(handler, "text")
     largest = options is not None and options.fit == "largest"
     return Framer(
         handler.image.size,
@@ -125,7 +126,6 @@ def framer_of(
         options,
         faces=seen.faces,
         words=words,
-        kept_words=kept_words,
         inside=None if largest else inside_borders(handler.image.pixels),
         brightness=brightness_of(handler.image),
     )
