@@ -138,14 +138,6 @@ def test_end_kept_shows_the_top_of_what_is_too_tall_and_the_head_of_what_is_too_
     assert best(replace(ATTENTION, end_kept=0.5), seen, (turtle,)).right > 0.86
 
 
-def test_top_edge_moves_away_from_attention_above() -> None:
-    attention = EVEN + spot(0.5, 0.3, 2, 0.4) + spot(0.5, 0.6, 3, 0.05)
-    through = best(replace(NOTHING, top_edge=-1.0), attention, ratio=WIDE)
-    assert through.top == pytest.approx(0.3, abs=0.02)
-    away = best(replace(NOTHING, top_edge=1.0), attention, ratio=WIDE)
-    assert abs(away.top - 0.3) > 0.1
-
-
 def test_edge_tones_leave_a_summit_whole() -> None:
     # the subject is below, and no map knows the summit: from 30 % of the height down to an even plain
     summit = (np.abs(COLUMNS - 20) < (ROWS - 20) / 2) | (ROWS >= 50)

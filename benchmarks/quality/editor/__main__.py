@@ -26,7 +26,6 @@ SWITCHED = (
     ("subject_whole", "subject_cut"),
     ("head_whole", "head_cut"),
     ("end_kept",),
-    ("top_edge",),
     ("contrast_kept",),
     ("edge_tones",),
     ("objectness_cut",),

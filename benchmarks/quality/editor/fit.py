@@ -47,7 +47,6 @@ LEARNED = (
     "subject_cut",
     "head_whole",
     "head_cut",
-    "top_edge",
     "contrast_kept",
     "edge_tones",
     "objectness_cut",
@@ -55,7 +54,7 @@ LEARNED = (
     "upper",
 )
 """The terms whose weights are learned; words are worth as much as heads, and the others are stated."""
-SCALES = {"top_edge": 0.05, "edge_tones": 0.05, "objectness_cut": 0.1, "subject_cut": 0.1, "head_cut": 0.1}
+SCALES = {"edge_tones": 0.05, "objectness_cut": 0.1, "subject_cut": 0.1, "head_cut": 0.1}
 """Steps of the search; 0.3 for the others."""
 IMPORTANCE = {"crops": 1.0, "fixations": 6.0, "heads": 0.8, "subjects": 0.2, "votes": 0.02}
 """How much each measure counts, in gaps closed and shares."""

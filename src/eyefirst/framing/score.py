@@ -43,7 +43,6 @@ class Weights:
     subject_cut, head_cut, word_cut: for each thing that is cut though the frame could hold it, or touches an edge.
     preferred_whole: for things of the kind that the caller prefers that are whole, as a part of all of that kind.
     end_kept: for the end that matters, of a thing that is too large for the frame, times the attention on it.
-    top_edge: against attention along a top edge inside the picture; 1 is the picture's mean.
     contrast_kept: for the share of the contrast between top and bottom: how far each tone is from the picture's
     median. From left to right it does not count, since there a frame may choose between people.
     edge_tones: against a top or bottom edge inside the picture that runs through unlike tones, as across a summit or
@@ -63,10 +62,9 @@ class Weights:
     word_cut: float = 0.04
     preferred_whole: float = 1.0
     end_kept: float = 0.06
-    top_edge: float = 0.006
     contrast_kept: float = 0.05
     edge_tones: float = 0.015
-    objectness_cut: float = 0.02
+    objectness_cut: float = 0.03
     balance: float = 0.75
     upper: float = 0.43
     centre: float = 1e-4
@@ -165,7 +163,6 @@ def _terms_down(content: Content, across: Spans, down: Spans) -> dict[str, Array
         "balance": -off * off,
         "centre": -np.abs(middles - 0.5),
         "upper": (0.5 - UPPER) ** 2 - (middles - UPPER) ** 2,
-        "top_edge": y.at_starts @ (seen * -high),
         "objectness_cut": -y.at_starts @ covered,
     }
     if content.tones is not None and content.contrast is not None:
