@@ -107,10 +107,26 @@ def test_subject_cut_leaves_a_second_subject_out_rather_than_cut_it() -> None:
 
 def test_head_whole_and_head_cut() -> None:
     face = Face(Box(0.68, 0.3, 0.78, 0.5))
+    head = head_of(face.box, SIZE.width / SIZE.height)
     attention = EVEN + spot(0.35, 0.5, 6) + spot(0.7, 0.5, 2, 0.1)
-    assert cut(best(ATTENTION, attention, faces=(face,)), head_of(face.box))
-    assert not cut(best(replace(ATTENTION, head_cut=0.3), attention, faces=(face,)), head_of(face.box))
-    assert holds(best(replace(ATTENTION, head_whole=5.0), attention, faces=(face,)), head_of(face.box))
+    assert cut(best(ATTENTION, attention, faces=(face,)), head)
+    assert not cut(
+        best(replace(ATTENTION, head_cut=0.3), attention, faces=(face,)), head_of(face.box, SIZE.width / SIZE.height)
+    )
+    assert holds(
+        best(replace(ATTENTION, head_whole=5.0), attention, faces=(face,)), head_of(face.box, SIZE.width / SIZE.height)
+    )
+
+
+def test_the_head_of_a_turned_face_is_wider_than_what_shows_of_it() -> None:
+    facing, turned = head_of(Box(0.4, 0.4, 0.55, 0.6), 1.0), head_of(Box(0.4, 0.4, 0.5, 0.6), 1.0)
+    assert facing.width == pytest.approx(0.19)
+    assert turned.width == pytest.approx(0.26)
+    assert head_of(Box(0.4, 0.4, 0.45, 0.6), 2.0).width == pytest.approx(0.13)  # the same in a wide picture
+    away = Face(Box(0.6, 0.3, 0.65, 0.45))
+    attention = EVEN + spot(0.3, 0.5, 6, 0.2) + spot(0.62, 0.4, 2, 0.05)
+    whole = best(replace(ATTENTION, head_whole=5.0), attention, faces=(away,))
+    assert holds(whole, Box(0.57, 0.3, 0.68, 0.45))
 
 
 def test_a_body_without_its_head_counts_as_a_cut_head() -> None:

@@ -98,8 +98,15 @@ def content_for(look: Look, *, faces: bool = True) -> Content:
     """What the score sees of a picture; faces are the referee's."""
     seen = HeatMap(look.objectness)
     found = look.faces if faces else ()
-    tones = HeatMap(look.brightness)
-    return content_of(HeatMap(look.attention), seen, subject_boxes(seen), FramingOptions(), found, brightness=tones)
+    return content_of(
+        HeatMap(look.attention),
+        seen,
+        subject_boxes(seen),
+        FramingOptions(),
+        found,
+        brightness=HeatMap(look.brightness),
+        shape=look.size.width / look.size.height,
+    )
 
 
 def terms_at(content: Content, case: Case, starts: Values) -> Values:

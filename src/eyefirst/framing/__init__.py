@@ -5,7 +5,7 @@ frame is worth, `judge` what an editor would say of it. `search` tries all place
 `framer` puts them together.
 """
 
-from eyefirst.framing.content import Content, FaceLike, head_of
+from eyefirst.framing.content import Content, FaceLike
 from eyefirst.framing.framer import NEAR_COPY_IOU, Framer
 from eyefirst.framing.options import Fit, Frame, FramingOptions, Padding, Portrait, Prefer
 from eyefirst.framing.score import WEIGHTS, Weights, score_along
@@ -28,6 +28,5 @@ __all__ = [
     "Prefer",
     "Spans",
     "Weights",
-    "head_of",
     "score_along",
 ]

@@ -22,6 +22,9 @@ KINDS: tuple[Kind, ...] = ("head", "subject", "word")
 
 HEAD_UP, HEAD_SIDEWAYS = 0.25, 0.1
 """A head is the face's box with so much of its height above, and of its width on each side."""
+HEAD_WIDTH, FACE_WIDTH = 2.0, 1.4
+"""A head is at least the first times its face's height wide, less the second times its face's width: of a face that
+is turned away less shows, and more of the head lies beside it."""
 BODY_DOWN, BODY_SIDEWAYS = 1.5, 0.5
 """A body's upper part is so many heights of the face below it, and so many widths to the sides."""
 END_SHARE, END_ROOM = 0.15, 0.04
@@ -75,13 +78,15 @@ class Thing:
     """What an editor keeps whole or leaves out.
 
     number: its place in the plan's list of subjects or in the caller's list of faces or words, from 1.
-    box: of a head, a subject or a line of text, in 0..1 of the picture. attention: the share of it on the box.
+    found: the box of a face, a subject or a line of text, in 0..1 of the picture. box: of all that belongs to it,
+    which is a face's head; else the same. attention: the share of it on the box.
     weight: factor on the weights of its kind, from the caller's preference. body: below a head, see `body_of`.
     ends: the parts that have to be seen where the whole is too large: the face without its hair, the top of a subject.
     """
 
     kind: Kind
     number: int
+    found: Box
     box: Box
     confidence: float
     attention: float
@@ -194,16 +199,19 @@ def content_of(
     faces: Sequence[FaceLike] = (),
     words: Sequence[Box] = (),
     brightness: HeatMap | None = None,
+    *,
+    shape: float = 1.0,
 ) -> Content:
-    """Prepare once what does not depend on the ratio."""
+    """Prepare once what does not depend on the ratio. shape: the picture's width / height."""
     factors = factors_of(options.prefer)
     seen = objectness.values.astype(np.float64)
     density = _without_corners(attention.density(), seen)
-    heads = [(i, f, head_of(f.box)) for i, f in _strongest(faces)]
+    heads = [(i, f, head_of(f.box, shape)) for i, f in _strongest(faces)]
     things = [
         Thing(
             "head",
             i,
+            f.box,
             head,
             float(f.confidence),
             mass_in(attention.table, head),
@@ -221,6 +229,7 @@ def content_of(
                 "subject",
                 i,
                 o.box,
+                o.box,
                 float(o.confidence),
                 mass,
                 factors["subject"],
@@ -228,7 +237,7 @@ def content_of(
             )
         )
     for i, box in enumerate(words[:MOST_THINGS], 1):
-        things.append(Thing("word", i, box, 1.0, mass_in(attention.table, box), factors["word"]))
+        things.append(Thing("word", i, box, box, 1.0, mass_in(attention.table, box), factors["word"]))
     masks = np.stack([_mask_of(seen, o.box) for o in objects]) if objects else None
     tones = None if brightness is None else brightness.values.astype(np.float64)
     return Content(density, seen, tuple(things), masks, options.margin, tones)
@@ -262,9 +271,10 @@ def factors_of(prefer: Prefer | None) -> dict[Kind, float]:
     return {k: PREFERRED if k == chosen else NOT_PREFERRED for k in KINDS}
 
 
-def head_of(face: Box) -> Box:
-    """The head round a face, as far as the picture reaches."""
-    up, sideways = HEAD_UP * face.height, HEAD_SIDEWAYS * face.width
+def head_of(face: Box, shape: float) -> Box:
+    """The head round a face, as far as the picture reaches. shape: the picture's width / height."""
+    up = HEAD_UP * face.height
+    sideways = max(HEAD_SIDEWAYS * face.width, (HEAD_WIDTH * face.height / shape - (1 + FACE_WIDTH) * face.width) / 2)
     return Box(max(face.left - sideways, 0), max(face.top - up, 0), min(face.right + sideways, 1), face.bottom)
 
 

@@ -105,7 +105,16 @@ class Framer:
         self._region = None if inside is None else inside.to_pixels(size)
         self._attention = attention
         self._brightness = brightness
-        self._content = content_of(attention, objectness, self.objects, self.options, self.faces, words, brightness)
+        self._content = content_of(
+            attention,
+            objectness,
+            self.objects,
+            self.options,
+            self.faces,
+            words,
+            brightness,
+            shape=size.width / size.height,
+        )
 
     @property
     def content(self) -> Content:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eyefirst.framing.content import Array, Content, Thing, head_of
+from eyefirst.framing.content import Array, Content, Thing
 from eyefirst.framing.options import FramingOptions
 from eyefirst.framing.spans import ON_BORDER
 from eyefirst.geometry import Box, round_half_up
@@ -132,7 +132,7 @@ def _of_things(content: Content, frame: Box, shares: Sequence[float], options: F
     room = frame.width * grown + 1e-9, frame.height * grown + 1e-9
     lost = [box for box in options.must_keep if _lost(frame, box)]
     for thing, share in zip(content.things, shares, strict=True):
-        if any(_is_alike(thing.box, head_of(box) if thing.kind == "head" else box) for box in lost):
+        if any(_is_alike(thing.found, box) for box in lost):
             continue  # it is said of the must-keep box
         fits = thing.box.width <= room[0] and thing.box.height <= room[1]
         if thing.kind == "subject":
@@ -180,10 +180,10 @@ def _of_constraints(content: Content, frame: Box, options: FramingOptions) -> It
     words = [t for t in content.things if t.kind == "word"]
     for i, box in enumerate(options.must_keep, 1):
         if lost := _lost(frame, box):
-            head = next((h for h in heads if _is_alike(h.box, head_of(box))), None)
+            head = next((h for h in heads if _is_alike(h.found, box)), None)
             if head is not None:
                 name = "the face" if len(heads) == 1 else f"the face {_place(head, heads)}"
-            elif any(_is_alike(box, w.box) for w in words):
+            elif any(_is_alike(box, w.found) for w in words):
                 name = "the text" if len(words) == 1 else "a line of text"
             else:
                 name = f"must-keep box {i}"
