@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from eyefirst.boxes import SalientObject
+from eyefirst.films.axis import at_times
 from eyefirst.films.moves import LEAST_WAY, best_moves
 from eyefirst.films.people import head_of, head_tracks, left_at, people_of
 from eyefirst.geometry import Box, Size
@@ -127,6 +128,33 @@ def test_text_that_cannot_be_whole_is_left_out_or_moves_nothing(line: tuple[floa
         assert window.left >= line[1] - 0.01  # the box of a line is found a little too wide
     else:
         assert window.left == pytest.approx(without.left, abs=0.01)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("width", [202, 264, 288])
+def test_a_name_plate_beside_a_close_head_is_left_out_whole(width: int, mirrored: bool) -> None:
+    """The plate ends where the head begins: to leave it out, the head goes to the window's side."""
+
+    def box(left: float, right: float, top: float, bottom: float) -> Box:
+        return Box(1 - right, top, 1 - left, bottom) if mirrored else Box(left, top, right, bottom)
+
+    head, plate = box(0.44, 0.57, 0.2, 0.5), box(0.0, 0.41, 0.7, 0.78)
+    sights = [replace(sight(n, [(head, 0.9)]), texts=(plate,)) for n in range(9)]
+    path = camera(Size(width, 360)).plan(shot(sights)).path
+    window = path.box_at(1)
+    assert len(path.keys) == 1
+    assert window.overlap(head_of(head)) >= 0.97 * head_of(head).area
+    assert window.overlap(plate) < 0.01 * plate.width  # the box of a line is found a little too wide
+
+
+@pytest.mark.parametrize(
+    ("seconds", "middle"), [(0, 0.2), (1 / 6, 0.25), (1 / 3, 0.3), (0.5, 0.55), (2 / 3, 0.8), (9, 0.8)]
+)
+def test_what_counts_at_a_frame_is_what_that_frame_shows(seconds: float, middle: float) -> None:
+    """Frames before and after it do not count: so a move begins when what it follows does."""
+    sights = [sight(n, []) for n in range(3)]
+    worths = [np.array([place]) for place in (0.2, 0.3, 0.8)]
+    assert at_times(worths, shot(sights), np.array([seconds]))[0] == pytest.approx(middle)
 
 
 def test_what_a_caption_that_cannot_be_kept_draws_does_not_count() -> None:

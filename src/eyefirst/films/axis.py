@@ -25,8 +25,6 @@ from eyefirst.geometry import Box
 
 Places = NDArray[np.float64]
 
-SMOOTHING_SECONDS = 0.15
-"""Standard deviation of the smoothing of worths over time."""
 SUBJECT_PREMIUM = 1.0
 """What a whole subject adds, as a share of the attention on it times its confidence."""
 WIDE_PREMIUM = 2.0
@@ -41,9 +39,9 @@ CLEAR = 8.0
 """Grey levels of standard deviation from which a frame counts in full; one that has faded counts little."""
 LEFT_WORTH = 2.0
 """What the place adds at which the main person left the picture."""
-STRAY_COST, STRAY, BLUR = 0.5, 0.03, 0.008
-"""What a line of text costs that cannot be whole, from this share of the window that it takes; the box of a line is
-found so much too wide, in shares of the frame."""
+STRAY, BLUR = 0.03, 0.008
+"""A line of text that is cut costs what a whole one adds, from this share of the window that it takes; the box of a
+line is found so much too wide, in shares of the frame."""
 HEAD_CENTRING, HEAD_HEIGHT = 0.25, 0.4
 """What a head off its best place loses; that place across is the middle, down it is this share of the window."""
 WHOLE_OR_OUT = 4
@@ -167,7 +165,7 @@ class Axis:
             + _demands(s, n, grid, share, self.upright, self.wanted, (low + high - share) / 2)
             for n, s in enumerate(self.shot.sights)
         ]
-        return grid, _smoothed(worths, self.shot, times)
+        return grid, at_times(worths, self.shot, times)
 
     def _strays_over(self, grid: Places, times: Places) -> Places | float:
         """What lines of text that cannot be whole cost at each place, at each time."""
@@ -178,8 +176,8 @@ class Axis:
             start, end = extent_of(box, self.upright)
             seen = np.clip(np.minimum(grid + self.share, end - BLUR) - np.maximum(grid, start + BLUR), 0, None)
             for number in numbers:
-                costs[number] += STRAY_COST * np.minimum(seen / (STRAY * self.share), 1)
-        return _smoothed(costs, self.shot, times)
+                costs[number] += TEXT_WORTH * np.minimum(seen / (STRAY * self.share), 1)
+        return at_times(costs, self.shot, times)
 
 
 def _worths(sight: Sight, grid: Places, share: float, upright: bool) -> Places:
@@ -244,17 +242,13 @@ def snapped(place: float, low: float, high: float, pixels: int) -> float:
     return min(max(round(place * pixels / 2) * 2, least), most) / pixels
 
 
-def _smoothed(worths: Sequence[Places], shot: Shot, times: Places) -> Places:
-    """Worths at evenly spaced times, (times, places): each a Gaussian mean of those near it."""
-    at = np.array([float(s.seconds) for s in shot.sights])
-    result = np.empty((len(times), len(worths[0])))
-    for i, time in enumerate(times):
-        first, last = np.searchsorted(at, [time - 3 * SMOOTHING_SECONDS, time + 3 * SMOOTHING_SECONDS])
-        nearest = int(np.abs(at - time).argmin())
-        chosen = range(min(first, nearest), max(last, nearest + 1))
-        weights = np.exp(-0.5 * ((at[chosen] - time) / SMOOTHING_SECONDS) ** 2) + 1e-9
-        result[i] = weights @ np.array([worths[k] for k in chosen]) / weights.sum()
-    return result
+def at_times(worths: Sequence[Places], shot: Shot, times: Places) -> Places:
+    """Return worths at some times, (times, places): between those of the analysed frames before and after."""
+    known = np.array(worths)
+    place = np.interp(times, [float(s.seconds) for s in shot.sights], np.arange(len(known)))
+    before = np.floor(place).astype(int)
+    after, part = np.minimum(before + 1, len(known) - 1), (place - before)[:, None]
+    return np.asarray((1 - part) * known[before] + part * known[after])
 
 
 def _inside(grid: Places, share: float, start: float, end: float) -> Places:
