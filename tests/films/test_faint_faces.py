@@ -62,8 +62,8 @@ def test_a_faint_face_leads_where_people_look_at_it(looked_at: tuple[float, floa
     assert len(people_of(seen, head_tracks(seen))) == count
 
 
-def test_one_faint_face_with_several_boxes_is_one_person() -> None:
-    beside = Box(0.64, 0.35, 0.8, 0.75)
+@pytest.mark.parametrize("beside", [Box(0.64, 0.35, 0.8, 0.75), Box(0.67, 0.45, 0.85, 0.8)])
+def test_one_faint_face_with_several_boxes_is_one_person(beside: Box) -> None:
     seen = shot([sight(n, [(PROFILE, 0.2), (beside, 0.19)], (0.6, 0.8)) for n in range(5)])
     (person,) = head_tracks(seen)
     assert sorted(person.heads) == [0, 1, 2, 3, 4]
@@ -76,6 +76,15 @@ def test_a_face_that_turns_away_goes_on_as_a_faint_one_nearby(far: float, seen: 
     sights = [sight(n, [(still, 0.8)], (0.9, 1)) for n in range(3)] + [sight(3, [(moved, 0.15)], (0.9, 1))]
     (person,) = head_tracks(shot(sights))
     assert person.seen == seen
+
+
+@pytest.mark.parametrize(("size", "last"), [(0.5, 4), (0.7, 5)])
+def test_a_face_does_not_go_on_as_one_half_as_large(size: float, last: int) -> None:
+    """Somebody leaves the picture, and a smaller face is seen behind the place where he was."""
+    near = Box(0.4, 0.3, 0.6, 0.7)
+    behind = Box(0.45, 0.4, 0.45 + 0.2 * size, 0.4 + 0.4 * size)
+    (person,) = head_tracks(shot([sight(n, [(near if n < 5 else behind, 0.9)]) for n in range(6)]))
+    assert max(person.heads) == last
 
 
 def test_a_faint_face_is_grown_further_aside() -> None:

@@ -17,7 +17,7 @@ FAINT_ASIDE = 0.25
 """The same for a faint face, as in profile: its box is a part of the face, and less sure."""
 LEAST_HEAD = 0.025
 """Height of a head that counts, as a share of the frame's."""
-JUMP, GROWTH = 2.0, 2.2
+JUMP, GROWTH = 2.0, 1.6
 """A face goes on with one that is at most so many face widths away, and at most so many times larger or smaller."""
 LONGEST_GAP, ONCE_GAP, LONGEST_END = 6, 2, 3
 """Analysed frames in which a face may be unseen and still be taken for there; the same for one that was seen only once;
@@ -28,12 +28,14 @@ SAME_BODY, BODY_GROWTH = 0.3, 1.3
 """A body goes on with one of this overlap (intersection over union) that is at most so many times wider or narrower."""
 PARTNER, LOOKED_AT = 0.3, 0.1
 """A second face counts, if it has this share of the main face's weight and of its time, and of all attention."""
+ONE_HEAD = 0.25
+"""A faint face that shares so much of the smaller box with a surer one is the same head, found once more."""
 SURE = 0.45
 """Confidence that a face reaches at least once; from there nine of ten faces of the public clips are true."""
 LOOKED_AT_FACE = 0.035
 """A faint face, as in profile, counts where its confidence times the share of the attention on it reaches this."""
-FAINT_JUMP, FAINT_GROWTH = 0.7, 1.6
-"""A face goes on with any other faint one, if that is so near, in face widths, and so little larger or smaller."""
+FAINT_JUMP = 0.7
+"""A face goes on with any other faint one, if that is so near, in face widths."""
 UNSEEN = 0.1
 """What a face counts at which nobody looks, beside its share of the attention."""
 LEAST_PRESENCE = 0.25
@@ -141,11 +143,11 @@ def is_looked_at(found: DetectedFace, sight: Sight) -> bool:
 
 
 def _apart(faces: Sequence[DetectedFace]) -> list[DetectedFace]:
-    """Return faces without the faint ones that lie half in a surer one: of a faint face the network gives several."""
+    """Return faces without the faint ones that are surer ones once more: of a faint face the network gives several."""
     kept: list[DetectedFace] = []
     for face in sorted(faces, key=lambda f: -f.confidence):
         areas = (face.box.overlap(k.box) / min(face.box.area, k.box.area) for k in kept)
-        if face.confidence >= LEAST_CONFIDENCE or max(areas, default=0.0) < 0.5:
+        if face.confidence >= LEAST_CONFIDENCE or max(areas, default=0.0) < ONE_HEAD:
             kept.append(face)
     return kept
 
@@ -192,7 +194,6 @@ class _Track:
 
     def apart(self, number: int, face: Box, *, faint: bool = False) -> float | None:
         """How many face widths a face is from the end of the track; None, where it cannot be the same face."""
-        jump, growth = (FAINT_JUMP, FAINT_GROWTH) if faint else (JUMP, GROWTH)
         last = max(self.faces)
         if not 0 < number - last <= (LONGEST_GAP if self.seen > 1 else ONCE_GAP):
             return None
@@ -200,7 +201,7 @@ class _Track:
         size = max(box.width, face.width)
         distance = math.hypot(box.center.x - face.center.x, box.center.y - face.center.y) / size
         grown = max(box.area, face.area) / max(min(box.area, face.area), 1e-9)
-        return distance if distance <= jump and grown <= growth**2 else None
+        return distance if distance <= (FAINT_JUMP if faint else JUMP) and grown <= GROWTH**2 else None
 
 
 def people_of(
