@@ -177,6 +177,25 @@ def test_a_face_seen_once_does_not_go_on_as_another_much_later() -> None:
     assert min(person.heads) == 5
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_of_two_people_the_main_one_is_nearer_to_the_middle(mirrored: bool) -> None:
+    """Both heads are whole, and what room there is goes to the main person. For a moment they do not both fit."""
+
+    def box(left: float, right: float, top: float, bottom: float) -> Box:
+        return Box(1 - right, top, 1 - left, bottom) if mirrored else Box(left, top, right, bottom)
+
+    main, other, away = box(0.5, 0.6, 0.1, 0.6), box(0.22, 0.29, 0.1, 0.6), box(0.1, 0.17, 0.1, 0.6)
+    across = (0.4, 0.8) if mirrored else (0.2, 0.6)
+    sights = [sight(n, [(main, 0.9), (away if n == 5 else other, 0.8)], across) for n in range(12)]
+    made = camera(Size(288, 360)).plan(shot(sights))
+    window = made.path.box_at(1)
+    assert made.warnings == ()
+    for head in (head_of(main), head_of(other)):
+        assert window.overlap(head) >= 0.97 * head.area
+    assert abs(window.center.x - main.center.x) < abs(window.center.x - other.center.x) - 0.02
+    assert made.path.box_at(5 / 3).overlap(head_of(main)) >= 0.97 * head_of(main).area
+
+
 def test_of_several_second_faces_one_that_fits_is_taken() -> None:
     """The second largest face is too far away; a third one stands beside the main one. No warning then."""
     faces = [(Box(0.6, 0.2, 0.72, 0.5), 0.9), (Box(0.1, 0.2, 0.218, 0.5), 0.9), (Box(0.44, 0.2, 0.556, 0.5), 0.9)]

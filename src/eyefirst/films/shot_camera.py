@@ -29,8 +29,10 @@ Layout = Literal["crop", "pad", "stack", "auto"]
 LAYOUTS = get_args(Layout)
 STEADY_SHARE = 0.5
 """Two subjects count as a pair where they are both seen in this share of a shot's analysed frames."""
-FITS, MOMENT_FITS = 0.98, 0.95
-"""Heads that need at most this share of the window fit into it; for a whole shot, and in one frame."""
+FITS = 0.98
+"""Heads that need at most this share of the window fit into it."""
+SECOND = 5.0
+"""What the second of two people counts, against others who are as large, sure and looked at as the main one."""
 OVERLOOKED = 0.5
 """A camera that keeps faces keeps, while they are there, at least this share of the attention that it would without."""
 TIGHT_HEAD = 1.5
@@ -97,7 +99,7 @@ class Camera:
         scale = self._scale(shot, whole, people)
         shares = (whole[0] * scale, whole[1] * scale)
         gone = left_at(shot, people[0], tracks) if len(people) == 1 else {}
-        heads, others = _heads(shot, people, tracks, shares, gone)
+        heads, others = _heads(people, tracks, len(shot.sights), gone)
         whole_lines, strays = _apart(texts, [h for h in heads if h is not None], shares)
         wanted = Wanted(heads, whole_lines, self._regions, self._hidden, others, strays, gone)
         path, kind = self._path_of(shot, shares, wanted)
@@ -278,26 +280,18 @@ class Camera:
 
 
 def _heads(
-    shot: Shot,
-    people: Sequence[HeadTrack],
-    tracks: Sequence[HeadTrack],
-    shares: tuple[float, float],
-    gone: Mapping[int, Box],
+    people: Sequence[HeadTrack], tracks: Sequence[HeadTrack], frames: int, gone: Mapping[int, Box]
 ) -> tuple[list[Box | None], list[list[tuple[Box, float]]]]:
-    """Return what has to be whole in each analysed frame, and the heads beside it with their weights.
+    """Return what has to be whole in each analysed frame, and the heads beside it with what they count.
 
-    Where two heads do not fit, for a moment, the main one comes first.
+    It is the main head; or the second one, where the main person is not there.
     """
+    others, seconds = others_of(tracks, people, frames), others_of(people, people[:1], frames)
     heads: list[Box | None] = []
-    count = len(shot.sights)
-    others, seconds = others_of(tracks, people, count), others_of(people, people[:1], count)
-    for number in range(count):
-        both = None if number in gone else union_at(people, number)
-        main = people[0].at(number) if people else None
-        if both is not None and main is not None and not _fit((both.width, both.height), shares, MOMENT_FITS):
-            others[number] = [*others[number], *seconds[number]]
-            both = main
-        heads.append(both)
+    for number in range(frames):
+        there = [p.at(number) for p in people if number not in gone]
+        heads.append(next((head for head in there if head is not None), None))
+        others[number] += [(head, SECOND) for head, _ in seconds[number] if head is not heads[-1]]
     return heads, others
 
 
