@@ -144,3 +144,11 @@ def test_quick_pictures_are_looked_at_twice_as_often(tmp_path: Path, tiny_networ
     calm, quick = sum(t < 1.99 for t in times), sum(t >= 1.99 for t in times)
     assert 6 <= calm <= 7
     assert 11 <= quick <= 13
+
+
+@pytest.mark.parametrize(("looked_at", "is_kept"), [((0.6, 0.85), False), ((0.0, 0.3), True)])
+def test_a_face_on_a_poster_leads_where_people_look_at_it(looked_at: tuple[float, float], is_kept: bool) -> None:
+    poster = Box(0.05, 0.2, 0.12, 0.35)
+    box = camera().plan(shot([sight(n, [(poster, 0.9)], looked_at) for n in range(6)])).path.box_at(1)
+    assert (poster.overlap(box) > 0.9 * poster.area) == is_kept
+    assert box.left <= looked_at[0] and looked_at[1] <= box.right
