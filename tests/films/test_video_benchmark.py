@@ -14,6 +14,7 @@ pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
 from benchmarks.quality.video.__main__ import main
 from benchmarks.quality.video.clips import SCENES, SIZE, film
 from benchmarks.quality.video.measure import best_window, costs, fully_inside, path_figures
+from benchmarks.quality.video.people import Seen, figures
 
 from eyefirst.films.frames import ColourTags, VideoInfo
 from eyefirst.films.path import CameraPath, KeyFrame
@@ -115,3 +116,11 @@ def test_costs_and_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert "still | hold" in out
     assert "no.mp4 | left out: is not a film" in out
+
+
+def test_heads_are_whole_cut_or_outside() -> None:
+    """A large head is whole, a small one is cut, another one is outside; in the next frame the large one is outside."""
+    left = Box(0, 0, 0.5, 1)
+    heads = (Box(0.1, 0.1, 0.4, 0.6), Box(0.45, 0.1, 0.55, 0.3), Box(0.8, 0.1, 0.9, 0.3))
+    found = figures([Seen(heads, (left,), 0), Seen((Box(0.6, 0.1, 0.9, 0.6),), (left,), 0)])
+    assert (found.frames, found.ours, found.centre, found.fixed, found.cut) == (2, 0.5, 0, 0.5, 0.25)

@@ -6,7 +6,8 @@
 The main head of a frame is the referee's largest face, grown by a quarter above and a tenth aside. Frames whose main
 head is larger than the window do not count. The best fixed window is the one that keeps most heads of its shot whole.
 Everything is counted twice: for all frames, and without those whose largest face is less than half as high as the
-shot's second tallest. There the referee misses the main person, as in profile, and takes somebody behind.
+shot's second tallest. There the referee misses the main person, as in profile, and takes somebody behind. *Cut* is the
+share of all its heads, of groups too, that the window's edge cuts.
 """
 
 from __future__ import annotations
@@ -34,27 +35,35 @@ WHOLE = 0.97
 """A head is whole where this share of it is inside."""
 LEAST_HEAD = 0.05
 """Height of heads that count, as a share of the frame's."""
+CUT = (0.08, 0.92)
+"""A head of which such a share is inside is cut: neither whole nor left out."""
 SOMEBODY_ELSE = 0.5
 """A head is not the shot's main one below this share of the height of the shot's second tallest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Shares of frames with the main head whole; frames: with a head that fits."""
+    """Shares of frames with the main head whole; frames: with a head that fits. cut: share of all heads that fit."""
 
     frames: int
     ours: float
     centre: float
     fixed: float
+    cut: float
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The main head of a frame, our windows there, and the number of its shot."""
+    """The heads of a frame, the main one first; our windows there, and the number of its shot."""
 
-    head: Box
+    heads: tuple[Box, ...]
     windows: tuple[Box, ...]
     shot: int
+
+    @property
+    def head(self) -> Box:
+        """The main one."""
+        return self.heads[0]
 
 
 def seen_by(referee: Any, film: Path, plan: ReframePlan) -> list[Seen]:
@@ -64,12 +73,12 @@ def seen_by(referee: Any, film: Path, plan: ReframePlan) -> list[Seen]:
         for number, frame in enumerate(reader.frames()):
             if number % EVERY:
                 continue
-            head = main_head(referee, frame.pixels(reader.info.display_size))
+            heads = heads_in(referee, frame.pixels(reader.info.display_size))
             shot = plan.shot_at(frame.seconds)
             paths = (shot.path, shot.second) if shot.second else (shot.path,)
-            if head is not None:
+            if heads:
                 windows = tuple(p.box_at(float(frame.seconds)) for p in paths)
-                found.append(Seen(head, windows, plan.shots.index(shot)))
+                found.append(Seen(heads, windows, plan.shots.index(shot)))
     return found
 
 
@@ -83,8 +92,15 @@ def of_main_person(seen: Sequence[Seen]) -> list[Seen]:
 
 
 def figures(seen: Sequence[Seen]) -> Figures:
-    """Return how often the main head is whole."""
+    """Return how often the main head is whole, and how often any head is cut."""
     ours, centre = [], []
+    shown = [
+        max(w.overlap(head) for w in one.windows) / head.area
+        for one in seen
+        for head in one.heads
+        if head.width <= one.windows[0].width and head.height <= one.windows[0].height
+    ]
+    cut = sum(CUT[0] < share < CUT[1] for share in shown) / max(len(shown), 1)
     by_shot: dict[int, list[tuple[Box, Box]]] = {}
     for one in seen:
         window = one.windows[0]
@@ -96,7 +112,7 @@ def figures(seen: Sequence[Seen]) -> Figures:
         by_shot.setdefault(one.shot, []).append((one.head, window))
     kept = sum(best_fixed(heads) for heads in by_shot.values())
     count = max(len(ours), 1)
-    return Figures(len(ours), sum(ours) / count, sum(centre) / count, kept / count)
+    return Figures(len(ours), sum(ours) / count, sum(centre) / count, kept / count, cut)
 
 
 def best_fixed(heads: Sequence[tuple[Box, Box]]) -> int:
@@ -116,8 +132,8 @@ def is_whole(head: Box, window: Box) -> bool:
     return window.overlap(head) >= WHOLE * head.area
 
 
-def main_head(referee: Any, pixels: np.ndarray[Any, Any]) -> Box | None:
-    """Return the largest head that the referee sees in upright RGB pixels."""
+def heads_in(referee: Any, pixels: np.ndarray[Any, Any]) -> tuple[Box, ...]:
+    """Return the heads that the referee sees in upright RGB pixels, the largest one first."""
     found, _ = referee(np.ascontiguousarray(pixels), threshold=SURE)
     size = Size(pixels.shape[1], pixels.shape[0])
     heads = []
@@ -125,7 +141,7 @@ def main_head(referee: Any, pixels: np.ndarray[Any, Any]) -> Box | None:
         edges = np.clip([left / size.width, top / size.height, right / size.width, bottom / size.height], 0, 1)
         if edges[2] > edges[0] and edges[3] - edges[1] >= LEAST_HEAD:
             heads.append(head_of(Box(*map(float, edges))))
-    return max(heads, key=lambda h: h.area, default=None)
+    return tuple(sorted(heads, key=lambda h: -h.area))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     referee = CenterFace()
     network: Network | None = OnnxNetwork(options.network) if options.network else None
-    print("film | ratio | frames | ours | centre | best fixed | frames of the main person | ours | centre | best fixed")
+    print("film | ratio | frames | ours | centre | best fixed | of the main person | ours | centre | best fixed | cut")
     for film in options.films:
         try:
             footage = watch(film, network=network)
@@ -147,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 seen = seen_by(referee, film, plan_reframe(footage, ratio))
                 both = (figures(seen), figures(of_main_person(seen)))
                 words = (f"{f.frames} | {f.ours:.3f} | {f.centre:.3f} | {f.fixed:.3f}" for f in both)
-                print(film.name, ratio, *words, sep=" | ", flush=True)
+                print(film.name, ratio, *words, f"{both[0].cut:.3f}", sep=" | ", flush=True)
         except EyefirstError as error:
             print(f"{film.name} | left out: {error.reason}")
     return 0
