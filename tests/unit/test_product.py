@@ -58,7 +58,9 @@ def test_a_product_in_the_colour_of_its_backdrop_is_said(backdrop: str, colour: 
     words: list[str] = []
     settings = ThumbnailSettings(sizes=(Size(100, 100),), product=ProductSettings(backdrop=backdrop))
     cut_one(picture, settings, say=words.append)
-    assert any("hard to tell from its backdrop" in word for word in words) == said
+    assert any("has the product's colour" in word for word in words) == said
+    box = find_product(picture, objects(picture)).box.to_pixels(Size(640, 480))
+    np.testing.assert_allclose((box.left, box.top, box.right, box.bottom), PLACE, atol=8)  # not the dark spot's
 
 
 def test_backdrops() -> None:
@@ -69,6 +71,20 @@ def test_backdrops() -> None:
     assert coloured.getpixel((1, 1)) == (0x20, 0x40, 0x60)
     kept = lay_out(white, find_product(white, objects(white)), Size(100, 50))
     assert kept.getpixel((1, 1)) == (255, 255, 255)
+
+
+def test_a_clear_picture_stays_clear_though_it_shows_nothing() -> None:
+    picture = PillowImage.new("RGBA", (200, 100))
+    laid = lay_out(picture, find_product(picture, objects(picture)), Size(80, 80))
+    assert laid.mode == "RGBA"
+    assert laid.getchannel("A").getextrema() == (0, 0)
+
+
+def test_the_backdrop_goes_on_without_the_product_s_colour() -> None:
+    picture = PillowImage.new("RGB", (640, 400), "white")
+    ImageDraw.Draw(picture).rectangle((200, 100, 439, 391), fill="#9c2a2f")  # 8 pixels above the edge
+    laid = np.asarray(lay_out(picture, find_product(picture, objects(picture)), Size(400, 400)))
+    assert laid[392:].min() == 255
 
 
 def test_dust_on_the_backdrop_is_not_the_product() -> None:
@@ -167,7 +183,8 @@ def test_a_product_that_is_cut_off_stays_at_that_edge() -> None:
     mask = canvas[..., 2] < 128
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     assert (rows[-1], columns[-1]) == (299, 299)
-    assert columns[0] == pytest.approx(30, abs=4)  # by the map: too little of the ring shows the backdrop
+    assert columns[0] == pytest.approx(30, abs=1)
+    assert found.witness == "backdrop"  # by the part of the ring that shows it
 
 
 def test_an_enlarged_product_is_said(tmp_path: Path) -> None:

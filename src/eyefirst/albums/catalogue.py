@@ -14,7 +14,7 @@ from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Size
 from eyefirst.image import Animation
 from eyefirst.tools.matte import cut_out
-from eyefirst.tools.product import Product
+from eyefirst.tools.product import OPAQUE, Product
 
 SOFTNESS = 0.03
 """Radius of the blur of a backdrop that goes on beyond the picture, as a share of the canvas's longer side."""
@@ -94,7 +94,8 @@ def _lay_out(picture: PillowImage.Image, product: Product, size: Size, settings:
         ground = product.backdrop.resize(extent, PillowImage.Resampling.BILINEAR, place)
         part = cut_out(part, matte, ground, shadow=settings.shadow)
     left_edge, top_edge = round((shown[0] - x) * scale), round((shown[1] - y) * scale)
-    clear = settings.backdrop == "transparent" or (settings.backdrop == "keep" and product.witness == "alpha")
+    is_clear = picture.mode == "RGBA" and bool(np.asarray(picture.getchannel("A")).min() < OPAQUE)
+    clear = settings.backdrop == "transparent" or (settings.backdrop == "keep" and is_clear)
     if clear:
         canvas = PillowImage.new("RGBA", (size.width, size.height), (255, 255, 255, 0))
     elif settings.backdrop == "keep":
@@ -106,9 +107,18 @@ def _lay_out(picture: PillowImage.Image, product: Product, size: Size, settings:
 
 
 def _continued(part: PillowImage.Image, place: tuple[int, int], size: Size) -> PillowImage.Image:
-    """A canvas on which the backdrop of a picture's part goes on from its edges, softly."""
+    """A canvas on which the backdrop of a picture's part goes on from its edges, softly.
+
+    Each edge is blurred along itself alone: a product near to it must not shine through.
+    """
     (left, top), (width, height) = place, part.size
     beyond = ((top, max(size.height - top - height, 0)), (left, max(size.width - left - width, 0)), (0, 0))
-    ground = PillowImage.fromarray(np.pad(np.asarray(part.convert("RGB")), beyond, mode="edge"))
-    blurred = ground.filter(ImageFilter.GaussianBlur(SOFTNESS * max(ground.size)))
-    return blurred.crop((0, 0, size.width, size.height)).convert("RGBA")
+    picture = part.convert("RGB")
+    pixels, radius = np.array(picture), SOFTNESS * max(size.width, size.height)
+    for row in (0, height - 1):
+        pixels[row] = picture.crop((0, row, width, row + 1)).filter(ImageFilter.GaussianBlur((radius, 0)))
+    for column in (0, width - 1):
+        line = picture.crop((column, 0, column + 1, height)).filter(ImageFilter.GaussianBlur((0, radius)))
+        pixels[:, column] = np.asarray(line)[:, 0]
+    ground = PillowImage.fromarray(np.pad(pixels, beyond, mode="edge"))
+    return ground.crop((0, 0, size.width, size.height)).convert("RGBA")

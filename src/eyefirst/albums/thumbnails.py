@@ -33,7 +33,8 @@ from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import Animation, Keep, Need, Source, open_source, read_metadata
 from eyefirst.network import check_revision, load_network
 from eyefirst.plan import CropPlan
-from eyefirst.tools.cutout import cutout_all, is_believed
+from eyefirst.tools.cutout import cutout_all
+from eyefirst.tools.matte import is_believed
 from eyefirst.tools.planning import plan_from
 from eyefirst.tools.product import find_product
 
@@ -209,7 +210,7 @@ def cut_one(
         whole: Any = handler.animation() if animated else handler.picture().picture
         if settings.product.backdrop != "keep":
             if found.witness == "objectness":
-                say("the backdrop is not even, so the edge of the cut-out is an estimate")
+                say("the backdrop is not even or has the product's colour, so the edge of the cut-out is an estimate")
                 whole = cutout_all(handler, animated=animated)
             elif found.matte and not is_believed(found.matte, objects.heat_map.values):
                 say("the product is hard to tell from its backdrop, so parts may be missing; look at the result")

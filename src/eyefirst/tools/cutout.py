@@ -16,7 +16,7 @@ from eyefirst.files.formats import PictureFormat
 from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
 from eyefirst.image import Source
 from eyefirst.network import Network
-from eyefirst.tools.matte import cut_out, strips
+from eyefirst.tools.matte import cut_out, is_believed, strips
 from eyefirst.tools.product import Product, find_product
 from eyefirst.tools.soft_mask import box_mean, close_map, soft_mask
 
@@ -24,9 +24,6 @@ SMALL_SIDE = 384
 """The longer side at which the colours of subject and background are spread, in pixels."""
 REACH = 0.03
 """How far colours are spread from where they are sure, as a share of the longer side."""
-AGREEMENT, SOLID, SURE = 0.4, 0.75, 0.8
-"""An even backdrop is believed where what stands before it overlaps the objectness map so far (IoU), and covers this
-share of the cells that are surely subject: a night is even too, and shines through."""
 BLUR = 0.015
 """Standard deviation of the background's blur, as a share of the longer side."""
 
@@ -123,15 +120,6 @@ def alone(
         own = np.minimum(np.asarray(picture.getchannel("A")), np.asarray(cut.getchannel("A")))
         cut.putalpha(PillowImage.fromarray(own))
     return cut
-
-
-def is_believed(matte: PillowImage.Image, values: NDArray[np.float32]) -> bool:
-    """Return whether the matte of what stands before an even backdrop and the objectness map tell of one subject."""
-    rows, columns = values.shape
-    coarse = np.asarray(matte.resize((columns, rows), PillowImage.Resampling.BOX), np.float32) / 255
-    overlap = np.minimum(coarse, values).sum() / np.maximum(coarse, values).sum()
-    sure = values > SURE
-    return bool(overlap >= AGREEMENT and (not sure.any() or coarse[sure].mean() >= SOLID))
 
 
 def on_backdrop(cut: PillowImage.Image, picture: PillowImage.Image, backdrop: str) -> PillowImage.Image:

@@ -26,6 +26,9 @@ SPECK = 3e-4
 """A part of the matte away from its largest part is noise where it is smaller than this share of that part."""
 SEEN, SOLID = 0.02, 0.8
 """Alpha, 0..1, from which a cell of the mask counts, and from which it is surely subject."""
+AGREEMENT, COVERED, SURE = 0.4, 0.75, 0.8
+"""An even backdrop is believed where what stands before it overlaps the objectness map so far (IoU), and covers this
+share of the cells that are surely subject: a night is even too, and shines through."""
 CELLS = 256
 """Cells along the longer side in which parts of a mask are told apart: nearer ones count as one."""
 STRIP = 256
@@ -60,6 +63,15 @@ def matte_of(
     soft = np.where(shrunk, 1, np.where(grown, np.minimum(soft, _near(filled)), 0)).astype(np.float32)
     drop_islands(soft, share=SPECK)
     return PillowImage.fromarray((soft * 255).round().astype(np.uint8))
+
+
+def is_believed(matte: PillowImage.Image, values: NDArray[np.float32]) -> bool:
+    """Return whether the matte of what stands before an even backdrop and the objectness map tell of one subject."""
+    rows, columns = values.shape
+    coarse = np.asarray(matte.resize((columns, rows), PillowImage.Resampling.BOX), np.float32) / 255
+    overlap = np.minimum(coarse, values).sum() / np.maximum(coarse, values).sum()
+    sure = values > SURE
+    return bool(overlap >= AGREEMENT and (not sure.any() or coarse[sure].mean() >= COVERED))
 
 
 def drop_islands(mask: NDArray[np.float32], *, share: float, pale: float = 0.0) -> None:

@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 from eyefirst.boxes import label_groups
 from eyefirst.geometry import Box, Size
 from eyefirst.observations import SaliencyObservation
-from eyefirst.tools.matte import SHADOW_COLOUR, largest, largest_near, light_and_tint, matte_of
+from eyefirst.tools.matte import SHADOW_COLOUR, is_believed, largest, largest_near, light_and_tint, matte_of
 
 Witness = Literal["alpha", "backdrop", "objectness", "nothing"]
 
@@ -24,6 +24,10 @@ RING = 0.02
 """Width of the ring along the picture's edges that shows the backdrop, as a share of the shorter side."""
 EVEN_SHARE, EVEN_TOLERANCE = 0.85, 20
 """A backdrop is even where so much of the ring lies so near to its model, in levels of 0..255."""
+LEAST_RING = 0.5
+"""Share of the ring that has to show the backdrop: on the rest the product may be cut off."""
+ALIKE = 0.5
+"""Overlap (IoU) from which the backdrop's box and the objectness map's are of one thing."""
 BACKDROP_TOLERANCE = 26
 """Pixels that differ from an even backdrop by more may belong to the product."""
 DARKEST_SHADOW = 0.5
@@ -58,8 +62,9 @@ def find_product(picture: PillowImage.Image, objects: SaliencyObservation) -> Pr
     """Return the smallest box round the product of an upright RGB or RGBA picture.
 
     objects: the picture's objectness observation. Soft shadows up to an opacity of 40 %, and light that falls off
-    towards the corners, do not count. Where nothing tells a product from its surroundings the box is the whole
-    picture and the witness is "nothing".
+    towards the corners, do not count. Where what differs from an even backdrop is another thing than the objectness
+    map's, as a seam of a white shirt on white, the map is believed. Where nothing tells a product from its
+    surroundings the box is the whole picture and the witness is "nothing".
     """
     small = picture.copy()
     small.thumbnail((WORK_SIDE, WORK_SIDE), PillowImage.Resampling.BOX)
@@ -70,14 +75,36 @@ def find_product(picture: PillowImage.Image, objects: SaliencyObservation) -> Pr
             return Product(_box_of(solid if solid.any() else alpha >= OPAQUE), "alpha")
     colours = np.asarray(small.convert("RGB"), np.float32)
     backdrop = _backdrop(colours)
-    if (np.abs(_ring(colours - backdrop)).max(axis=1) <= EVEN_TOLERANCE).mean() >= EVEN_SHARE:
+    if _is_even(colours, backdrop, objects):
         kept = _without_dust(_beside(colours, backdrop), objects)
         if kept.any():
-            ground = PillowImage.fromarray(backdrop.round().astype(np.uint8))
-            return Product(_box_of(kept), "backdrop", matte_of(kept, colours, backdrop), ground)
+            box, matte = _box_of(kept), matte_of(kept, colours, backdrop)
+            if _agree(box, objects.union_box) or is_believed(matte, objects.heat_map.values):
+                return Product(box, "backdrop", matte, PillowImage.fromarray(backdrop.round().astype(np.uint8)))
     if objects.union_box is None:
         return Product(Box.whole(), "nothing")
     return Product(objects.union_box, "objectness")
+
+
+def _is_even(colours: NDArray[np.float32], backdrop: NDArray[np.float32], objects: SaliencyObservation) -> bool:
+    """Whether the ring along the edges shows the backdrop, wherever the objectness map knows of no product there."""
+    values = objects.heat_map.values
+    rows, columns = (np.arange(n) * cells // n for n, cells in zip(colours.shape[:2], values.shape, strict=True))
+    free = _ring(values[rows[:, None], columns[None]]) < 0.5
+    near = np.abs(_ring(colours - backdrop)).max(axis=1) <= EVEN_TOLERANCE
+    return bool(free.mean() >= LEAST_RING and near[free].mean() >= EVEN_SHARE)
+
+
+def _agree(box: Box, known: Box | None) -> bool:
+    """Whether a box is that of the objectness map, each with room for one of the map's cells; yes without one."""
+    if known is None:
+        return True
+    cell = 1 / GRID
+    one, other = (
+        Box(max(b.left - cell, 0), max(b.top - cell, 0), min(b.right + cell, 1), min(b.bottom + cell, 1))
+        for b in (box, known)
+    )
+    return one.iou(other) >= ALIKE
 
 
 def _beside(colours: NDArray[np.float32], backdrop: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -136,12 +163,12 @@ def _terms(x: NDArray[np.float64], y: NDArray[np.float64], degree: int) -> NDArr
     return np.stack([x**i * y**j for i in range(degree + 1) for j in range(degree + 1 - i)], axis=1)
 
 
-def _ring(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, 3): the pixels along the picture's edges."""
-    wide = max(1, round(RING * min(colours.shape[:2])))
-    inside = np.zeros(colours.shape[:2], np.bool_)
+def _ring(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, ...): the pixels along the edges of a picture or a map of its size."""
+    wide = max(1, round(RING * min(values.shape[:2])))
+    inside = np.zeros(values.shape[:2], np.bool_)
     inside[wide:-wide, wide:-wide] = True
-    return colours[~inside]
+    return values[~inside]
 
 
 def _without_dust(mask: NDArray[np.bool_], objects: SaliencyObservation) -> NDArray[np.bool_]:
