@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from PIL import ImageFilter
+from PIL import ImageEnhance, ImageFilter
 from skimage import data
 from typer.testing import CliRunner
 
@@ -55,6 +55,13 @@ def test_sharpness_falls_with_blur_and_enlarging_and_does_not_rise_with_noise() 
     noisy = (soft + np.random.default_rng(0).normal(0, 4, soft.shape)).clip(0, 255).astype(np.uint8)
     assert subject_sharpness(PillowImage.fromarray(noisy), box) < sharp
     assert subject_sharpness(PillowImage.new("L", (40, 5)), Box.whole()) == 0
+
+
+@pytest.mark.parametrize("times", [0.5, 0.8, 1.2])
+def test_more_light_makes_no_picture_sharper(times: float) -> None:
+    grey, box = PillowImage.fromarray(data.camera()), Box(0.3, 0.1, 0.7, 0.7)
+    lit = ImageEnhance.Brightness(grey).enhance(times)
+    assert subject_sharpness(lit, box) == pytest.approx(subject_sharpness(grey, box), rel=0.1)
 
 
 def test_groups_need_a_distance_in_range() -> None:

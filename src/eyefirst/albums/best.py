@@ -32,6 +32,9 @@ BLOCK = 16
 """Side of the blocks in which sharpness is measured, in pixels of that copy."""
 QUIET = 0.25
 """Share of the blocks that show noise alone."""
+LIGHT, LEAST_LIGHT = 128.0, 32.0
+"""The mean level to which the subjects' light is brought before they are compared; and the least level that is brought
+to it: in a frame that is darker, noise would be multiplied too."""
 EDGE = 0.004
 """A face that is nearer to the picture's edge, as a share of the side, is cut off there."""
 SMALLEST_FACE = 0.1
@@ -42,8 +45,8 @@ SMALLEST_FACE = 0.1
 class Shot:
     """What is compared of one picture.
 
-    picture: its path. sharpness: of the subject, in squared grey levels, without noise. faces, cut_faces: how many
-    there are, and how many of them the picture's edge cuts off.
+    picture: its path. sharpness: of the subject, in squared grey levels at equal light, without noise. faces,
+    cut_faces: how many there are, and how many of them the picture's edge cuts off.
     """
 
     picture: str
@@ -146,7 +149,8 @@ def subject_sharpness(grey: PillowImage.Image, box: Box) -> float:
     """Return the variance of the Laplacian in the sharper half of a box, without that of noise, in squared levels.
 
     grey: a picture of mode L. Noise is what the quietest blocks show. The measure is Pech-
-    Pacheco et al., ICPR 2000, at one scale for all pictures.
+    Pacheco et al., ICPR 2000, at one scale for all pictures, and at one mean level in the box: more light makes every
+    step larger, and a longer exposure no sharper.
     """
     scale = SIDE / max(grey.size)
     size = (max(BLOCK + 2, round(grey.width * scale)), max(BLOCK + 2, round(grey.height * scale)))
@@ -157,7 +161,9 @@ def subject_sharpness(grey: PillowImage.Image, box: Box) -> float:
     part = box.to_pixels(Size(columns, rows))
     inside = np.sort(blocks[part.top : part.bottom, part.left : part.right], axis=None)
     noise = max(float(np.quantile(blocks, QUIET)), float(np.quantile(inside, QUIET)))
-    return max(float(inside[len(inside) // 2 :].mean()) - noise, 0.0)
+    seen = box.to_pixels(Size(*size))
+    light = max(float(levels[seen.top : seen.bottom, seen.left : seen.right].mean()), LEAST_LIGHT)
+    return max(float(inside[len(inside) // 2 :].mean()) - noise, 0.0) * (LIGHT / light) ** 2
 
 
 def _look(source: str, revision: str | None) -> Looked:
