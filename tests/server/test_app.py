@@ -275,6 +275,10 @@ def test_a_form_may_hold_the_options(client: httpx.Client) -> None:
     assert mixed == expected
     older = client.post("/v1/plan", data={"aspect": ["1:1", "2:1"], "tightness": "0.5"}, files={"file": data}).json()
     assert older == expected
+    both = client.post("/v1/plan?ratio=1:1&tightness=0.5", data={"ratio": "2:1"}, files={"file": data}).json()
+    assert both == expected
+    twice = client.post("/v1/plan?ratio=1:1&tightness=0.5", data={"tightness": "0.2"}, files={"file": data})
+    assert "tightness is given 2 times" in problem(twice, 422, "invalid_value")["reason"]
     for wrong in ({}, {"ratio": "banana"}, {"ratio": "1:1", "colour": "red"}, {"ratio": "1:1", "margin": "x"}):
         problem(client.post("/v1/plan", data=wrong, files={"file": data}), 422, ANY)
 
@@ -283,6 +287,8 @@ def test_bad_forms_are_told_what_to_do(client: httpx.Client) -> None:
     path = "/v1/plan?ratio=1:1"
     problem(client.post(path, files={"other": b"x"}), 422, "invalid_value")
     problem(client.post(path, files=[("picture", b"x"), ("picture", b"y")]), 422, "invalid_value")
+    for more in (b"x", b"\xff", b"x" * 1024 * 1025):
+        problem(client.post(path, files=[("picture", png("chelsea")), ("other", more)]), 422, "invalid_value")
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
     for body in (b"", b"--x\r\nnonsense", b"--x\r\nContent-Disposition: form-data; name=picture\r\n\r\nhello\r\n--x--"):
         problem(client.post(path, content=body, headers=broken), 422, "invalid_value")

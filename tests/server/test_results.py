@@ -54,6 +54,11 @@ def test_a_changed_plan_is_cut_as_the_command_cuts_it(client: httpx.Client, phot
     del plan["frames"]["1:1"]
     form = {"plan": json.dumps(plan), "sha256": plan["picture"]["sha256"], "size": "64x64"}
     assert opened(client.post("/v1/render", files={k: (None, v) for k, v in form.items()})).size == (64, 36)
+    files = {
+        "plan": ("plan.json", json.dumps(plan).encode()),
+        "picture": ("photo.jpg", photo),
+    }  # curl -F plan=@plan.json
+    assert opened(client.post("/v1/render?size=64x64", files=files)).size == (64, 36)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import zlib
 
 import python_multipart  # noqa: F401 - starlette reads forms with it, and would miss it only then
 from fastapi import Request
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.types import Message, Receive
@@ -22,6 +23,10 @@ FIELDS = ("picture", "file", "image")
 """Fields of a form that may hold the picture."""
 OPTIONS_IN_FORM = 50
 """Fields of text that a form may have."""
+FILES_IN_FORM = 2
+"""Files that a form may have: the picture, and a plan."""
+MOST_TEXT = 1024 * 1024
+"""Bytes of an option that comes as a file."""
 SLOW_SECONDS = 2.0
 """Age from which an unfinished body may be given up for others."""
 
@@ -138,23 +143,43 @@ async def picture_in(request: Request, settings: Settings) -> tuple[bytes, dict[
         body = await request.body()
         return body if coding in ("", "identity") else await asyncio.to_thread(_unpacked, body, settings), {}
     try:
-        async with request.form(max_files=1, max_fields=OPTIONS_IN_FORM) as form:
-            picture = next((form[name] for name in FIELDS if name in form), None)
-            is_named = "sha256" in form or "sha256" in request.query_params
-            if isinstance(picture, str) or (picture is None and not is_named):
-                raise InvalidValueError(
-                    f"expected a file in one of the form's fields {', '.join(FIELDS)}",
-                    remedy="for example curl -F picture=@photo.jpg",
-                )
+        async with request.form(max_files=FILES_IN_FORM, max_fields=OPTIONS_IN_FORM) as form:
+            pictures: list[UploadFile] = []
             options: dict[str, list[str]] = {}
             for name, value in form.multi_items():
                 if isinstance(value, str):
                     options.setdefault(name, []).append(value)
-            return await picture.read() if picture else b"", options
+                elif name in FIELDS:
+                    pictures.append(value)
+                else:
+                    options.setdefault(name, []).append(await _text(name, value))
+            if len(pictures) > 1:
+                raise InvalidValueError(f"the form holds {len(pictures)} pictures", remedy="send one at a time")
+            is_named = "sha256" in form or "sha256" in request.query_params
+            if any(name in options for name in FIELDS) or not (pictures or is_named):
+                raise InvalidValueError(
+                    f"expected a file in one of the form's fields {', '.join(FIELDS)}",
+                    remedy="for example curl -F picture=@photo.jpg",
+                )
+            return await pictures[0].read() if pictures else b"", options
     except (HTTPException, MultiPartException) as error:
         raise InvalidValueError(
             f"expected a form: {getattr(error, 'detail', error)}", remedy="send the picture as the body itself"
         ) from error
+
+
+async def _text(name: str, file: UploadFile) -> str:
+    """An option that came as a file, as curl -F plan=@plan.json sends it."""
+    data = await file.read(MOST_TEXT + 1)
+    try:
+        if len(data) <= MOST_TEXT:
+            return data.decode()
+    except UnicodeDecodeError:
+        pass
+    raise InvalidValueError(
+        f"the form's field {name[:40]!r} is no text of up to {MOST_TEXT} bytes",
+        remedy=f"send the picture in one of the fields {', '.join(FIELDS)}",
+    )
 
 
 def _unpacked(body: bytes, settings: Settings) -> bytes:

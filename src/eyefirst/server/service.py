@@ -94,13 +94,14 @@ class Service:
 
 
 def _merged(query: Q, options: dict[str, list[str]]) -> Q:
-    """The options of the address with those of the form."""
+    """The options of the address with those of the form. One that is in both is given twice."""
     kind = type(query)
+    many, before = _repeatable(kind), query.model_dump(exclude_unset=True)
+    options |= {n: [*(before[n] if n in many else [before[n]]), *v] for n, v in options.items() if n in before}
     _check_once(query, options)
-    many = _repeatable(kind)
     given: dict[str, Any] = {n: v if n in many else v[0] for n, v in options.items()}
     try:
-        return kind.model_validate(query.model_dump(exclude_unset=True) | given)
+        return kind.model_validate(before | given)
     except ValidationError as error:
         raise RequestValidationError([e | {"loc": ("form", *e["loc"])} for e in error.errors()]) from None
 
