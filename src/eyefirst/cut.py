@@ -70,7 +70,7 @@ def cut_plan(
     fit into it. enlarge: whether a result may have more pixels than its frame. pixel_limit: of all results
     together. Raises InvalidValueError above it.
     """
-    room = Size.parse(size) if size else None
+    room = None if size is None else Size.parse(size)
     frames = [
         (ratio, rank, frame, result_size(frame, ratio, room, enlarge=enlarge))
         for ratio, ranked in plan.frames.by_ratio()

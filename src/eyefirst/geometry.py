@@ -21,6 +21,7 @@ from eyefirst.numeric import as_whole, exact, is_number, is_pair
 
 SLACK = 1e-6
 """How far outside 0..1 an edge may lie through rounding before it is an error rather than clipped."""
+ORDER = "give the edges in the order left, top, right, bottom"
 
 
 def round_half_up(x: float) -> int:
@@ -184,16 +185,11 @@ class Box(_Edges):
                 )
             if not -SLACK <= value <= 1 + SLACK:
                 raise InvalidBoxError(
-                    f"expected {name} in 0..1, got {value!r}",
-                    remedy="divide pixels by the picture's width and height; "
-                    "in Python PixelBox(...).normalized(size) does it",
+                    f"expected {name} in 0..1, got {value!r}", remedy="divide pixels by the picture's width and height"
                 )
             object.__setattr__(self, name, min(max(float(value), 0.0), 1.0))
         if self.left >= self.right or self.top >= self.bottom:
-            raise InvalidBoxError(
-                f"expected left < right and top < bottom, got {self.left}, {self.top}, {self.right}, {self.bottom}",
-                remedy="give the edges in the order left, top, right, bottom",
-            )
+            raise InvalidBoxError(f"expected left < right and top < bottom, got {self.as_tuple}", remedy=ORDER)
 
     @classmethod
     def whole(cls) -> Box:
@@ -280,10 +276,11 @@ class Box(_Edges):
             region.top + self.bottom * region.height,
         )
 
-    def to_pixels(self, size: Size) -> PixelBox:
+    def to_pixels(self, size: SizeLike) -> PixelBox:
         """The nearest whole pixels (see the rounding rule); at least one pixel each way."""
-        left, right = _pixel_edges(self.left, self.right, size.width)
-        top, bottom = _pixel_edges(self.top, self.bottom, size.height)
+        width, height = Size.parse(size)
+        left, right = _pixel_edges(self.left, self.right, width)
+        top, bottom = _pixel_edges(self.top, self.bottom, height)
         return PixelBox(left, top, right, bottom)
 
     def lower_left(self) -> LowerLeftBox:
@@ -320,10 +317,7 @@ class PixelBox(_Edges):
                 raise InvalidBoxError(reason, remedy="for shares of the picture use Box")
             object.__setattr__(self, name, value)
         if self.left >= self.right or self.top >= self.bottom:
-            raise InvalidBoxError(
-                f"expected left < right and top < bottom, got {self.as_tuple}",
-                remedy="give the edges in the order left, top, right, bottom",
-            )
+            raise InvalidBoxError(f"expected left < right and top < bottom, got {self.as_tuple}", remedy=ORDER)
 
     @property
     def width(self) -> int:
@@ -340,9 +334,10 @@ class PixelBox(_Edges):
         """Both."""
         return Size(self.width, self.height)
 
-    def normalized(self, size: Size) -> Box:
+    def normalized(self, size: SizeLike) -> Box:
         """As shares of a picture of that size; a box that leaves the picture is an error."""
-        return Box(self.left / size.width, self.top / size.height, self.right / size.width, self.bottom / size.height)
+        width, height = Size.parse(size)
+        return Box(self.left / width, self.top / height, self.right / width, self.bottom / height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,8 +385,9 @@ class AspectRatio:
         """Width / height."""
         return float(self.value)
 
-    def largest_in(self, size: Size) -> Size:
+    def largest_in(self, size: SizeLike) -> Size:
         """The largest frame of this ratio that fits: one side is exact, the other within half a pixel."""
+        size = Size.parse(size)
         if self.value * size.height <= size.width:
             return Size(min(max(round_half_up(float(self.value * size.height)), 1), size.width), size.height)
         return Size(size.width, min(max(round_half_up(float(size.width / self.value)), 1), size.height))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from copy import copy
 from dataclasses import dataclass, replace
@@ -226,15 +226,14 @@ class ImageRequestHandler:
         brisk. on_completion: called as each request ends, in the thread that works. Raises PictureError
         for a picture that cannot be used, CancelledError after `cancel()`.
         """
-        _check_requests(requests)
+        requests = _checked(requests)
         if prefer_background and not is_background():
             return self.submit(requests, on_completion=on_completion).result()
         return self._perform(requests, on_completion)
 
     def submit(self, requests: Sequence[Request], *, on_completion: Completion | None = None) -> Future[list[Any]]:
         """`perform` in the thread of low priority, without waiting: the future holds its answer or its error."""
-        _check_requests(requests)
-        return background().submit(self._perform, requests, on_completion)
+        return background().submit(self._perform, _checked(requests), on_completion)
 
     async def perform_async(self, requests: Sequence[Request], *, prefer_background: bool = False) -> list[Any]:
         """`perform` without blocking the event loop; cancelling the task cancels the work."""
@@ -380,10 +379,14 @@ def _needed_for(region: Box, side: int) -> Size:
     return Size(max(round(side / region.width), 1), max(round(side / region.height), 1))
 
 
-def _check_requests(requests: Sequence[Request]) -> None:
-    for request in requests:
+def _checked(requests: Iterable[Request]) -> list[Request]:
+    if isinstance(requests, (str, bytes)) or not isinstance(requests, Iterable):
+        requests = [requests]
+    listed = list(requests)
+    for request in listed:
         if not isinstance(request, tuple(KINDS.values())):
             raise InvalidValueError(
                 f"expected requests for saliency, faces or text, got {type(request).__name__}",
                 remedy="for example perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])",
             )
+    return listed

@@ -75,6 +75,35 @@ def test_what_is_no_number_is_refused_as_that(bad: Any) -> None:
         Box(bad, 0, 1, 1)
 
 
+def test_a_size_is_a_pair_of_numbers_wherever_it_is_asked_for(
+    red_square: NDArray[np.uint8], tiny_network: OnnxNetwork
+) -> None:
+    pair: Any
+    for pair in ((100, 50), [100, 50], np.array([100, 50]), "100x50"):
+        assert Box(0, 0, 0.5, 1).to_pixels(pair) == PixelBox(0, 0, 50, 50)
+        assert PixelBox(0, 0, 50, 50).normalized(pair) == Box(0, 0, 0.5, 1)
+        assert AspectRatio.parse("1:1").largest_in(pair) == Size(50, 50)
+        assert eyefirst.crop(red_square, "1:1", size=pair, network=tiny_network).size == (50, 50)
+        plan = eyefirst.plan_crops(red_square, "1:1", network=tiny_network)
+        assert eyefirst.render_plan(plan, red_square, size=pair)["1:1"][0].size == (50, 50)
+
+
+def test_a_lone_request_and_an_iterator_are_requests(red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> None:
+    handler = ImageRequestHandler(red_square, network=tiny_network)
+    asked = AttentionSaliencyRequest()
+    ways: list[Any] = [asked, [asked], iter([asked])]
+    assert [len(handler.perform(way)) for way in ways] == [1, 1, 1]
+    none: Any
+    for none in (None, "attention", 3):
+        with pytest.raises(InvalidValueError, match="expected requests"):
+            handler.perform(none)
+
+
+def test_an_avoided_part_is_a_box() -> None:
+    with pytest.raises(InvalidBoxError, match="four numbers"):  # no detector, though must_keep takes one
+        eyefirst.plan_crops("photo.jpg", "1:1", avoid="faces")
+
+
 def test_boxes_and_maps_are_at_home_in_pillow_and_numpy(
     red_square: NDArray[np.uint8], tiny_network: OnnxNetwork
 ) -> None:

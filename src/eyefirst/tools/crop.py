@@ -89,7 +89,7 @@ def crop(
     `size`. enlarge: whether it may have more pixels than its frame; an EnlargedWarning says when it has.
     """
     wanted = AspectRatio.parse(ratio)
-    expects = pixels_expected([wanted], [Size.parse(size) if size else None]) or all_pixels
+    expects = pixels_expected([wanted], [None if size is None else Size.parse(size)]) or all_pixels
     handler = handler_of(source, orientation=orientation, network=network, expects=expects)
     options, detectors = options_of(
         tightness=tightness,

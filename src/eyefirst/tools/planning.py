@@ -269,7 +269,7 @@ def options_of(*, must_keep: Kept, avoid: Boxes, **framing: Any) -> tuple[Framin
             names.append(item)
         else:
             kept.append(_box(item))
-    return FramingOptions(must_keep=tuple(kept), avoid=tuple(map(_box, _listed(avoid))), **framing), tuple(names)
+    return FramingOptions(must_keep=tuple(kept), avoid=tuple(map(Box.parse, _listed(avoid))), **framing), tuple(names)
 
 
 def _listed(boxes: Any) -> list[Any]:
