@@ -244,6 +244,11 @@ def test_what_is_amiss_with_a_file_is_said_once_by_every_command(folder: Path, w
     assert ran.err.count("ends without the end marker of a JPEG") == 1, ran.err
 
 
+@pytest.mark.parametrize("words", [("crop", "-a", "1:1", "--json"), ("best",), ("pan", "--json", "-s", "32x32")])
+def test_a_pattern_that_matches_nothing_is_said(folder: Path, words: tuple[str, ...]) -> None:
+    assert "none*.jpg: " in run(words[0], "none*.jpg", "photo.jpg", *words[1:]).err
+
+
 def test_plans_and_manifests_are_left_where_a_folder_is_away(folder: Path) -> None:
     thumbs = ("thumbnails", "-s", "32x32", "-o", "t", "--manifest", "m.json")
     assert run(*thumbs, "album").code == 0
@@ -291,6 +296,10 @@ def test_a_bad_picture_is_a_row(folder: Path) -> None:
         (("crop", "photo.jpg", "cat.png", "-a", "1:1", "-o", "out.jpg"), "name a folder"),
         (("crop", "photo.jpg", "--to", "best", "-a", "1:1", "-o", "out"), "leave out"),
         (("heatmap", "photo.jpg"), "or --json"),
+        (("heatmap", "photo.jpg", "--view", "boxes", "--opacity", "1", "-o", "out"), "--opacity would have no effect"),
+        (("heatmap", "photo.jpg", "--json", "--colormap", "grey"), "--colormap would have no effect"),
+        (("crop", "photo.jpg", "-a", "1:1", "--quality", "50", "-o", "out.png"), "--quality would have no effect"),
+        (("enhance", "photo.jpg", "--quality", "50"), "--quality would have no effect"),
         (("sidecar", "-"), "name files or folders"),
         (("sidecar", "photo.jpg", "-a", "wide"), "16:9"),
         (("heatmap", "photo.jpg", "--revision", "v0", "--json"), "saliency_v13"),
@@ -313,7 +322,7 @@ def test_what_the_parser_refuses_is_wrong_usage_too(folder: Path, words: tuple[s
 def test_an_output_that_cannot_be_written_is_one_line(folder: Path) -> None:
     ran = run("crop", "photo.jpg", "-a", "1:1", "-o", "photo.jpg/inside")
     assert ran.code == 1
-    assert re.fullmatch(r"eyefirst: photo\.jpg/inside: cannot be written: .*\n", ran.err)
+    assert re.fullmatch(r"eyefirst: photo\.jpg/inside: cannot be a folder: a file is there; name a folder\n", ran.err)
 
 
 def test_the_unexpected_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,7 +357,8 @@ def test_heatmap(folder: Path) -> None:
     assert size_of("maps/photo_objectness_map.jpg") == (512, 512)
     drawn = set()
     for view in View:
-        assert run("heatmap", "photo.jpg", "--view", view.value, "--colormap", "grey", "-o", "heat.png").code == 0
+        colours = () if view is View.BOXES else ("--colormap", "grey")
+        assert run("heatmap", "photo.jpg", "--view", view.value, *colours, "-o", "heat.png").code == 0
         drawn.add((folder / "heat.png").read_bytes())
     assert len(drawn) == 3
     assert run("heatmap", "photo.jpg", "--json").rows == [eyefirst.attention("photo.jpg").to_dict()]

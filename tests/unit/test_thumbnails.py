@@ -209,6 +209,7 @@ def test_the_journal_lies_beside_the_thumbnails(album: Path, tmp_path: Path) -> 
         ["--ratio", "1:1"],
         ["--width", "100"],
         ["--jsonl", "--csv"],
+        ["--format", "png", "--quality", "50"],
         ["--watch", "--prune"],
         ["--name", "{stem}.jpg"],
     ],

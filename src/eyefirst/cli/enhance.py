@@ -39,7 +39,9 @@ def enhance_pictures(
     ),
     strength: Annotated[float, typer.Option(min=0, max=1, help="Strength of the background's blur or grey.")] = 1.0,
     name: Name = "",
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100.")] = 92,
+    quality: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100. [92]")
+    ] = None,
     format: Annotated[
         str, typer.Option(metavar="EXT", help="jpg, png, webp, avif, gif, tif or bmp. By default the source's own.")
     ] = "",
@@ -67,6 +69,7 @@ def enhance_pictures(
             "--light": light,
             "--background": background is not Beside.KEEP,
         }
+        changes |= {"--quality": quality, "--metadata": metadata is not MetadataChoice.COPYRIGHT}
         changes |= {"--name": name, "--format": format, "--overwrite": overwrite, "--strength": strength != 1}
         refuse("nothing is changed without -o", changes, remedy="add -o FILE or -o FOLDER, or leave out these options")
     if background is Beside.KEEP:
@@ -80,6 +83,7 @@ def enhance_pictures(
             format=format,
             name=name,
             quality=quality,
+            usual_quality=92,
             overwrite=overwrite,
             keep_format=True,
             keep=metadata.value,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_line, guarded, say_of_file
+from eyefirst.cli.guard import as_line, guarded, refuse, say_of_file
 from eyefirst.cli.options import AsJson, Format, Name, Out, Overwrite, Pictures, Quality, Revision
 from eyefirst.errors import InvalidValueError
 
@@ -47,8 +47,10 @@ def draw_heat_maps(
     out: Out = "",
     kind: Annotated[Kind, typer.Option(help="Map of where people look, of subjects, or of faces.")] = Kind.ATTENTION,
     view: Annotated[View, typer.Option(help="Map, boxes, or both (combined), over the picture.")] = View.COMBINED,
-    colormap: Annotated[Colormap, typer.Option(help="Colours of the map.")] = Colormap.INFERNO,
-    opacity: Annotated[float, typer.Option(min=0, max=1, help="Opacity of the map where it is brightest.")] = 0.75,
+    colormap: Annotated[Colormap | None, typer.Option(help="Colours of the map. [inferno]")] = None,
+    opacity: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Opacity of the map where it is brightest. [0.75]")
+    ] = None,
     name: Name = "",
     quality: Quality = None,
     format: Format = "",
@@ -73,6 +75,11 @@ def draw_heat_maps(
         raise InvalidValueError(
             "there is nowhere to write to", remedy="add -o FILE or -o FOLDER, or --json for the values"
         )
+    drawn_as = {"--colormap": colormap, "--opacity": opacity is not None}
+    if view is View.BOXES:
+        refuse("--view boxes draws no map", drawn_as)
+    if not out:
+        refuse("nothing is drawn without -o", drawn_as | {"--view": view is not View.COMBINED})
     request = KINDS[kind.value](revision=revision or None)
     batch = expand(pictures, outside=out or None)
     results = drawings(out, batch, format=format, name=name, quality=quality, overwrite=overwrite)
@@ -88,8 +95,8 @@ def draw_heat_maps(
                 seen.heat_map,
                 seen.faces if kind is Kind.FACES else seen.salient_objects,
                 view=view.value,
-                colormap=colormap.value,
-                opacity=opacity,
+                colormap=(colormap or Colormap.INFERNO).value,
+                opacity=0.75 if opacity is None else opacity,
             )
             written = [results.write(drawn, handler, picture, f"{kind.value}_map")]
         return [as_line(seen.to_dict())] if as_json else written

@@ -13,6 +13,7 @@ from PIL.Image import Image as PillowImage
 from eyefirst.cli.batch import STDIN, Named, Picture
 from eyefirst.cli.guard import refuse, say, say_of_file
 from eyefirst.cut import Crop
+from eyefirst.files.encode import QUALITY
 from eyefirst.files.formats import PictureFormat
 from eyefirst.files.outputs import Outputs
 from eyefirst.handler import ImageRequestHandler
@@ -34,6 +35,7 @@ class Results:
         format: str = "",
         name: str = "",
         quality: int | None = None,
+        usual_quality: int = QUALITY,
         background: str = "white",
         overwrite: bool = False,
         inputs: Sequence[str] = (),
@@ -49,6 +51,7 @@ class Results:
             format=format,
             name=name,
             quality=quality,
+            usual_quality=usual_quality,
             background=background,
             overwrite=overwrite,
             keep=keep,

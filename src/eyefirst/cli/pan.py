@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -56,8 +57,6 @@ def pan_album(
     """
     from rich.progress import Progress
 
-    from eyefirst.albums.walk import find_pictures
-    from eyefirst.cli.batch import expand
     from eyefirst.files.outputs import write_picture
     from eyefirst.films.pan import frame_count, order_by_time, plan_pan, render_pan
     from eyefirst.films.pan import preview as strip_of
@@ -74,7 +73,7 @@ def pan_album(
         if len(sources) == 1 and sources[0].endswith(".json"):
             plan = PanPlan.from_dict(film_plan(sources[0]))
         else:
-            paths = [task.source for task in find_pictures([p.name for p in expand(sources, walk=False)], say=say)]
+            paths = _paths(sources)
             if order == "time":
                 paths = order_by_time(paths)
             looking = progress.add_task("looking", total=len(paths))
@@ -105,3 +104,14 @@ def pan_album(
             ):
                 say(warning)
             print(readable(out))
+
+
+def _paths(sources: Sequence[str]) -> list[str]:
+    """The pictures of an album; says which sources there are none at."""
+    from eyefirst.albums.walk import find_pictures
+    from eyefirst.cli.batch import expand
+
+    named = expand(sources, walk=False)
+    for missing in filter(None, (p.error for p in named)):
+        say(str(missing))
+    return [task.source for task in find_pictures([p.name for p in named if not p.error], say=say)]

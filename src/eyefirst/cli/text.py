@@ -46,7 +46,8 @@ def read_text(
         say_of_file(handler)
         seen = replace(seen, texts=tuple(t for t in seen.texts if t.confidence >= confidence))
         if unsure := sum(not t.is_sure for t in seen.texts):
-            say(f"{picture.name}: {unsure} lines are unsure: perhaps symbols, or a script that is not read")
+            many = "1 line is" if unsure == 1 else f"{unsure} lines are"
+            say(f"{picture.name}: {many} unsure: perhaps symbols, or a script that is not read")
         if as_json:
             return [as_line({"picture": picture.name, **seen.to_dict()})]
         lines = [

@@ -48,7 +48,9 @@ def thumbnail_pictures(
         typer.Option("--width", "-w", min=1, help="Width for each --ratio, in pixels. Repeat for more widths."),
     ] = None,
     format: Annotated[str, typer.Option(metavar="EXT", help="jpg, png, webp, avif, gif, tif or bmp.")] = "jpg",
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100.")] = 85,
+    quality: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100. [85]")
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
     tightness: Tightness = 0.0,
     must_keep: MustKeep = None,
@@ -104,6 +106,7 @@ def thumbnail_pictures(
     from eyefirst.albums.thumbnails import DEFAULT_NAME, ThumbnailSettings, make_thumbnails, sizes_of
     from eyefirst.albums.watch import watched
     from eyefirst.cli.batch import album_tasks, away_sources, show_rows
+    from eyefirst.files.formats import check_quality, format_named
     from eyefirst.framing import FramingOptions
     from eyefirst.geometry import AspectRatio, Box
     from eyefirst.tools.planning import parse_kept
@@ -127,6 +130,7 @@ def thumbnail_pictures(
         )
     if not backdrop or backdrop == "keep":
         refuse("a shadow stays with its backdrop", {"--shadow": shadow}, remedy="add --backdrop, or leave it out")
+    check_quality(format_named(format), quality)
     if csv:
         refuse("one kind of rows is printed", {"--jsonl": jsonl})
     if watch:
@@ -135,7 +139,7 @@ def thumbnail_pictures(
     settings = ThumbnailSettings(
         sizes=sizes_of(size or (), ratios or (), width or ()),
         format=format,
-        quality=quality,
+        quality=85 if quality is None else quality,
         options=FramingOptions(
             tightness=tightness,
             pad=pad or None,

@@ -8,10 +8,11 @@ from typing import Any
 from PIL import Image as PillowImage
 
 from eyefirst.colours import parse_colour
-from eyefirst.errors import OutputError
+from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.files.formats import AVIF, GIF, JPEG, PictureFormat
 from eyefirst.geometry import Size
 from eyefirst.image import Animation, Keep, Metadata, loop_option, save_options
+from eyefirst.numeric import is_number
 
 OPTIMISED_TO = 250_000
 """Pixels to which a JPEG has Huffman tables of its own: 2 to 5 % of its bytes. A larger one gains 1 % in twice the
@@ -35,8 +36,16 @@ def encode(
     quality: of lossy formats. background: the CSS colour that transparency is laid on where the format has none.
     metadata: what goes along of the source's, as far as `keep` says: "copyright" (copyright, artist, credit and
     date), "keep" (all, with the place) or "none". speed: of the AVIF encoder, 0 to 10, where 10 is the fastest. A
-    format without animation gets the first frame. Raises OutputError where the format cannot hold the picture.
+    format without animation gets the first frame. Raises OutputError where the format cannot hold the picture, and
+    InvalidValueError for what is no picture, or a quality out of range.
     """
+    if not isinstance(picture, (PillowImage.Image, Animation)):
+        raise InvalidValueError(
+            f"expected a Pillow picture or an animation to write, got {type(picture).__name__}",
+            remedy="for an array use PIL.Image.fromarray(...), for a file PIL.Image.open(...)",
+        )
+    if not is_number(quality) or not 1 <= quality <= 100:
+        raise InvalidValueError(f"expected a quality in 1..100, got {quality!r}", remedy=f"{QUALITY} is usual")
     animation = picture if isinstance(picture, Animation) else Animation((picture,), (0,), 0)
     frames = tuple(map(_bare, animation.frames if format.has_frames else animation.frames[:1]))
     if not format.has_alpha:
@@ -58,10 +67,10 @@ def encode(
     out = io.BytesIO()  # in memory first: Pillow does not notice a full disk when it writes a JPEG itself
     try:
         frames[0].save(out, format.name, **options)
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            f"{format.name} cannot hold the picture: {error}", remedy="choose another size or format"
-        ) from error
+    except (OSError, ValueError, RuntimeError) as error:  # AVIF's encoder raises the last for a side that is too long
+        mode = frames[0].mode
+        remedy = "choose another size or format" if mode in ("RGB", "RGBA") else f"convert it from {mode} to RGB first"
+        raise OutputError(f"{format.name} cannot hold the picture: {error}", remedy=remedy) from error
     return out.getvalue()
 
 

@@ -54,6 +54,15 @@ def format_of(path: Path) -> PictureFormat:
     return found
 
 
+def check_quality(format: PictureFormat | None, quality: int | None) -> None:
+    """Raise InvalidValueError where a quality was asked for, and the named format takes none."""
+    if format and not format.is_lossy and quality is not None:
+        raise InvalidValueError(
+            f"{format.name} takes no quality, so --quality would have no effect",
+            remedy="leave it out, or write jpg, webp or avif",
+        )
+
+
 def format_for(*, source: str, has_alpha: bool, is_animated: bool, keep: bool = False) -> PictureFormat:
     """Return the format of a result for which nobody named one.
 

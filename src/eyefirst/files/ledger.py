@@ -71,7 +71,12 @@ class Ledger:
         self.file = folder / LEDGER
         self._lock = threading.RLock()
         with self._border():
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise OutputError(
+                    "cannot be a folder: a file is there", remedy="name a folder", source=str(folder)
+                ) from None
             self._db = sqlite3.connect(self.file, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
             try:
                 self._set_wal()

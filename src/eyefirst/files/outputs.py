@@ -12,7 +12,15 @@ from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.files.encode import QUALITY, encode
-from eyefirst.files.formats import KNOWN, SPELLINGS, PictureFormat, format_for, format_named, format_of
+from eyefirst.files.formats import (
+    KNOWN,
+    SPELLINGS,
+    PictureFormat,
+    check_quality,
+    format_for,
+    format_named,
+    format_of,
+)
 from eyefirst.files.ledger import Ledger
 from eyefirst.files.names import NameTemplate
 from eyefirst.files.whole import identity, written_whole
@@ -138,6 +146,7 @@ class Outputs(Targets):
         format: str = "",
         name: str = "",
         quality: int | None = None,
+        usual_quality: int = QUALITY,
         background: str = "white",
         overwrite: bool = False,
         keep: Keep = "copyright",
@@ -156,7 +165,8 @@ class Outputs(Targets):
                     source=os.fspath(out),
                 )
             self._format = written
-        self._quality = QUALITY if quality is None else quality
+        check_quality(self._format, quality)
+        self._quality = usual_quality if quality is None else quality
         self._background = background
         self._keep = keep
 

@@ -7,13 +7,14 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
 from eyefirst.albums.walk import find_pictures
-from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.errors import EyefirstError, InvalidValueError, OutputError
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import FORMATS, JPEG, PNG, WEBP, format_for, format_named, format_of
 from eyefirst.files.ledger import LEDGER, Ledger, own_results
@@ -88,6 +89,23 @@ def test_an_animation_plays_as_often_in_every_format(plays: int, kind: str) -> N
 # --- names
 
 
+@pytest.mark.parametrize(
+    ("picture", "options", "words"),
+    [
+        (np.zeros((4, 4, 3), np.uint8), {}, "got ndarray; for an array use PIL.Image.fromarray"),
+        ("photo.jpg", {}, "got str"),
+        (PillowImage.new("RGB", (4, 4)), {"quality": 500}, "a quality in 1..100, got 500"),
+        (PillowImage.new("CMYK", (4, 4)), {}, "convert it from CMYK to RGB first"),
+        (PillowImage.new("RGB", (70_000, 2)), {}, "choose another size or format"),
+    ],
+)
+def test_what_cannot_be_written_is_said(tmp_path: Path, picture: Any, options: dict[str, Any], words: str) -> None:
+    name = "a.avif" if getattr(picture, "width", 0) > 4 else "a.png"
+    with pytest.raises(EyefirstError, match=words):
+        write_picture(picture, tmp_path / name, **options)
+    assert not list(tmp_path.iterdir())
+
+
 def test_names_follow_a_template() -> None:
     template = NameTemplate("{ratio}/{stem}_{width}x{height}-{rank}.{ext}")
     filled = template.fill(
@@ -142,6 +160,13 @@ def test_a_named_file_is_replaced_unless_it_is_read(tmp_path: Path) -> None:
     os.link(target, tmp_path / "same.jpg")
     with pytest.raises(OutputError, match="is read"):
         Outputs(target, single=True, inputs=[str(tmp_path / "same.jpg")]).write(PICTURE, JPEG, stem="c", label="x")
+
+
+def test_a_file_in_the_place_of_the_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    for out in (tmp_path / "a.jpg", tmp_path / "a.jpg" / "below"):
+        with pytest.raises(OutputError, match="cannot be a folder: a file is there; name a folder"):
+            Ledger(out)
 
 
 def test_two_results_of_one_run_never_share_a_name(tmp_path: Path) -> None:
