@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import eyefirst
 from eyefirst.cli import app
 from eyefirst.errors import InvalidValueError, NoSubjectError
+from eyefirst.handler import ImageRequestHandler
 from eyefirst.tools.cutout import cutout, cutout_all
 from eyefirst.tools.matte import drop_islands
 from eyefirst.tools.soft_mask import box_mean, close_map, soft_mask
@@ -107,6 +108,17 @@ def test_a_shadow_is_dropped_or_kept() -> None:
     assert white[0] == pytest.approx(255 * 0.73, abs=20)  # type: ignore[index]
 
 
+def test_noise_on_a_dark_backdrop_is_no_shadow() -> None:
+    rng, said = np.random.default_rng(0), list[str]()
+    pixels = np.broadcast_to(np.clip(rng.normal(22, 5, (240, 300, 1)), 0, 255).astype(np.uint8), (240, 300, 3)).copy()
+    picture = PillowImage.fromarray(pixels)
+    ImageDraw.Draw(picture).ellipse((100, 60, 200, 180), fill="#9c4a2f")
+    handler = ImageRequestHandler(picture)
+    alpha = np.asarray(cutout_all(handler, shadow=True, animated=False, say=said.append).getchannel("A"))
+    assert alpha[:50].max() == 0
+    assert said == ["the backdrop is not even or is dark, so no shadow can be told from it"]
+
+
 def test_transparency_is_the_edge_and_animations_stay() -> None:
     clear = disc().convert("RGBA")
     mask = PillowImage.new("L", clear.size)
@@ -123,7 +135,7 @@ def test_nothing_stands_out() -> None:
 def test_what_cannot_be_done_is_said(coffee: PillowImage.Image) -> None:
     said: list[str] = []
     cutout_all(eyefirst.ImageRequestHandler(coffee), shadow=True, say=said.append)
-    assert said == ["the backdrop is not even, so no shadow can be told from it"]
+    assert said == ["the backdrop is not even or is dark, so no shadow can be told from it"]
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from PIL import _imaging
 from typer.testing import CliRunner
 
 from eyefirst.albums.journal import AlbumRow
-from eyefirst.albums.thumbnails import ThumbnailSettings, make_one, make_thumbnails
+from eyefirst.albums.thumbnails import ThumbnailSettings, cut_one, make_one, make_thumbnails
 from eyefirst.albums.walk import find_pictures
 from eyefirst.cli import app
 from eyefirst.cli.batch import show_rows
@@ -103,6 +103,9 @@ def test_animations_stay_animations_where_the_format_can(tmp_path: Path) -> None
         if count == 3:
             assert made.durations_ms == (100, 200, 300)
             assert made.plays == 3  # a GIF counts the repeats
+    said: list[str] = []
+    cut_one(str(tmp_path / "a.gif"), ThumbnailSettings(sizes=(Size(20, 20),)), say=said.append)
+    assert said == ["JPEG holds no animation, so the first of 3 frames is kept"]
 
 
 def test_names_never_collide(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import Animation, Keep, Need, Source, open_source, read_metadata
 from eyefirst.network import check_revision, load_network
 from eyefirst.plan import CropPlan
-from eyefirst.tools.cutout import cutout_all
+from eyefirst.tools.cutout import NO_SHADOW, cutout_all, loses_shadow
 from eyefirst.tools.matte import is_believed
 from eyefirst.tools.planning import plan_from
 from eyefirst.tools.product import find_product
@@ -202,7 +202,10 @@ def cut_one(
     plan = plan_from(handler, list(dict.fromkeys(ratios)), options=settings.options, detectors=settings.detectors)
     for remark in handler.file_remarks():
         say(remark)
-    animated = handler.is_animated and format_named(settings.format).has_frames
+    format = format_named(settings.format)
+    animated = handler.is_animated and format.has_frames
+    if handler.is_animated and not animated:
+        say(f"{format.name} holds no animation, so the first of {handler.image.frame_count} frames is kept")
     check_pixels(settings.sizes, handler.pixel_limit, handler.image.frame_count if animated else 1)
     if settings.product:
         objects = handler.look().objects
@@ -214,6 +217,8 @@ def cut_one(
                 whole = cutout_all(handler, animated=animated)
             elif found.matte and not is_believed(found.matte, objects.heat_map.values):
                 say("the product is hard to tell from its backdrop, so parts may be missing; look at the result")
+        if settings.product.shadow and loses_shadow(found):
+            say(NO_SHADOW)
         if found.witness == "nothing":
             say("no product was found, so the whole picture is shown")
         for size in settings.sizes:
@@ -221,7 +226,7 @@ def cut_one(
             if times > ENLARGED:
                 say(f"{size}: the product is enlarged {times:.1f} times, so it looks soft")
         laid = [lay_out(whole, found, size, settings.product) for size in settings.sizes]
-        if found.witness != "nothing" and any(_is_blank(one, format_named(settings.format)) for one in laid):
+        if found.witness != "nothing" and any(_is_blank(one, format) for one in laid):
             say("the product has the colour of its backdrop, so nothing is seen; choose another --backdrop")
         return laid, plan
     picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings)).picture

@@ -16,7 +16,7 @@ from eyefirst.files.formats import PictureFormat
 from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
 from eyefirst.image import Source
 from eyefirst.network import Network
-from eyefirst.tools.matte import cut_out, is_believed, strips
+from eyefirst.tools.matte import cut_out, is_believed, shows_shadows, strips
 from eyefirst.tools.product import Product, find_product
 from eyefirst.tools.soft_mask import box_mean, close_map, soft_mask
 
@@ -24,6 +24,7 @@ SMALL_SIDE = 384
 """The longer side at which the colours of subject and background are spread, in pixels."""
 REACH = 0.03
 """How far colours are spread from where they are sure, as a share of the longer side."""
+NO_SHADOW = "the backdrop is not even or is dark, so no shadow can be told from it"
 BLUR = 0.015
 """Standard deviation of the background's blur, as a share of the longer side."""
 
@@ -77,14 +78,19 @@ def cutout_all(
             )
         if found.witness == "objectness" and not rough:
             rough.append(close_map(handler, revision))
-        if shadow and found.witness == "objectness":
-            say("the backdrop is not even, so no shadow can be told from it")
+        if shadow and loses_shadow(found):
+            say(NO_SHADOW)
         return on_backdrop(alone(picture, found, rough[0] if rough else None, shadow=shadow), picture, backdrop)
 
     if animated and handler.is_animated:
         whole = handler.animation()
         return replace(whole, frames=tuple(map(cut, whole.frames)))
     return cut(handler.picture().picture)
+
+
+def loses_shadow(found: Product) -> bool:
+    """Return whether a shadow cannot be kept: the backdrop is not even, or is dark."""
+    return found.witness == "objectness" or (found.backdrop is not None and not shows_shadows(found.backdrop))
 
 
 def check_cutout(backdrop: str, shadow: bool, format: PictureFormat | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageFilter
+from PIL import ImageFilter, ImageStat
 
 from eyefirst.boxes import label_groups
 
@@ -20,6 +20,8 @@ QUIET = 10
 """Levels by which a backdrop's pixels may differ from its model: noise of the camera and of JPEG."""
 SHADOW_COLOUR = 16
 """A shadow has the backdrop's colour, only darker, within so many levels."""
+DARK = 64
+"""A backdrop shows shadows from this level of its brightest channel on: below it, noise is as dark as a shadow."""
 BAND = 7
 """Width in pixels of the band along the product's edge in which the matte is soft."""
 SPECK = 3e-4
@@ -119,6 +121,11 @@ def cut_out(
     return result
 
 
+def shows_shadows(backdrop: PillowImage.Image) -> bool:
+    """Return whether a shadow can be told from a backdrop, an RGB picture."""
+    return max(ImageStat.Stat(backdrop).median) >= DARK
+
+
 def strips(picture: PillowImage.Image) -> Iterator[tuple[int, int, int, int]]:
     """Yield the boxes of STRIP rows each that make up a picture, from top to bottom."""
     for top in range(0, picture.height, STRIP):
@@ -145,7 +152,8 @@ def _opacity_of_shadow(colours: NDArray[np.float32], backdrop: NDArray[np.float3
     """How much of the backdrop's light a shadow takes, 0..1: (height, width). Noise and other hues take none."""
     light, tint = light_and_tint(colours, backdrop)
     noise = QUIET / np.maximum(largest(backdrop), 1)
-    return np.where(tint <= SHADOW_COLOUR, ((1 - light - noise / 2) / (1 - noise / 2)).clip(0, 1), 0)
+    is_shadow = (tint <= SHADOW_COLOUR) & (largest(backdrop) >= DARK)
+    return np.where(is_shadow, ((1 - light - noise / 2) / (1 - noise / 2)).clip(0, 1), 0)
 
 
 def light_and_tint(
