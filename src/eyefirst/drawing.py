@@ -14,6 +14,7 @@ from eyefirst.errors import InvalidValueError
 from eyefirst.face_maps import DetectedFace
 from eyefirst.geometry import Size
 from eyefirst.heat_map import HeatMap
+from eyefirst.image import as_seen
 
 VIEWS = ("combined", "boxes", "mask")
 BOX_COLOURS = ("#ffd23f", "#3ddc97", "#4cc9f0")
@@ -21,7 +22,7 @@ BOX_COLOURS = ("#ffd23f", "#3ddc97", "#4cc9f0")
 
 def draw_boxes(picture: PillowImage.Image, objects: Sequence[SalientObject | DetectedFace]) -> PillowImage.Image:
     """A copy with every box and its confidence drawn on it."""
-    result = picture.convert("RGB")
+    result = as_seen(picture)
     size = Size(result.width, result.height)
     line = max(2, round(max(result.size) / 250))
     font = ImageFont.load_default(max(11, max(result.size) // 45))
@@ -48,7 +49,7 @@ def draw_view(
     """The view modes of Apple's sample: "combined" (mask and boxes), "boxes", "mask"."""
     if view not in VIEWS:
         raise InvalidValueError(f"expected a view among {', '.join(VIEWS)}; got {view!r}", remedy="choose one")
-    result = picture.convert("RGB")
+    result = as_seen(picture)
     if view != "boxes":
         result = heat_map.overlay(result, colormap=colormap, opacity=opacity)
     return draw_boxes(result, objects) if view != "mask" else result
@@ -68,7 +69,7 @@ def contact_sheet(rows: Sequence[Sequence[Tile]], *, tile_height: int = 220, gap
     caption_height = 20
     lines = []
     for row in rows:
-        tiles = [Tile(resized(t.picture.convert("RGB"), _of_height(t.picture, tile_height)), t.caption) for t in row]
+        tiles = [Tile(resized(as_seen(t.picture), _of_height(t.picture, tile_height)), t.caption) for t in row]
         lines.append(tiles)
     width = max(sum(t.picture.width + gap for t in line) for line in lines) + gap
     height = len(lines) * (tile_height + caption_height + gap) + gap

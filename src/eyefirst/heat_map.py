@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from eyefirst.colours import apply_colormap
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Box, Point, Size, SizeLike
+from eyefirst.image import as_seen
 from eyefirst.numeric import is_number
 
 
@@ -112,7 +113,7 @@ class HeatMap:
             )
         if not is_number(opacity) or not 0 <= opacity <= 1:
             raise InvalidValueError(f"expected an opacity in 0..1, got {opacity!r}", remedy="0.75 is a good value")
-        picture = image.convert("RGB")
+        picture = as_seen(image)
         heat = self.resized(Size(picture.width, picture.height))
         if stretch:
             heat = heat / max(float(self.values.max()), 1e-6)

@@ -125,6 +125,8 @@ def test_transparency_is_the_edge_and_animations_stay() -> None:
     ImageDraw.Draw(mask).ellipse((90, 60, 210, 180), fill=255)
     clear.putalpha(mask)
     assert np.array_equal(np.asarray(cutout(clear)), np.asarray(clear))
+    clear.paste((255, 0, 255, 0), (0, 0, 40, 240))  # magenta that nobody sees
+    assert cutout(clear, backdrop="blur").getpixel((5, 5)) == (255, 255, 255)
 
 
 def test_nothing_stands_out() -> None:

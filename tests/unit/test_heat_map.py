@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from eyefirst.drawing import draw_view
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Box, Size
 from eyefirst.heat_map import HeatMap
@@ -81,6 +82,16 @@ def test_the_overlay_colours_the_hot_and_spares_the_cold() -> None:
         bump(1, 1).overlay(picture, colormap="jet")
     with pytest.raises(InvalidValueError, match="opacity"):
         bump(1, 1).overlay(picture, opacity=2)
+
+
+def test_no_hidden_colour_of_a_clear_picture_is_drawn_on() -> None:
+    heat_map = HeatMap(np.zeros((2, 2), np.float32))
+    for logo, ground in (("black", 255), ("white", 0)):
+        picture = PillowImage.new("RGBA", (60, 60), (255, 0, 255, 0))  # magenta that nobody sees
+        picture.paste(logo, (20, 20, 40, 40))
+        for drawn in (heat_map.overlay(picture), draw_view(picture, heat_map, [], view="boxes")):
+            assert drawn.getpixel((2, 2)) == (ground,) * 3
+            assert drawn.getpixel((30, 30)) == (255 - ground,) * 3
 
 
 def test_a_region_is_the_map_of_a_part() -> None:

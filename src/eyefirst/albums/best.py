@@ -21,6 +21,7 @@ from eyefirst.cut import scaled_by
 from eyefirst.errors import EyefirstError, InvalidValueError, unexpected
 from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler
+from eyefirst.image import as_seen
 from eyefirst.observations import SaliencyObservation
 
 GRID = 9
@@ -169,7 +170,7 @@ def subject_sharpness(grey: PillowImage.Image, box: Box) -> float:
 def _look(source: str, revision: str | None) -> Looked:
     handler = ImageRequestHandler(source, expects=_enough)
     seen = handler.look(revision)
-    picture = handler.picture(_enough).picture.convert("RGB")
+    picture = as_seen(handler.picture(_enough).picture)
     tall = max((f.box.height for f in seen.faces), default=0.0)
     main = [f.box for f in seen.faces if f.box.height >= SMALLEST_FACE * tall]
     subject: SaliencyObservation = seen.objects if seen.objects.salient_objects else seen.attention

@@ -32,6 +32,7 @@ import PIL.Image
 from eyefirst.colours import parse_colour
 from eyefirst.image.animation import Animation, load_animation, loop_option
 from eyefirst.image.borders import inside_borders
+from eyefirst.image.colour import as_seen
 from eyefirst.image.decoding import (
     Decoded,
     Need,
@@ -62,6 +63,7 @@ __all__ = [
     "Need",
     "Opened",
     "Source",
+    "as_seen",
     "decode",
     "fingerprint",
     "hash_of_pixels",

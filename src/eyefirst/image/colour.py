@@ -126,6 +126,14 @@ def on_paper(picture: PIL.Image.Image, paper: _RGB) -> PIL.Image.Image:
     return ground
 
 
+def as_seen(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Return a picture in RGB, with its transparency on the ground of `ground_for`: no hidden colour shows."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    clear = picture.convert("RGBA")
+    return on_paper(clear, ground_for(clear))
+
+
 @lru_cache(maxsize=16)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Build the transform from a profile to sRGB; None if it is broken, is for another mode, or changes nothing.

@@ -14,7 +14,7 @@ from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError, NoSubjectError
 from eyefirst.files.formats import PictureFormat
 from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
-from eyefirst.image import Source
+from eyefirst.image import Source, as_seen
 from eyefirst.network import Network
 from eyefirst.tools.matte import cut_out, is_believed, shows_shadows, strips
 from eyefirst.tools.product import Product, find_product
@@ -133,7 +133,7 @@ def on_backdrop(cut: PillowImage.Image, picture: PillowImage.Image, backdrop: st
     if backdrop == "transparent":
         return cut
     if backdrop == "blur":
-        ground = _out_of_focus(picture.convert("RGB"), cut.getchannel("A")).convert("RGBA")
+        ground = _out_of_focus(as_seen(picture), cut.getchannel("A")).convert("RGBA")
     else:
         ground = PillowImage.new("RGBA", cut.size, (*parse_colour(backdrop), 255))
     ground.alpha_composite(cut)
