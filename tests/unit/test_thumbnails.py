@@ -231,6 +231,23 @@ def test_rows_come_as_a_table(album: Path, tmp_path: Path) -> None:
     assert all(Path(row[3]).exists() for row in rows[1:])
 
 
+def test_a_table_has_one_head_however_often_pictures_come(
+    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = [[task] for task in find_pictures([album])[-2:]]
+    monkeypatch.setattr("eyefirst.albums.watch.watched", lambda *_, **__: iter(batches))
+    words = ["thumbnails", str(album), "-o", str(tmp_path / "out"), "-s", "20x20", "--csv", "--watch"]
+    _, *rows = csv.reader(CliRunner().invoke(app, words).stdout.splitlines())
+    assert [row[1] for row in rows] == ["made", "made"]
+
+
+def test_a_crop_that_is_enlarged_is_said() -> None:
+    said: list[str] = []
+    settings = ThumbnailSettings(sizes=(Size(60, 60), Size(33, 33)))
+    cut_one(PillowImage.effect_noise((40, 30), 40).convert("RGB"), settings, say=said.append)
+    assert said == ["60x60: the crop is enlarged 2.0 times, so it looks soft"]
+
+
 @pytest.mark.parametrize("framed", [True, False])
 def test_a_table_repeats_warnings_of_frames_only_where_results_show_them(
     capsys: pytest.CaptureFixture[str], *, framed: bool

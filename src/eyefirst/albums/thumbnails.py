@@ -39,7 +39,7 @@ from eyefirst.tools.planning import plan_from
 from eyefirst.tools.product import find_product
 
 ENLARGED = 1.25
-"""Above this scale it is said that a product is enlarged: the grain of wood is visibly softer from about there on."""
+"""Above this scale it is said that a result is enlarged: the grain of wood is visibly softer from about there on."""
 SEEN = 8
 """A result whose values differ by less, of 255, shows nothing."""
 DEFAULT_NAME = "{stem}_{width}x{height}.{ext}"
@@ -208,30 +208,45 @@ def cut_one(
         say(f"{format.name} holds no animation, so the first of {handler.image.frame_count} frames is kept")
     check_pixels(settings.sizes, handler.pixel_limit, handler.image.frame_count if animated else 1)
     if settings.product:
-        objects = handler.look().objects
-        found = find_product(handler.picture().picture, objects)
-        whole: Any = handler.animation() if animated else handler.picture().picture
-        if settings.product.backdrop != "keep":
-            if found.witness == "objectness":
-                say("the backdrop is not even or has the product's colour, so the edge of the cut-out is an estimate")
-                whole = cutout_all(handler, animated=animated)
-            elif found.matte and not is_believed(found.matte, objects.heat_map.values):
-                say("the product is hard to tell from its backdrop, so parts may be missing; look at the result")
-        if settings.product.shadow and loses_shadow(found):
-            say(NO_SHADOW)
-        if found.witness == "nothing":
-            say("no product was found, so the whole picture is shown")
-        for size in settings.sizes:
-            times = enlargement(handler.picture().image().size, found, size, settings.product)
-            if times > ENLARGED:
-                say(f"{size}: the product is enlarged {times:.1f} times, so it looks soft")
-        laid = [lay_out(whole, found, size, settings.product) for size in settings.sizes]
-        if found.witness != "nothing" and any(_is_blank(one, format) for one in laid):
-            say("the product has the colour of its backdrop, so nothing is seen; choose another --backdrop")
-        return laid, plan
+        return _laid_out(handler, settings, settings.product, animated=animated, say=say), plan
     picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings)).picture
     frames = [(plan.frames[ratio][0], size) for size, ratio in zip(settings.sizes, ratios, strict=True)]
+    for frame, size in frames:
+        if (times := size.width / frame.size.width) > ENLARGED:
+            say(f"{size}: the crop is enlarged {times:.1f} times, so it looks soft")
     return cut_frames(picture, frames, planned=plan.size, pad=settings.options.pad), plan
+
+
+def _laid_out(
+    handler: ImageRequestHandler,
+    settings: ThumbnailSettings,
+    product: ProductSettings,
+    *,
+    animated: bool,
+    say: Callable[[str], None],
+) -> list[PillowImage.Image | Animation]:
+    """The catalogue pictures of all sizes."""
+    objects = handler.look().objects
+    found = find_product(handler.picture().picture, objects)
+    whole: Any = handler.animation() if animated else handler.picture().picture
+    if product.backdrop != "keep":
+        if found.witness == "objectness":
+            say("the backdrop is not even or has the product's colour, so the edge of the cut-out is an estimate")
+            whole = cutout_all(handler, animated=animated)
+        elif found.matte and not is_believed(found.matte, objects.heat_map.values):
+            say("the product is hard to tell from its backdrop, so parts may be missing; look at the result")
+    if product.shadow and loses_shadow(found):
+        say(NO_SHADOW)
+    if found.witness == "nothing":
+        say("no product was found, so the whole picture is shown")
+    for size in settings.sizes:
+        times = enlargement(handler.picture().size, found, size, product)
+        if times > ENLARGED:
+            say(f"{size}: the product is enlarged {times:.1f} times, so it looks soft")
+    laid = [lay_out(whole, found, size, product) for size in settings.sizes]
+    if found.witness != "nothing" and any(_is_blank(one, format_named(settings.format)) for one in laid):
+        say("the product has the colour of its backdrop, so nothing is seen; choose another --backdrop")
+    return laid
 
 
 def _is_blank(picture: PillowImage.Image | Animation, written: PictureFormat) -> bool:

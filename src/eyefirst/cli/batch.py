@@ -156,7 +156,10 @@ def album_tasks(sources: Sequence[str], *, outside: str | None = None) -> list[T
         raise InvalidValueError(
             "- stands alone: the list comes on standard input", remedy="leave out the other sources"
         )
-    return find_pictures(_listed_paths() if STDIN in sources else sources, outside=outside, say=say)
+    named = _listed_paths() if STDIN in sources else sources
+    if not named:
+        say("no paths came in on standard input")
+    return find_pictures(named, outside=outside, say=say)
 
 
 def away_sources(sources: Sequence[str]) -> list[str]:
@@ -207,10 +210,12 @@ def show_rows(
     jsonl: bool,
     csv: bool = False,
     framed: bool = True,
+    header: bool = True,
 ) -> dict[Status, int]:
     """Show rows as they come: a bar, errors in words, JSON or CSV lines if wanted. Return how many of each status.
 
-    framed: results are cut at the frames of the plans, so a table repeats the warnings of the frames.
+    framed: results are cut at the frames of the plans, so a table repeats the warnings of the frames. header: begin a
+    table with the names of its columns.
     """
     import csv as tables
 
@@ -223,7 +228,7 @@ def show_rows(
         closing(rows),
     ):
         table = tables.writer(sys.stdout) if csv else None
-        if table:
+        if table and header:
             table.writerow(COLUMNS)
         bar = progress.add_task(what, total=total, rate="")
         for row in rows:

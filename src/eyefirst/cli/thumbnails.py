@@ -159,9 +159,9 @@ def thumbnail_pictures(
         name=name or DEFAULT_NAME,
     )
     if watch:
-        for tasks in watched(sources, outside=out, say=say):
+        for batch, tasks in enumerate(watched(sources, outside=out, say=say)):
             rows = make_thumbnails(tasks, out, settings, workers=workers or None, overwrite=overwrite)
-            show_rows(rows, len(tasks), "new", jsonl=jsonl, csv=csv, framed=not product)
+            show_rows(rows, len(tasks), "new", jsonl=jsonl, csv=csv, framed=not product, header=batch == 0)
         return
     tasks = album_tasks(sources, outside=out)
     rows = make_thumbnails(tasks, out, settings, workers=workers or None, overwrite=overwrite)
