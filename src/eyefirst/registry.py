@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from eyefirst.errors import InvalidValueError
+
 T = TypeVar("T")
 
 
@@ -22,7 +24,15 @@ class Registry(Generic[T]):
         self._made: dict[str, T] = {}
 
     def register(self, name: str, factory: Callable[[], T]) -> None:
-        """Add a name, or replace its factory. The factory is called once, when the name is first loaded."""
+        """Add a name, or replace its factory. The factory is called once, when the name is first loaded.
+
+        Raises InvalidValueError for what cannot be called.
+        """
+        if not callable(factory):
+            raise InvalidValueError(
+                f"expected a function or a class that makes {name!r}, got {type(factory).__name__}",
+                remedy="for an object that is made already use lambda: it",
+            )
         with self._lock:
             self._factories[name] = factory
             self._made.pop(name, None)

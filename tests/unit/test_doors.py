@@ -99,6 +99,14 @@ def test_a_lone_request_and_an_iterator_are_requests(red_square: NDArray[np.uint
             handler.perform(none)
 
 
+def test_a_factory_can_be_called() -> None:
+    made: Any = object()
+    for register in (eyefirst.register_detector, eyefirst.register_network):
+        with pytest.raises(InvalidValueError, match="got object; for an object that is made already use lambda: it"):
+            register("mine", made)
+    assert "mine" not in (*eyefirst.known_detectors(), *eyefirst.known_revisions())
+
+
 def test_an_avoided_part_is_a_box() -> None:
     with pytest.raises(InvalidBoxError, match="four numbers"):  # no detector, though must_keep takes one
         eyefirst.plan_crops("photo.jpg", "1:1", avoid="faces")

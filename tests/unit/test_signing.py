@@ -143,6 +143,11 @@ def test_the_command_ends_with_2(words: list[str], monkeypatch: pytest.MonkeyPat
     assert (ran.exit_code, ran.stdout) == (2, "")
 
 
+def test_an_address_without_options_is_told_so() -> None:
+    with pytest.raises(InvalidValueError, match=r"no option was given; for example ratio=16:9"):
+        signed_address("a.jpg", key=KEY)
+
+
 @pytest.mark.parametrize(
     ("seconds", "step"), [(90, 10), (900, 60), (43_200, 3600), (86_400, 3600), (2_592_000, 86_400)]
 )

@@ -157,6 +157,8 @@ class ImageOptions:
 
 def read_options(text: str) -> dict[str, Any]:
     """Return names and values of "name=value,name=value", each once. Raises InvalidValueError."""
+    if not text:
+        raise InvalidValueError("no option was given", remedy="for example ratio=16:9 or w=640")
     found: dict[str, Any] = {}
     for part in text.split(","):
         name, equals, value = part.partition("=")
