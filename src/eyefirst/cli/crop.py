@@ -120,6 +120,7 @@ def crop_pictures(
                 "--overwrite": overwrite,
                 "--metadata": metadata is not MetadataChoice.COPYRIGHT,
                 "--no-enlarge": no_enlarge,
+                "--size": size and ratios,
                 "--background": background != "white",
             },
         )
