@@ -72,6 +72,7 @@ ROOMS = {
         "tone_mapping",
         "frames",
         "restarts",
+        "streams",
         "reader",
         "sound",
         "encoding",

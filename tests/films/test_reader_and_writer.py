@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from PIL import ImageOps
 
 from eyefirst.errors import (
     InvalidValueError,
@@ -20,11 +21,13 @@ from eyefirst.errors import (
     OutputError,
     PictureNotFoundError,
     TruncatedPictureError,
+    UnsupportedPictureError,
 )
 from eyefirst.films.frames import VideoFrame
 from eyefirst.films.planes import Turn
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.restarts import Restarts
+from eyefirst.films.streams import turn_of
 from eyefirst.films.tone_mapping import tone_mapped
 from eyefirst.films.writer import VideoWriter
 from eyefirst.geometry import Box, Size
@@ -173,9 +176,48 @@ def test_what_is_no_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         with pytest.raises(kind) as raised:
             VideoReader(tmp_path / name)
         assert name in str(raised.value)
+    with pytest.raises(PictureNotFoundError, match="is a folder; name the films"):
+        VideoReader(tmp_path)
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtraError, match=r"eyefirst\[video\]"):
         VideoReader(tmp_path / "whole.mp4")
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "gif", "avif", "bmp", "tif"])
+def test_a_still_picture_is_no_film(tmp_path: Path, ending: str) -> None:
+    PillowImage.new("RGB", (64, 48), "red").save(tmp_path / f"photo.{ending}")
+    with pytest.raises(UnsupportedPictureError, match="is a still picture, not a film; `eyefirst crop`"):
+        VideoReader(tmp_path / f"photo.{ending}")
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "avif"])
+def test_an_animation_is_a_film(tmp_path: Path, ending: str) -> None:
+    colours = [PillowImage.new("RGB", (64, 48), c) for c in ("red", "lime", "blue")]
+    path = tmp_path / f"moves.{ending}"
+    colours[0].save(path, save_all=True, append_images=colours[1:], duration=100)
+    with VideoReader(path) as reader:
+        frames = [
+            (float(f.seconds), int(f.raw.to_ndarray(format="rgb24").mean((0, 1)).argmax())) for f in reader.frames()
+        ]
+        assert frames == [(0.0, 0), (pytest.approx(0.1), 1), (pytest.approx(0.2), 2)]
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_frame_with_exif_is_turned_upright(tmp_path: Path, orientation: int) -> None:
+    exif = PillowImage.Exif()
+    exif[274] = orientation
+    levels = np.zeros((48, 80, 3), np.uint8)
+    levels[:24, :40] = 255
+    PillowImage.fromarray(levels).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    with av.open(str(tmp_path / "turned.jpg")) as container:
+        frame = next(container.decode(video=0))
+        turn = turn_of(frame)
+        assert turn is not None
+        upright = turn.upright(frame.to_ndarray(format="rgb24"))
+    with PillowImage.open(tmp_path / "turned.jpg") as picture:
+        expected = np.asarray(ImageOps.exif_transpose(picture))
+    assert upright.shape == expected.shape
+    assert np.abs(upright.astype(int) - expected).mean() < 3
 
 
 def test_a_film_that_breaks_off_ends_there(tmp_path: Path) -> None:

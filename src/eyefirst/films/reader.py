@@ -27,8 +27,9 @@ from eyefirst.errors import (
     reason_of,
 )
 from eyefirst.films.frames import ColourTags, VideoFrame, VideoInfo, chroma_of, may_be_transparent, source_matrix
-from eyefirst.films.planes import Turn, padded, planes_of
+from eyefirst.films.planes import padded, planes_of
 from eyefirst.films.restarts import Restarts
+from eyefirst.films.streams import film_stream, is_of_pictures, start_of, turn_of
 from eyefirst.films.tone_mapping import HDR_TRANSFERS
 from eyefirst.geometry import Size
 
@@ -42,6 +43,7 @@ STANDARD = "-"
 CAMERA = "/dev/video"
 MOST_WAITING = 3000
 """Packets that are read to find the first frame."""
+STILL_REMEDY = "`eyefirst crop` cuts pictures, and `eyefirst pan` makes a film of photos"
 
 
 def pyav(needed_for: str = "making films") -> Any:
@@ -74,7 +76,10 @@ class VideoReader:
         self._name = os.fspath(path)
         self._is_stream = is_live(self._name)
         if not (os.path.isfile(path) or (live and self._is_stream)):
-            raise PictureNotFoundError("there is no such file", remedy="check the path", source=self._name)
+            reason, remedy = "there is no such file", "check the path"
+            if os.path.isdir(path):
+                reason, remedy = "is a folder", "name the films in it"
+            raise PictureNotFoundError(reason, remedy=remedy, source=self._name)
         self.damaged_packets = 0
         self._deinterlacer: Any = None
         self._waiting: list[Any] = []
@@ -307,13 +312,12 @@ class VideoReader:
                 remedy="give a film such as an MP4, MOV, MKV or WebM",
                 source=name,
             ) from error
-        films = [s for s in self.container.streams.video if not _is_cover(s) and s.codec_context is not None]
-        if not films:
+        self.stream = film_stream(self.container)
+        if self.stream is None:
             self.container.close()
             raise NotAPictureError("holds no moving pictures", remedy="give a film", source=name)
-        self.stream = next((s for s in films if s.disposition & type(s.disposition).default), films[0])
         self.stream.thread_type = "AUTO"
-        self._start = _start_of(self.container, self._av.time_base)
+        self._start = start_of(self.container, self._av.time_base)
         flags = self.container.format.flags
         breaks = bool(flags & type(self.container.format.flags).ts_discont) if hasattr(flags, "name") else False
         self._can_seek = not breaks and self.stream.start_time is not None
@@ -321,21 +325,25 @@ class VideoReader:
         self._times = Restarts(self._start, can_jump=breaks)
 
     def _first_packets(self) -> list[Any]:
-        """Packets and frames up to the first frame: it alone tells the size and the turn."""
+        """Packets and frames up to the first frame, which tells size and turn; of pictures, up to the second one."""
         stream, codec = self.stream, self.stream.codec_context
         if codec.width * codec.height > MOST_PIXELS:
             raise UnsupportedPictureError(
                 f"has {codec.width}x{codec.height} pixels, more than is read", remedy="scale it down", source=self._name
             )
         found: list[Any] = []
+        frames, needed = 0, 2 if is_of_pictures(self.container) else 1
         with contextlib.suppress(self._av.error.FFmpegError, OSError):
             for packet in self.container.demux():
                 made = list(self._opened(packet))
                 found += made
-                if packet.stream.index == stream.index and made:
+                frames += len(made) if packet.stream.index == stream.index else 0
+                if frames >= needed:
                     return found
                 if len(found) > MOST_WAITING:
                     break
+        if frames:
+            raise UnsupportedPictureError("is a still picture, not a film", remedy=STILL_REMEDY, source=self._name)
         remedy = "convert it to GIF or MP4" if codec.name == "webp" else "copy the film again"
         raise TruncatedPictureError("no frame can be decoded", remedy=remedy, source=self._name)
 
@@ -343,7 +351,7 @@ class VideoReader:
         """What the first frame and the file's head say."""
         stream = self.stream
         first = next(f for f in self._waiting if not isinstance(f, self._av.Packet))
-        turn = _turn_of(first)
+        turn = turn_of(first)
         if turn is None:
             raise UnsupportedPictureError(
                 "is turned by an odd angle", remedy="turn it by quarters of a circle", source=self._name
@@ -379,22 +387,3 @@ class VideoReader:
             colours=colours,
             has_sound=bool(self.container.streams.audio),
         )
-
-
-def _start_of(container: Any, base: int) -> Fraction:
-    """The film's start, which is taken off every time: exact, where a stream starts there."""
-    start = Fraction(container.start_time or 0, base)
-    own = [s.start_time * Fraction(s.time_base) for s in container.streams if s.start_time is not None]
-    return next((s for s in own if abs(s - start) <= Fraction(2, base)), start)
-
-
-def _turn_of(frame: Any) -> Turn | None:
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return Turn()
-    return Turn.from_display_matrix([int(v) for v in np.frombuffer(bytes(matrix), np.int32)[:9]])
-
-
-def _is_cover(stream: Any) -> bool:
-    """Whether a stream of pictures is only the cover of a song or film."""
-    return bool(stream.disposition & type(stream.disposition).attached_pic)
