@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Self, TypeAlias
 
@@ -180,9 +181,8 @@ class Box(_Edges):
         for name in ("left", "top", "right", "bottom"):
             value = getattr(self, name)
             if not is_number(value):
-                raise InvalidBoxError(
-                    f"expected a number in 0..1 as {name}, got {value!r}", remedy="for example Box(0.1, 0.2, 0.5, 0.9)"
-                )
+                remedy = "for example Box(0.1, 0.2, 0.5, 0.9)"
+                raise InvalidBoxError(f"expected a number in 0..1 as {name}, got {value!r}", remedy=remedy)
             if not -SLACK <= value <= 1 + SLACK:
                 raise InvalidBoxError(
                     f"expected {name} in 0..1, got {value!r}", remedy="divide pixels by the picture's width and height"
@@ -346,6 +346,10 @@ class AspectRatio:
 
     value: Fraction
 
+    def __post_init__(self) -> None:
+        if type(self.value) is not Fraction:
+            object.__setattr__(self, "value", AspectRatio.parse(self.value).value)
+
     @classmethod
     def parse(cls, ratio: RatioLike) -> AspectRatio:
         """Read "16:9", "4/5", "1.91:1", "1.5", 1.5, a pair such as (1200, 630), "1200x630", or an AspectRatio."""
@@ -393,4 +397,4 @@ class AspectRatio:
         return Size(size.width, min(max(round_half_up(float(size.width / self.value)), 1), size.height))
 
 
-RatioLike: TypeAlias = AspectRatio | Size | str | float | Fraction | tuple[float, float]
+RatioLike: TypeAlias = AspectRatio | Size | str | float | Fraction | Decimal | tuple[float, float]

@@ -119,7 +119,7 @@ class HeatMap:
             heat = heat / max(float(self.values.max()), 1e-6)
         heat = np.clip(heat, 0, 1)
         colours = PillowImage.fromarray(apply_colormap(heat, colormap))
-        cover = PillowImage.fromarray((heat**0.5 * opacity * 255).astype(np.uint8))
+        cover = PillowImage.fromarray((heat**0.5 * float(opacity) * 255).astype(np.uint8))
         return PillowImage.composite(colours, picture, cover)
 
     def peak(self) -> Point:

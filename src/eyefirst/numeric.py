@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from numbers import Rational, Real
 from typing import Any, SupportsIndex, TypeGuard
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a finite real number: int, float, Fraction or numpy's, but no bool."""
+    """Whether a value is a finite real number: int, float, Fraction, Decimal or numpy's, but no bool.
+
+    Turn it into a float, or make it `exact`, before counting with it: a Decimal does not mix with floats.
+    """
     if type(value) is float or type(value) is int:  # nearly all are, and abstract types are slow to ask
         return math.isfinite(value)
+    if isinstance(value, Decimal):
+        return value.is_finite()
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -33,6 +39,8 @@ def exact(value: Any) -> Fraction:
     """Return a number as a fraction of Python's own integers."""
     if isinstance(value, Rational):  # numpy's integers are, but their arithmetic is not exact
         return Fraction(int(value.numerator), int(value.denominator))
+    if isinstance(value, Decimal):
+        return Fraction(value)
     return Fraction(float(value))
 
 
@@ -41,3 +49,11 @@ def is_pair(value: object) -> TypeGuard[Sequence[float]]:
     if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__len__") or len(value) != 2:
         return False
     return all(is_number(v) for v in value)  # type: ignore[attr-defined]
+
+
+def listed(values: Any) -> list[Any]:
+    """Return one value or several of them as a list; a text is one, and so are the four numbers of a box."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        return [values]
+    several = list(values)
+    return [tuple(several)] if len(several) == 4 and all(map(is_number, several)) else several

@@ -26,8 +26,10 @@ class Registry(Generic[T]):
     def register(self, name: str, factory: Callable[[], T]) -> None:
         """Add a name, or replace its factory. The factory is called once, when the name is first loaded.
 
-        Raises InvalidValueError for what cannot be called.
+        Raises InvalidValueError for what is no name or cannot be called.
         """
+        if not isinstance(name, str) or not name:
+            raise InvalidValueError(f"expected a name, got {name!r}", remedy="a text such as 'mine'")
         if not callable(factory):
             raise InvalidValueError(
                 f"expected a function or a class that makes {name!r}, got {type(factory).__name__}",
@@ -43,7 +45,7 @@ class Registry(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         """Whether the name is registered."""
-        return name in self._factories
+        return isinstance(name, str) and name in self._factories
 
     def load(self, name: str) -> T:
         """Return the object of a registered name. Raises KeyError for an unknown one."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,25 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 import eyefirst
-from eyefirst import AspectRatio, Box, CropPlan, HeatMap, ImageRequestHandler, PixelBox, Point, Size
+from eyefirst import (
+    AspectRatio,
+    Box,
+    CropPlan,
+    FramingOptions,
+    HeatMap,
+    ImageRequestHandler,
+    MustKeep,
+    Padding,
+    PixelBox,
+    Point,
+    Size,
+)
 from eyefirst.errors import EnlargedWarning, EyefirstError, InvalidBoxError, InvalidValueError
+from eyefirst.films.encoding import EncodeOptions
+from eyefirst.films.order import ReframeOrder
+from eyefirst.films.pan_plan import frame_rate
+from eyefirst.films.path import KeyFrame, SpeedLimits, TrackLimits
+from eyefirst.films.wishes import ShotWish, safe_area
 from eyefirst.network import OnnxNetwork
 from eyefirst.observations import SaliencyObservation, TextObservation
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
@@ -28,6 +47,8 @@ PAIRS: list[Any] = [
     np.array([4, 3]),
     np.array([4.0, 3.0]),
     (Fraction(4), 3),
+    (Decimal(4), 3),
+    (Decimal("1.2"), 0.9),
     (1.2, 0.9),
     (1600, 1200),
 ]
@@ -46,7 +67,7 @@ def test_several_ratios_are_several(red_square: NDArray[np.uint8], tiny_network:
         assert list(eyefirst.plan_crops(red_square, several, network=tiny_network).frames) == ["16:9", "9:16"]
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.float64, float, Fraction])
+@pytest.mark.parametrize("kind", [np.float32, np.float64, float, Fraction, Decimal])
 def test_edges_are_numbers_of_any_type(kind: Any) -> None:
     box = Box(kind(0.25), kind(0.5), kind(0.75), kind(1))
     assert tuple(box) == (0.25, 0.5, 0.75, 1.0)
@@ -73,6 +94,62 @@ def test_what_is_no_whole_number_is_refused(bad: Any) -> None:
 def test_what_is_no_number_is_refused_as_that(bad: Any) -> None:
     with pytest.raises(InvalidBoxError, match="expected a number"):
         Box(bad, 0, 1, 1)
+
+
+@pytest.mark.parametrize("bad", [True, "x", float("nan"), Decimal("sNaN"), object(), -1], ids=repr)
+def test_options_refuse_what_cannot_be(bad: Any) -> None:
+    whole = Box.whole()
+    refused: list[Callable[[], object]] = [
+        lambda: FramingOptions(tightness=bad),
+        lambda: FramingOptions(margin=bad),
+        lambda: FramingOptions(must_keep=bad),
+        lambda: Padding(bad),
+        lambda: AspectRatio(bad),
+        lambda: MustKeep(bad),
+        lambda: MustKeep(whole, bad),
+        lambda: MustKeep(whole, 0, bad),
+        lambda: ShotWish(bad, place=0.5),
+        lambda: ShotWish(1, place=bad),
+        lambda: ShotWish(1, face=bad),
+        lambda: ShotWish.parse(bad),
+        lambda: safe_area(bad),
+        lambda: SpeedLimits(zoom=bad),
+        lambda: TrackLimits(acceleration=bad),
+        lambda: KeyFrame(0, bad),
+        lambda: EncodeOptions(quality=bad),
+        lambda: frame_rate(bad),
+        lambda: ReframeOrder.parse("1:1", must_keep=bad),
+        lambda: ReframeOrder.parse("1:1", shots=bad),
+        lambda: ReframeOrder.parse("1:1", limits=bad),
+        lambda: ReframeOrder.parse(bad),
+        lambda: eyefirst.plan_crops("photo.jpg", bad),
+    ]
+    for make in refused:
+        with pytest.raises(InvalidValueError):
+            make()
+
+
+@pytest.mark.parametrize("bad", [True, None, "", [1]], ids=repr)
+def test_a_name_is_a_text(bad: Any) -> None:
+    for register in (eyefirst.register_detector, eyefirst.register_network):
+        with pytest.raises(InvalidValueError, match="expected a name"):
+            register(bad, object)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="expected a detector among"):
+        eyefirst.load_detector(bad)
+
+
+def test_true_is_no_number_of_alternatives(red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> None:
+    true: Any = True
+    with pytest.raises(InvalidValueError, match="got True"):
+        eyefirst.plan_crops(red_square, "1:1", true, network=tiny_network)
+    assert len(eyefirst.plan_crops(red_square, "1:1", np.int64(1), network=tiny_network).frames["1:1"]) == 1
+
+
+def test_one_of_several_stands_alone_for_films() -> None:
+    keep = MustKeep((0, 0, 0.5, 1), Decimal(1))  # type: ignore[arg-type]
+    order: Any = ReframeOrder.parse("1:1", must_keep=keep, shots="2=left")  # type: ignore[arg-type]
+    assert order.must_keep == (MustKeep(Box(0, 0, 0.5, 1), 1.0),)
+    assert order.shots == (ShotWish(2, 0.0),)
 
 
 def test_a_size_is_a_pair_of_numbers_wherever_it_is_asked_for(

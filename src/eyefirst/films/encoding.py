@@ -9,6 +9,7 @@ from eyefirst.errors import InvalidValueError
 from eyefirst.films.frames import ColourTags, VideoInfo
 from eyefirst.films.reader import pyav
 from eyefirst.geometry import Size
+from eyefirst.numeric import as_whole
 
 Codec = Literal["auto", "h264", "hevc", "av1"]
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"]
@@ -49,7 +50,8 @@ class EncodeOptions:
                     f"expected a {name} of {', '.join(known)}, got {given!r}", remedy="choose one of them"
                 )
         highest = HIGHEST_CRF.get(self.codec, 51)
-        if self.quality is not None and not (isinstance(self.quality, int) and 0 <= self.quality <= highest):
+        quality = as_whole(self.quality)
+        if self.quality is not None and (quality is None or not 0 <= quality <= highest):
             raise InvalidValueError(
                 f"expected a quality of 0..{highest}, got {self.quality!r}", remedy="19 looks like the source"
             )

@@ -18,6 +18,8 @@ from eyefirst.films.wishes import safe_area as safe_area_of
 from eyefirst.films.writer import even
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import AspectRatio, BoxLike, RatioLike, Size, SizeLike
+from eyefirst.numeric import listed
+from eyefirst.tools.planning import parse_ratios
 
 SIZE_SLACK = 2
 """Pixels by which a size may miss the ratio: sides are whole and even."""
@@ -44,7 +46,7 @@ class ReframeOrder:
     @classmethod
     def parse(
         cls,
-        ratios: Iterable[RatioLike],
+        ratios: RatioLike | Iterable[RatioLike],
         *,
         size: SizeLike | None = None,
         tightness: float = 0.0,
@@ -56,25 +58,25 @@ class ReframeOrder:
         limits: TrackLimits | None = None,
     ) -> Self:
         """Read an order as people write it; the arguments are those of `plan_reframe`. Raises InvalidValueError."""
-        shapes = tuple(dict.fromkeys(AspectRatio.parse(ratio) for ratio in ratios))
-        FramingOptions(tightness=tightness, pad=pad)  # refuses bad ones
+        shapes = parse_ratios(ratios)
+        framing = FramingOptions(tightness=tightness, pad=pad)  # refuses bad ones
         if layout not in LAYOUTS:
             raise InvalidValueError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}", remedy="choose one")
-        if not shapes:
-            raise InvalidValueError("expected one ratio or more, got none", remedy="9:16 is usual")
+        if not isinstance(limits, TrackLimits | None):
+            raise InvalidValueError(f"expected TrackLimits, got {limits!r}", remedy="leave it out for calm ones")
         exact = Size.parse(size) if size is not None else None
         if exact is not None:
             for shape in shapes:
                 exact = checked_size(exact, shape)
         return cls(
-            ratios=shapes,
+            ratios=tuple(shapes),
             size=exact,
-            tightness=tightness,
-            must_keep=tuple(map(MustKeep.parse, must_keep)),
+            tightness=framing.tightness,
+            must_keep=tuple(map(MustKeep.parse, listed(must_keep))),
             pad=pad or ("blur" if layout in ("pad", "auto") else None),
             layout=layout,
             hidden=safe_area_of(safe_area),
-            shots=tuple(map(ShotWish.parse, shots)),
+            shots=tuple(map(ShotWish.parse, listed(shots))),
             limits=limits or TrackLimits(),
         )
 

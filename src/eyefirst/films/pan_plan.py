@@ -166,7 +166,8 @@ class PanPlan:
 def frame_rate(value: float | str | Fraction) -> Fraction:
     """Return frames a second, exact: 29.97 and "29.97" are 2997/100, "30000/1001" stays. Raises InvalidValueError."""
     try:
-        rate = Fraction(value if isinstance(value, (int, Fraction)) else str(value))
+        is_exact = isinstance(value, (int, Fraction)) and not isinstance(value, bool)
+        rate = Fraction(value if is_exact else str(value))
     except (ValueError, ZeroDivisionError, OverflowError):
         rate = Fraction(0)
     if not 1 <= rate <= 120:

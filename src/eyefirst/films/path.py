@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError
 from eyefirst.geometry import Box
+from eyefirst.numeric import is_number
 
 PEAK = 1.875
 """Highest speed of a minimum-jerk move, in multiples of its mean."""
@@ -58,8 +59,10 @@ class SpeedLimits:
     zoom: float = 0.35
 
     def __post_init__(self) -> None:
-        if not (self.pan > 0 and self.zoom > 0):
+        if not all(is_number(speed) and speed > 0 for speed in (self.pan, self.zoom)):
             raise InvalidValueError(f"expected speeds above 0, got {self}", remedy="0.25 and 0.35 are calm")
+        object.__setattr__(self, "pan", float(self.pan))
+        object.__setattr__(self, "zoom", float(self.zoom))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,12 @@ class KeyFrame:
 
     seconds: float
     box: Box
+
+    def __post_init__(self) -> None:
+        if not is_number(self.seconds):
+            raise InvalidValueError(f"expected a time in seconds, got {self.seconds!r}", remedy="for example 1.5")
+        object.__setattr__(self, "seconds", float(self.seconds))
+        object.__setattr__(self, "box", Box.parse(self.box))
 
     def to_dict(self) -> dict[str, Any]:
         """Return time and box by name, for JSON."""
@@ -88,8 +97,10 @@ class TrackLimits:
     acceleration: float = 2.5
 
     def __post_init__(self) -> None:
-        if not (self.speed > 0 and self.acceleration > 0):
+        if not all(is_number(limit) and limit > 0 for limit in (self.speed, self.acceleration)):
             raise InvalidValueError(f"expected limits above 0, got {self}", remedy="0.8 and 1.2 are calm")
+        object.__setattr__(self, "speed", float(self.speed))
+        object.__setattr__(self, "acceleration", float(self.acceleration))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from eyefirst.films.path import CameraPath, KeyFrame, understood
 from eyefirst.films.writer import even
 from eyefirst.framing import FramingOptions, Padding
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Size
+from eyefirst.numeric import is_number
 
 SCHEMA = "eyefirst.reframe/1"
 Kind = Literal["hold", "pan", "track", "pad", "stack"]
@@ -34,10 +35,14 @@ class MustKeep:
     end: float | None = None
 
     def __post_init__(self) -> None:
-        if self.start < 0 or (self.end is not None and self.end <= self.start):
+        object.__setattr__(self, "box", Box.parse(self.box))
+        start, end = self.start, self.end
+        if not is_number(start) or start < 0 or not (end is None or (is_number(end) and end > start)):
             raise InvalidValueError(
-                f"expected a time span, got {self.start}..{self.end}", remedy="for example 0.1,0.2,0.5,0.9@5-12.5"
+                f"expected a time span in seconds, got {start!r}..{end!r}", remedy="for example 0.1,0.2,0.5,0.9@5-12.5"
             )
+        object.__setattr__(self, "start", float(start))
+        object.__setattr__(self, "end", None if end is None else float(end))
 
     @classmethod
     def parse(cls, value: MustKeep | BoxLike) -> MustKeep:

@@ -17,7 +17,7 @@ PICTURE_BRANDS = frozenset({"avif", "avis", "heic", "heix", "heim", "heis", "hev
 """Major brands of pictures in a container of films: AVIF and HEIC."""
 
 
-def film_stream(container: Any) -> Any | None:
+def film_stream(container: Any) -> Any:
     """Return the stream that is the film: a default one, rather one that moves. None: there is no film."""
     films = [s for s in container.streams.video if not _is_cover(s) and s.codec_context is not None]
     return max(films, key=lambda s: (bool(s.disposition & type(s.disposition).default), s.frames > 1), default=None)

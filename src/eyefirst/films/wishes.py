@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from eyefirst.errors import InvalidValueError
+from eyefirst.numeric import as_whole, is_number
 
 PLACES = {"left": 0.0, "centre": 0.5, "center": 0.5, "right": 1.0}
 """Where the window is along each axis on which it has room: at the beginning, in the middle, at the end."""
@@ -34,7 +35,7 @@ SAFE_AREAS = {
 
 def safe_area(name: str) -> SafeArea:
     """Return the part that a platform hides, by its name. Raises InvalidValueError."""
-    if name not in SAFE_AREAS:
+    if not isinstance(name, str) or name not in SAFE_AREAS:
         raise InvalidValueError(f"expected a safe area of {', '.join(SAFE_AREAS)}, got {name!r}", remedy="choose one")
     return SAFE_AREAS[name]
 
@@ -52,23 +53,22 @@ class ShotWish:
     face: int | None = None
 
     def __post_init__(self) -> None:
-        in_range = self.place is None or 0 <= self.place <= 1
-        if (
-            self.number < 1
-            or (self.place is None) == (self.face is None)
-            or not in_range
-            or self.face not in (None, 1, 2)
-        ):
+        number, face = as_whole(self.number), as_whole(self.face)
+        in_range = self.place is None or (is_number(self.place) and 0 <= self.place <= 1)
+        known = self.face is None or face in FACES.values()
+        if number is None or number < 1 or (self.place is None) == (self.face is None) or not (in_range and known):
             raise InvalidValueError(
                 f"expected a shot from 1 and a place or a face, got {self}", remedy="for example 2=centre"
             )
+        object.__setattr__(self, "number", number)
+        object.__setattr__(self, "place", None if self.place is None else float(self.place))
 
     @classmethod
     def parse(cls, value: ShotWish | str) -> ShotWish:
         """Read a text such as "2=centre", "2=0.4", "2=left", "2=face" or "2=face2". Raises InvalidValueError."""
         if isinstance(value, ShotWish):
             return value
-        match = re.fullmatch(r"\s*(\d+)\s*=\s*([a-z0-9.]+)\s*", value.lower())
+        match = re.fullmatch(r"\s*(\d+)\s*=\s*([a-z0-9.]+)\s*", value.lower()) if isinstance(value, str) else None
         if match:
             number, word = int(match[1]), match[2]
             if word in FACES:

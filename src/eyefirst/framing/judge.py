@@ -48,10 +48,13 @@ def findings(
 ) -> list[Finding]:
     """Everything to remark on, worst first; what is below `PASSES` is worth another look, not a warning.
 
-    kept: share of the attention inside. shares: of every thing, see `shares_inside`.
+    kept: share of the attention inside. shares: of every thing, see `shares_inside`. A portrait is meant to leave out
+    what people look at beside the face.
     """
+    heads = [share for thing, share in zip(content.things, shares, strict=True) if thing.kind == "head"]
+    is_portrait = options.portrait is not None and max(heads, default=0.0) > OUTSIDE
     found = [*_of_things(content, frame, shares, options), *_of_constraints(content, frame, options)]
-    if kept < LITTLE_KEPT:
+    if kept < LITTLE_KEPT and not is_portrait:
         outside = round_half_up(100 * (1 - kept))
         found.append(Finding(f"{outside} % of what people look at is outside", 0.3 + (LITTLE_KEPT - kept)))
     return sorted(found, key=lambda f: -f.severity)

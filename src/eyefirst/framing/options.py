@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Box, PixelBox, Size, round_half_up
+from eyefirst.numeric import as_whole, is_number, listed
 
 Prefer = Literal["faces", "subjects", "attention", "text"]
 """What counts most where a frame cannot hold everything."""
@@ -47,8 +48,9 @@ class FramingOptions:
     def __post_init__(self) -> None:
         for name, most in (("tightness", 1.0), ("margin", 1.0)):
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not 0 <= value <= most:
+            if not is_number(value) or not 0 <= value <= most:
                 raise InvalidValueError(f"expected {name} in 0..{most:g}, got {value!r}", remedy="0 is always allowed")
+            object.__setattr__(self, name, float(value))
         if self.pad is not None and self.pad not in PAD_STYLES:
             try:
                 parse_colour(self.pad)
@@ -65,7 +67,7 @@ class FramingOptions:
                     f"expected {name} as one of {words}, got {value!r}", remedy=f"for example {known[0]}"
                 )
         for name in ("must_keep", "avoid"):
-            object.__setattr__(self, name, tuple(Box.parse(b) for b in getattr(self, name)))
+            object.__setattr__(self, name, tuple(Box.parse(b) for b in listed(getattr(self, name))))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -100,10 +102,13 @@ class Padding:
     bottom: int = 0
 
     def __post_init__(self) -> None:
-        if any(not isinstance(v, int) or v < 0 for v in self.to_dict().values()):
+        sides = {name: as_whole(value) for name, value in self.to_dict().items()}
+        if any(v is None or v < 0 for v in sides.values()):
             raise InvalidValueError(
                 f"expected whole pixels of at least 0, got {self.to_dict()}", remedy="0 is no padding"
             )
+        for name, value in sides.items():
+            object.__setattr__(self, name, value)
 
     def scaled(self, across: float, down: float) -> Padding:
         """For a picture of another size."""

@@ -190,7 +190,7 @@ def crop_box(
     found = handler.perform([kind(revision=revision)])[0]
     box = found.union_box if target == "union" or not found.salient_objects else found.salient_objects[0].box
     full = handler.image.size
-    frame = Frame((box.expanded(margin) if box else Box.whole()).to_pixels(full), 1.0, (), 0.0)
+    frame = Frame((box.expanded(float(margin)) if box else Box.whole()).to_pixels(full), 1.0, (), 0.0)
     ratio = AspectRatio.parse(frame.size)
     picture: Any = handler.animation() if animated and handler.is_animated else handler.picture().picture
     cut = cut_frame(picture, frame, planned=full)

@@ -19,7 +19,7 @@ from eyefirst.heat_map import HeatMap
 from eyefirst.image import DEFAULT_PIXEL_LIMIT, Image, Source, inside_borders
 from eyefirst.mappings import MAP_SIDE
 from eyefirst.network import Network, check_revision
-from eyefirst.numeric import is_number, is_pair
+from eyefirst.numeric import as_whole, is_number, is_pair, listed
 from eyefirst.plan import ByRatio, CropPlan
 from eyefirst.requests import (
     FaceRectanglesRequest,
@@ -81,7 +81,8 @@ def plan_from(
 ) -> CropPlan:
     """Return `plan_crops` for options that are checked already; what the named detectors find is kept whole too."""
     wanted = parse_ratios(ratios)
-    if not isinstance(alternatives, int) or alternatives < 1:
+    count = as_whole(alternatives)
+    if count is None or count < 1:
         raise InvalidValueError(f"expected at least 1 alternative, got {alternatives!r}", remedy="leave it out for 1")
     found = {name: boxes_to_keep(handler, name) for name in dict.fromkeys(detectors)}
     if any(found.values()):
@@ -103,7 +104,7 @@ def plan_from(
         attention_box=attention_box,
         objects=seen.objects.salient_objects,
         options=framer.options,
-        frames=ByRatio({ratio: framer.frames(ratio, alternatives) for ratio in wanted}),
+        frames=ByRatio({ratio: framer.frames(ratio, count) for ratio in wanted}),
     )
 
 
@@ -250,7 +251,7 @@ def parse_kept(texts: Sequence[str]) -> tuple[tuple[Box, ...], tuple[str, ...]]:
 
 def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
     """Read one ratio or many; a pair of numbers is one ratio."""
-    if isinstance(ratios, (str, AspectRatio, Size)) or is_number(ratios) or is_pair(ratios):
+    if isinstance(ratios, (str, bytes, AspectRatio, Size)) or is_number(ratios) or is_pair(ratios):
         return [AspectRatio.parse(ratios)]  # type: ignore[arg-type]
     if not isinstance(ratios, Iterable):
         return [AspectRatio.parse(ratios)]
@@ -264,20 +265,12 @@ def options_of(*, must_keep: Kept, avoid: Boxes, **framing: Any) -> tuple[Framin
     """Return the checked options, and the names of the detectors whose finds must be kept."""
     kept: list[Box] = []
     names: list[str] = []
-    for item in _listed(must_keep):
+    for item in listed(must_keep):
         if isinstance(item, str) and item in known_detectors():
             names.append(item)
         else:
             kept.append(_box(item))
-    return FramingOptions(must_keep=tuple(kept), avoid=tuple(map(Box.parse, _listed(avoid))), **framing), tuple(names)
-
-
-def _listed(boxes: Any) -> list[Any]:
-    """One box, one name or several of them, as a list."""
-    if isinstance(boxes, (str, Box)):
-        return [boxes]
-    listed = list(boxes) if isinstance(boxes, Iterable) else [boxes]
-    return [tuple(listed)] if len(listed) == 4 and all(map(is_number, listed)) else listed
+    return FramingOptions(must_keep=tuple(kept), avoid=tuple(map(Box.parse, listed(avoid))), **framing), tuple(names)
 
 
 def _box(item: Any) -> Box:
