@@ -15,7 +15,14 @@ from PIL import Image as PillowImage
 from PIL import ImageFilter
 from skimage import data
 
-from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError
+from eyefirst.errors import (
+    InvalidPlanError,
+    InvalidValueError,
+    MissingExtraError,
+    NotAPictureError,
+    PictureError,
+    PictureNotFoundError,
+)
 from eyefirst.films.pan import film_frames, frame_count, order_by_time, plan_pan, preview, render_pan
 from eyefirst.films.pan_plan import Move, PanPlan
 from eyefirst.films.path import KeyFrame, SpeedLimits, between, eased, seconds_needed
@@ -93,6 +100,7 @@ def test_a_plan_shows_what_it_can_and_says_what_it_cannot(plan: PanPlan) -> None
     (out,) = plan.left_out
     assert Path(out.picture).name == "no.jpg"
     assert "not a picture" in out.reason
+    assert out.code == "not_a_picture"
     assert plan.starts == (0.0, plan.moves[0].seconds - 0.5)
     for move in plan.moves:
         assert move.seconds >= 1.5
@@ -126,6 +134,17 @@ def test_the_best_leave_out_copies_and_soft_pictures(album: Path) -> None:
     twin = "b.png" if "again.jpg" in reasons else "again.jpg"
     (name,) = set(reasons) - {"soft.png"}
     assert reasons[name] == f"nearly the same as {twin}"
+
+
+def test_what_is_left_out_is_said_before_nothing_is_left(album: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    paths = [str(album / "no.jpg"), str(tmp_path / "gone.jpg")]
+    with pytest.raises(PictureError, match="none of 2 pictures can be used"):
+        plan_pan(paths, FILM, say=said.append)
+    assert [line.split(";")[0] for line in said] == [
+        f"{paths[0]}: left out: is not a picture in a format that is read",
+        f"{paths[1]}: left out: there is no such file",
+    ]
 
 
 def test_order_by_time(album: Path, tmp_path: Path) -> None:
@@ -165,8 +184,10 @@ def test_bad_words(album: Path) -> None:
         plan_pan(paths, FILM, seconds=0)
     with pytest.raises(InvalidValueError, match="at least 1 picture"):
         plan_pan(paths, FILM, best=0)
-    with pytest.raises(InvalidPlanError, match="at least one picture"):
+    with pytest.raises(PictureNotFoundError, match="there are no pictures"):
         plan_pan([], FILM)
+    with pytest.raises(NotAPictureError, match=r"no\.jpg"):
+        plan_pan([str(album / "no.jpg")], FILM)
     with pytest.raises(InvalidValueError):
         SpeedLimits(pan=0)
     assert even(Size(641, 361)) == Size(640, 360)

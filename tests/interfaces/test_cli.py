@@ -236,6 +236,7 @@ def test_a_lossy_frame_is_said_aloud(folder: Path) -> None:
         ("plan", "-a", "1:1", "-o", "plans.jsonl"),
         ("thumbnails", "-s", "32x32", "-o", "thumbs"),
         ("best",),
+        ("pan", "--json", "-s", "32x32"),
     ],
 )
 def test_what_is_amiss_with_a_file_is_said_once_by_every_command(folder: Path, words: tuple[str, ...]) -> None:
@@ -247,6 +248,26 @@ def test_what_is_amiss_with_a_file_is_said_once_by_every_command(folder: Path, w
 @pytest.mark.parametrize("words", [("crop", "-a", "1:1", "--json"), ("best",), ("pan", "--json", "-s", "32x32")])
 def test_a_pattern_that_matches_nothing_is_said(folder: Path, words: tuple[str, ...]) -> None:
     assert "none*.jpg: " in run(words[0], "none*.jpg", "photo.jpg", *words[1:]).err
+
+
+@pytest.mark.parametrize(
+    ("sources", "said", "is_made"),
+    [
+        (("nodir",), "nodir: there is no such file", False),
+        (("nodir", "gone.jpg"), "gone.jpg: left out: there is no such file", False),
+        (("none*.jpg",), "none*.jpg: nothing matches", False),
+        (("void",), "void: holds no pictures", False),
+        (("photo.jpg", "nodir"), "nodir: left out: there is no such file", True),
+        (("photo.jpg", "none*.jpg"), "none*.jpg: nothing matches", True),
+    ],
+)
+def test_a_film_of_photos_says_what_is_missing(
+    folder: Path, sources: tuple[str, ...], said: str, is_made: bool
+) -> None:
+    (folder / "void").mkdir()
+    ran = run("pan", *sources, "--json", "-s", "32x32")
+    assert (ran.code, bool(ran.out)) == (1, is_made)
+    assert said in ran.err
 
 
 def test_plans_and_manifests_are_left_where_a_folder_is_away(folder: Path) -> None:

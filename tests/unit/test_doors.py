@@ -142,7 +142,8 @@ def test_true_is_no_number_of_alternatives(red_square: NDArray[np.uint8], tiny_n
     true: Any = True
     with pytest.raises(InvalidValueError, match="got True"):
         eyefirst.plan_crops(red_square, "1:1", true, network=tiny_network)
-    assert len(eyefirst.plan_crops(red_square, "1:1", np.int64(1), network=tiny_network).frames["1:1"]) == 1
+    one: Any = np.int64(1)
+    assert len(eyefirst.plan_crops(red_square, "1:1", one, network=tiny_network).frames["1:1"]) == 1
 
 
 def test_one_of_several_stands_alone_for_films() -> None:

@@ -179,6 +179,18 @@ def test_a_portrait_without_faces_is_framed_as_usual() -> None:
     assert framer(spot(0.3, 0.5), options=FramingOptions(portrait="close-up")).frames(ratio("1:1")) == plain
 
 
+@pytest.mark.parametrize("portrait", get_args(Portrait))
+def test_a_portrait_of_one_of_two_people_is_what_was_asked_for(portrait: Portrait) -> None:
+    faces = (Face(Box(0.16, 0.2, 0.24, 0.34)), Face(Box(0.76, 0.22, 0.82, 0.34), 0.6))
+    attention = EVEN / 2 + spot(0.2, 0.28, 2) + spot(0.79, 0.28, 3)
+    framed = framer(attention, faces=faces, options=FramingOptions(portrait=portrait))
+    (frame,) = framed.frames(ratio("1:1"))
+    assert frame.kept < 0.45
+    assert not [text for text in frame.warnings if "of what people look at is outside" in text]
+    aside = framed.frame(PixelBox(480, 600, 680, 800))  # a frame that shows neither
+    assert [text for text in aside.warnings if "of what people look at is outside" in text]
+
+
 def test_prefer_decides_what_counts() -> None:
     face, word = Face(Box(0.06, 0.4, 0.16, 0.6)), Box(0.8, 0.45, 0.98, 0.52)
     attention = EVEN + spot(0.11, 0.5, 2, 0.3) + spot(0.9, 0.5, 2, 0.3)

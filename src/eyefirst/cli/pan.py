@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +18,11 @@ from eyefirst.cli.film_options import (
     encode_options,
     stopped_by_signals,
 )
-from eyefirst.cli.guard import as_line, film_plan, guarded, readable, say, words
+from eyefirst.cli.guard import FAILED, as_line, film_plan, guarded, readable, say, words
 from eyefirst.errors import InvalidValueError, OutputError
+
+if TYPE_CHECKING:
+    from eyefirst.films.pan_plan import PanPlan
 
 
 @guarded
@@ -70,10 +73,13 @@ def pan_album(
         raise InvalidValueError(f"expected the order given or time, got {order!r}", remedy="choose one")
     encode = encode_options(codec, quality, preset, hardware=hardware)
     with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress, stopped_by_signals():
+        failed = False
         if len(sources) == 1 and sources[0].endswith(".json"):
             plan = PanPlan.from_dict(film_plan(sources[0]))
+            for one in plan.left_out:
+                say(f"{one.picture}: left out: {one.reason}")
         else:
-            paths = _paths(sources)
+            paths, failed = _paths(sources)
             if order == "time":
                 paths = order_by_time(paths)
             looking = progress.add_task("looking", total=len(paths))
@@ -86,12 +92,10 @@ def pan_album(
                 limits=SpeedLimits(pan=pan_speed, zoom=zoom_speed),
                 best=best or None,
                 progress=lambda: progress.advance(looking),
+                say=say,
             )
-        for one in plan.left_out:
-            say(f"{one.picture}: left out: {one.reason}")
-        for written in filter(None, (out, preview)):
-            if any(os.path.exists(written) and os.path.samefile(written, m.picture) for m in plan.moves):
-                raise OutputError("would replace a picture of the album", remedy="choose another name", source=written)
+            failed |= any(one.code for one in plan.left_out)
+        _refuse_to_replace(plan, (out, preview))
         if as_json:
             print(as_line(plan.to_dict()), flush=True)
         if preview:
@@ -104,14 +108,25 @@ def pan_album(
             ):
                 say(warning)
             print(readable(out))
+    if failed:
+        raise typer.Exit(FAILED)
 
 
-def _paths(sources: Sequence[str]) -> list[str]:
-    """The pictures of an album; says which sources there are none at."""
+def _refuse_to_replace(plan: PanPlan, written: Sequence[str]) -> None:
+    """Raise OutputError where a file that is written is a picture of the film."""
+    for path in filter(None, written):
+        if any(os.path.exists(path) and os.path.samefile(path, m.picture) for m in plan.moves):
+            raise OutputError("would replace a picture of the album", remedy="choose another name", source=path)
+
+
+def _paths(sources: Sequence[str]) -> tuple[list[str], bool]:
+    """The pictures of an album, and whether a source has none, which is said."""
     from eyefirst.albums.walk import find_pictures
     from eyefirst.cli.batch import expand
 
     named = expand(sources, walk=False)
-    for missing in filter(None, (p.error for p in named)):
-        say(str(missing))
-    return [task.source for task in find_pictures([p.name for p in named if not p.error], say=say)]
+    missing = [p.error for p in named if p.error]
+    for error in missing:
+        say(str(error))
+    found = find_pictures([p.name for p in named if not p.error], say=say)
+    return [task.source for task in found], bool(missing)

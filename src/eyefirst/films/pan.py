@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from eyefirst.errors import EyefirstError, InvalidPlanError, InvalidValueError
+from eyefirst.errors import EyefirstError, InvalidPlanError, InvalidValueError, PictureError, PictureNotFoundError
 from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.pan_plan import LeftOut, Move, PanPlan, frame_rate
 from eyefirst.films.path import KeyFrame, SpeedLimits, seconds_needed
@@ -75,13 +75,17 @@ def plan_pan(
     best: int | None = None,
     network: Network | None = None,
     progress: Callable[[], object] = lambda: None,
+    say: Callable[[str], object] = lambda _: None,
 ) -> PanPlan:
     """The film of an album, in the order given.
 
     size: of the film; odd sides lose a pixel. frames_per_second: 1..120, such as 30, 29.97 or "30000/1001".
     seconds: how long a picture is shown at least; a move that would
     be too fast takes longer. best: show at most so many, without near-duplicates and soft pictures. A
-    picture that cannot be used is left out, with the reason. progress is called after each picture.
+    picture that cannot be used is left out, with the reason. progress is called after each picture. say: is told, in
+    words, which pictures are left out and why, and what is amiss with the files of the others.
+
+    Raises InvalidValueError for a bad argument, and PictureError where no picture can be used.
     """
     if not seconds > 0:
         raise InvalidValueError(f"expected more than 0 seconds, got {seconds}", remedy="4 is calm")
@@ -95,13 +99,24 @@ def plan_pan(
     left_out: list[LeftOut] = []
     for path in paths:
         try:
-            looked.append(_look(path, film, seconds, limits, network))
+            handler = ImageRequestHandler(path, network=network)
+            looked.append(_look(path, handler, film, seconds, limits))
+            for warning in handler.warnings:
+                say(warning)
         except EyefirstError as error:
-            left_out.append(LeftOut(path, error.reason))
+            if len(paths) == 1:
+                raise
+            left_out.append(LeftOut(path, error.reason, error.code))
+            say(f"{path}: left out: {error.reason}; {error.remedy}")
         progress()
+    if not looked:
+        nothing = f"none of {len(paths)} pictures can be used" if paths else "there are no pictures to show"
+        raise (PictureError if paths else PictureNotFoundError)(nothing, remedy="give other folders or files")
     if best is not None:
         looked, worse = _best(looked, best)
         left_out += worse
+        for one in worse:
+            say(f"{one.picture}: left out: {one.reason}")
     moves = tuple(one.move for one in looked)
     fade = min([fade_seconds, *(m.seconds / 2 for m in moves)])
     return PanPlan(film, rate, fade, moves, tuple(left_out))
@@ -176,8 +191,7 @@ def preview(plan: PanPlan, *, columns: int = 4, width: int = 240) -> PillowImage
 # --- planning one picture
 
 
-def _look(path: str, film: Size, seconds: float, limits: SpeedLimits, network: Network | None) -> Looked:
-    handler = ImageRequestHandler(path, network=network)
+def _look(path: str, handler: ImageRequestHandler, film: Size, seconds: float, limits: SpeedLimits) -> Looked:
     attention, objects = handler.perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])
     ratio = AspectRatio.parse(film)
     size, image = handler.image.size, handler.image

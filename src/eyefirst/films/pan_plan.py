@@ -68,20 +68,21 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A picture that the film does not show, and why."""
+    """A picture that the film does not show, and why. code: of the error; empty where it only was not chosen."""
 
     picture: str
     reason: str
+    code: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return picture and reason by name, for JSON."""
-        return {"picture": self.picture, "reason": self.reason}
+        """Return the fields by name, for JSON."""
+        return {"picture": self.picture, "reason": self.reason, "code": self.code}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> LeftOut:
         """Read what `to_dict` wrote. Raises InvalidPlanError."""
         with understood("a picture that was left out"):
-            return cls(str(values["picture"]), str(values["reason"]))
+            return cls(str(values["picture"]), str(values["reason"]), str(values.get("code", "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,7 @@ class PanPlan:
 
     def __post_init__(self) -> None:
         if not self.moves:
-            raise InvalidPlanError(
-                "expected at least one picture to show, got none", remedy="see why they are left out"
-            )
+            raise InvalidPlanError("expected at least one picture to show, got none", remedy="plan the film again")
         object.__setattr__(self, "frames_per_second", frame_rate(self.frames_per_second))
         if self.size.width % 2 or self.size.height % 2:
             raise InvalidPlanError(f"expected even sides, got {self.size}", remedy="H.264 needs them even")
