@@ -182,7 +182,7 @@ def test_a_portrait_without_faces_is_framed_as_usual() -> None:
 @pytest.mark.parametrize("portrait", get_args(Portrait))
 def test_a_portrait_of_one_of_two_people_is_what_was_asked_for(portrait: Portrait) -> None:
     faces = (Face(Box(0.16, 0.2, 0.24, 0.34)), Face(Box(0.76, 0.22, 0.82, 0.34), 0.6))
-    attention = EVEN / 2 + spot(0.2, 0.28, 2) + spot(0.79, 0.28, 3)
+    attention = EVEN + spot(0.2, 0.28, 2) + spot(0.79, 0.28, 4)
     framed = framer(attention, faces=faces, options=FramingOptions(portrait=portrait))
     (frame,) = framed.frames(ratio("1:1"))
     assert frame.kept < 0.45
