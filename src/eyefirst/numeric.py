@@ -23,6 +23,11 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def is_within(value: object, least: float, most: float = math.inf) -> TypeGuard[float]:
+    """Whether a value is a finite real number from `least` to `most`; True and False are none."""
+    return is_number(value) and least <= value <= most
+
+
 def as_whole(value: object) -> int | None:
     """Return a whole number of any type (int or numpy's, but no bool) as an int; None for anything else."""
     if type(value) is int:

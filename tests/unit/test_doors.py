@@ -29,15 +29,20 @@ from eyefirst import (
     Point,
     Size,
 )
+from eyefirst.albums.best import groups_of
+from eyefirst.albums.catalogue import ProductSettings
 from eyefirst.errors import EnlargedWarning, EyefirstError, InvalidBoxError, InvalidValueError
 from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.order import ReframeOrder
+from eyefirst.films.pan import plan_pan
 from eyefirst.films.pan_plan import frame_rate
 from eyefirst.films.path import KeyFrame, SpeedLimits, TrackLimits
+from eyefirst.films.shots import watch
 from eyefirst.films.wishes import ShotWish, safe_area
 from eyefirst.network import OnnxNetwork
 from eyefirst.observations import SaliencyObservation, TextObservation
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
+from eyefirst.tools.camera_guidance import FocusSettings
 
 PAIRS: list[Any] = [
     (4, 3),
@@ -118,6 +123,13 @@ def test_options_refuse_what_cannot_be(bad: Any) -> None:
         lambda: KeyFrame(0, bad),
         lambda: EncodeOptions(quality=bad),
         lambda: frame_rate(bad),
+        lambda: plan_pan([], Size(32, 32), seconds=bad),
+        lambda: plan_pan([], Size(32, 32), fade_seconds=bad),
+        lambda: plan_pan([], Size(32, 32), best=bad),
+        lambda: watch("talk.mp4", rate=bad),
+        lambda: groups_of([], distance=bad),
+        lambda: ProductSettings(margin=bad),
+        lambda: FocusSettings(glide_seconds=bad),
         lambda: ReframeOrder.parse("1:1", must_keep=bad),
         lambda: ReframeOrder.parse("1:1", shots=bad),
         lambda: ReframeOrder.parse("1:1", limits=bad),

@@ -22,6 +22,7 @@ from eyefirst.errors import EyefirstError, InvalidValueError, unexpected
 from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import as_seen
+from eyefirst.numeric import is_within
 from eyefirst.observations import SaliencyObservation
 
 GRID = 9
@@ -123,7 +124,7 @@ def groups_of(looked: Sequence[Looked], *, distance: int = DISTANCE) -> list[Gro
     distance: bits of 128 by which two pictures may differ. Pictures that are like a third one are in one group.
     Raises InvalidValueError.
     """
-    if not 0 <= distance <= 64:
+    if not is_within(distance, 0, 64):
         raise InvalidValueError(f"expected a distance in 0..64, got {distance!r}", remedy=f"{DISTANCE} is usual")
     shots = [one.shot for one in looked if one.shot]
     bits = np.array([one.bits for one in looked if one.shot], np.uint64).reshape(-1, 2)

@@ -13,6 +13,7 @@ from eyefirst.cut import Picture
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Size
 from eyefirst.image import Animation
+from eyefirst.numeric import is_within
 from eyefirst.tools.matte import cut_out
 from eyefirst.tools.product import OPAQUE, Product
 
@@ -36,7 +37,7 @@ class ProductSettings:
     shadow: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.margin <= 0.45:
+        if not is_within(self.margin, 0, 0.45):
             raise InvalidValueError(
                 f"expected a margin in 0..0.45, got {self.margin!r}", remedy="0.08 leaves 8 % on the tighter axis"
             )

@@ -28,6 +28,7 @@ from eyefirst.handler import ImageRequestHandler
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import decode
 from eyefirst.network import Network
+from eyefirst.numeric import as_whole, is_within
 from eyefirst.observations import SaliencyObservation
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 from eyefirst.tools.camera_guidance import salient_sharpness
@@ -87,13 +88,14 @@ def plan_pan(
 
     Raises InvalidValueError for a bad argument, and PictureError where no picture can be used.
     """
-    if not seconds > 0:
-        raise InvalidValueError(f"expected more than 0 seconds, got {seconds}", remedy="4 is calm")
-    if best is not None and best < 1:
-        raise InvalidValueError(f"expected at least 1 picture, got {best}", remedy="leave it out for all")
-    if not fade_seconds >= 0:
-        raise InvalidValueError(f"expected a cross-fade of 0 s or more, got {fade_seconds}", remedy="0.6 is usual")
+    if not is_within(seconds, 0) or seconds == 0:
+        raise InvalidValueError(f"expected more than 0 seconds, got {seconds!r}", remedy="4 is calm")
+    if best is not None and not is_within(as_whole(best), 1):
+        raise InvalidValueError(f"expected at least 1 picture, got {best!r}", remedy="leave it out for all")
+    if not is_within(fade_seconds, 0):
+        raise InvalidValueError(f"expected a cross-fade of 0 s or more, got {fade_seconds!r}", remedy="0.6 is usual")
     rate = frame_rate(frames_per_second)
+    seconds, fade_seconds = float(seconds), float(fade_seconds)
     film, limits = even(size), limits or SpeedLimits()
     looked: list[Looked] = []
     left_out: list[LeftOut] = []
@@ -174,9 +176,9 @@ def preview(plan: PanPlan, *, columns: int = 4, width: int = 240) -> PillowImage
 
     columns, width: of a row and of a still in pixels, at least 1.
     """
-    if min(columns, width) < 1:
+    if not all(is_within(as_whole(count), 1) for count in (columns, width)):
         raise InvalidValueError(
-            f"expected at least 1 column and 1 pixel, got {columns} and {width}", remedy="4 and 240 are usual"
+            f"expected at least 1 column and 1 pixel, got {columns!r} and {width!r}", remedy="4 and 240 are usual"
         )
     small = Size(width, max(1, round(width * plan.size.height / plan.size.width)))
     strip = PillowImage.new("RGB", (columns * (width + 6) + 6, len(plan.moves) * (small.height + 6) + 6), "#f6f6f4")

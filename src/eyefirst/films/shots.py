@@ -30,6 +30,7 @@ from eyefirst.films.sights import LOOK_SIDE, Footage, Looker, Shot, Sight
 from eyefirst.geometry import AspectRatio, Box, Size
 from eyefirst.image import Animation
 from eyefirst.network import Network, load_network
+from eyefirst.numeric import as_whole, is_within
 
 SCHEMA = "eyefirst.shots/1"
 RATE = 3.0
@@ -109,7 +110,7 @@ def watch(
     progress is called after each frame. Raises PictureError for a film that cannot be used, InvalidValueError for a
     rate outside of 0.1..30, MissingExtraError without the extra `[video]`.
     """
-    if not 0.1 <= rate <= 30:
+    if not is_within(rate, 0.1, 30):
         raise InvalidValueError(f"expected a rate of 0.1..30 frames a second, got {rate!r}", remedy="3 is usual")
     need_video()
     looker = network or load_network(revision)
@@ -155,11 +156,11 @@ def preview(footage: Footage, *, seconds: float = 4.0, width: int = 320, frames_
 
     seconds: how long in all, at most 30. width: of the result in pixels.
     """
-    if not 0 < seconds <= 30:
+    if not is_within(seconds, 0, 30) or seconds == 0:
         raise InvalidValueError(f"expected 0..30 seconds, got {seconds!r}", remedy="4 is usual")
-    if not 1 <= frames_per_second <= 30 or not 16 <= width <= 1920:
+    if not is_within(frames_per_second, 1, 30) or not is_within(as_whole(width), 16, 1920):
         raise InvalidValueError(
-            f"expected 1..30 frames a second and 16..1920 pixels, got {frames_per_second} and {width}",
+            f"expected 1..30 frames a second and 16..1920 pixels, got {frames_per_second!r} and {width!r}",
             remedy="10 and 320 are usual",
         )
     chosen = rank_shots(footage)[: max(1, round(seconds))]

@@ -21,6 +21,7 @@ from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import Source
 from eyefirst.network import Network
+from eyefirst.numeric import is_within
 from eyefirst.observations import SaliencyObservation
 
 Verdict = Literal["subject sharp", "subject soft, background sharp", "all soft", "cannot tell"]
@@ -271,7 +272,8 @@ class FocusSettings:
     glide_seconds: float = 0.2
 
     def __post_init__(self) -> None:
-        if not (0 <= self.dead_zone <= 1 and self.patience_seconds >= 0 and self.glide_seconds >= 0):
+        durations = (self.patience_seconds, self.glide_seconds)
+        if not (is_within(self.dead_zone, 0, 1) and all(is_within(seconds, 0) for seconds in durations)):
             raise InvalidValueError(f"expected settings of at least 0, got {self}", remedy="FocusSettings() is good")
 
 

@@ -255,10 +255,10 @@ def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
         return [AspectRatio.parse(ratios)]  # type: ignore[arg-type]
     if not isinstance(ratios, Iterable):
         return [AspectRatio.parse(ratios)]
-    listed = list(ratios)
-    if not listed:
+    several = list(ratios)
+    if not several:
         raise InvalidValueError("expected at least one ratio, got none", remedy="for example ['1:1', '16:9']")
-    return list(dict.fromkeys(AspectRatio.parse(r) for r in listed))
+    return list(dict.fromkeys(AspectRatio.parse(r) for r in several))
 
 
 def options_of(*, must_keep: Kept, avoid: Boxes, **framing: Any) -> tuple[FramingOptions, tuple[str, ...]]:
