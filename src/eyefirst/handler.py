@@ -34,6 +34,7 @@ from eyefirst.image import (
     reduced,
 )
 from eyefirst.network import Network, check_revision, load_network
+from eyefirst.numeric import listed
 from eyefirst.observations import FaceObservation, Observation, RecognizedText, SaliencyObservation, TextObservation
 from eyefirst.reading import read, salient_regions
 from eyefirst.requests import (
@@ -380,13 +381,11 @@ def _needed_for(region: Box, side: int) -> Size:
 
 
 def _checked(requests: Iterable[Request]) -> list[Request]:
-    if isinstance(requests, (str, bytes)) or not isinstance(requests, Iterable):
-        requests = [requests]
-    listed = list(requests)
-    for request in listed:
+    several = listed(requests)
+    for request in several:
         if not isinstance(request, tuple(KINDS.values())):
             raise InvalidValueError(
                 f"expected requests for saliency, faces or text, got {type(request).__name__}",
                 remedy="for example perform([AttentionSaliencyRequest(), ObjectnessSaliencyRequest()])",
             )
-    return listed
+    return several
