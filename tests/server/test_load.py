@@ -31,6 +31,9 @@ def small(photo_path: Path) -> bytes:
 def test_honest_clients_are_served_beside_abusers(serving: Serving, small: bytes) -> None:
     with serving(Settings(workers=2)) as (_, port):
         asyncio.run(honest(port, small, 0.3, clients=3))
+        # buffers of the first requests stay: 100 to 155 MB, and more in a process that has run all other tests
+        with abused(port, small):
+            asyncio.run(honest(port, small, 1.0, clients=3))
         before = resident_mb()
         for _ in range(3):  # other work on the machine may hold up one try
             quiet = asyncio.run(honest(port, small, 1.2, clients=3))
@@ -42,9 +45,7 @@ def test_honest_clients_are_served_beside_abusers(serving: Serving, small: bytes
             if is_served:
                 break
         assert is_served
-        # buffers of the first requests take 100 to 155 MB, and longer attacks no more; in a process that has run
-        # all other tests, on a busy machine, it was 390 once
-        assert resident_mb() - before < 500
+        assert resident_mb() - before < 300
 
 
 def test_a_page_of_pictures_is_drawn_cold_and_comes_from_the_cache(

@@ -152,7 +152,7 @@ def test_lines_that_are_not_sure_are_said(tmp_path: Path, own_registries: None) 
     out, said = run()
     assert "0.95  EXIT" in out
     assert "0.60? gieRM1" in out
-    assert "1 lines are unsure" in said
+    assert "1 line is unsure" in said
     out, said = run("--confidence", "0.8")
     assert "EXIT" in out
     assert "gieRM1" not in out
