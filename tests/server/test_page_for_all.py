@@ -61,7 +61,7 @@ def test_words_and_small_pictures_have_room(visit: Open, photo_path: Path) -> No
     assert all(one["y"] >= area["y"] for one in words)
     assert all(area["x"] <= one["x"] <= one["x"] + one["width"] <= area["x"] + area["width"] for one in words)
     page.set_viewport_size({"width": 1300, "height": 900})
-    # all edges at once: between two questions the shelf may be drawn anew
+    page.wait_for_selector("#shelf figcaption span")  # until it is seen; then all edges at once: it may be drawn anew
     edges = "all => all.map(one => one.getBoundingClientRect().toJSON())"
     captions = page.locator("#shelf figcaption span").evaluate_all(edges)
     assert len(captions) > 1
