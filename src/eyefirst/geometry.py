@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any, Self, TypeAlias
 
 from eyefirst.errors import InvalidAspectRatioError, InvalidBoxError, InvalidValueError
-from eyefirst.numeric import as_whole, exact, is_number, is_pair
+from eyefirst.numeric import as_whole, exact, is_number, is_pair, is_within
 
 SLACK = 1e-6
 """How far outside 0..1 an edge may lie through rounding before it is an error rather than clipped."""
@@ -129,7 +129,7 @@ class Point:
     def __post_init__(self) -> None:
         for name in ("x", "y"):
             value = getattr(self, name)
-            if not is_number(value) or not 0 <= value <= 1:
+            if not is_within(value, 0, 1):
                 raise InvalidValueError(
                     f"a point lies in 0..1 on both axes, got ({self.x!r}, {self.y!r})",
                     remedy="divide pixels by the picture's size",

@@ -15,7 +15,7 @@ from eyefirst.colours import apply_colormap
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Box, Point, Size, SizeLike
 from eyefirst.image import as_seen
-from eyefirst.numeric import is_number
+from eyefirst.numeric import is_within
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class HeatMap:
                 f"expected a Pillow picture to draw on, got {type(image).__name__}",
                 remedy="open it first, for example with PIL.Image.open('photo.jpg')",
             )
-        if not is_number(opacity) or not 0 <= opacity <= 1:
+        if not is_within(opacity, 0, 1):
             raise InvalidValueError(f"expected an opacity in 0..1, got {opacity!r}", remedy="0.75 is a good value")
         picture = as_seen(image)
         heat = self.resized(Size(picture.width, picture.height))

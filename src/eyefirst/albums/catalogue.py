@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -95,8 +96,8 @@ def _lay_out(picture: PillowImage.Image, product: Product, size: Size, settings:
         ground = product.backdrop.resize(extent, PillowImage.Resampling.BILINEAR, place)
         part = cut_out(part, matte, ground, shadow=settings.shadow)
     left_edge, top_edge = round((shown[0] - x) * scale), round((shown[1] - y) * scale)
-    is_clear = picture.mode == "RGBA" and bool(np.asarray(picture.getchannel("A")).min() < OPAQUE)
-    clear = settings.backdrop == "transparent" or (settings.backdrop == "keep" and is_clear)
+    least: Any = picture.getchannel("A").getextrema()[0] if picture.mode == "RGBA" else OPAQUE
+    clear = settings.backdrop == "transparent" or (settings.backdrop == "keep" and least < OPAQUE)
     if clear:
         canvas = PillowImage.new("RGBA", (size.width, size.height), (255, 255, 255, 0))
     elif settings.backdrop == "keep":

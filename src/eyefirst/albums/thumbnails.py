@@ -23,7 +23,7 @@ from eyefirst.cut import check_pixels, cut_frames, pixels_expected, scaled_by
 from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode, on_colour
-from eyefirst.files.formats import PictureFormat, format_named
+from eyefirst.files.formats import PictureFormat, first_frame_only, format_named
 from eyefirst.files.ledger import Ledger
 from eyefirst.files.names import NameTemplate
 from eyefirst.files.whole import written_whole
@@ -205,7 +205,7 @@ def cut_one(
     format = format_named(settings.format)
     animated = handler.is_animated and format.has_frames
     if handler.is_animated and not animated:
-        say(f"{format.name} holds no animation, so the first of {handler.image.frame_count} frames is kept")
+        say(first_frame_only(format, handler.image.frame_count))
     check_pixels(settings.sizes, handler.pixel_limit, handler.image.frame_count if animated else 1)
     if settings.product:
         return _laid_out(handler, settings, settings.product, animated=animated, say=say), plan

@@ -14,7 +14,7 @@ from eyefirst.cli.batch import STDIN, Named, Picture
 from eyefirst.cli.guard import refuse, say, say_of_file
 from eyefirst.cut import Crop
 from eyefirst.files.encode import QUALITY
-from eyefirst.files.formats import PictureFormat
+from eyefirst.files.formats import PictureFormat, first_frame_only
 from eyefirst.files.outputs import Outputs
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Animation, Keep, read_metadata
@@ -73,8 +73,7 @@ class Results:
             return False
         format = self.format_of(handler)
         if not format.has_frames:
-            count = handler.image.frame_count
-            say(f"{handler.name}: {format.name} holds no animation, so the first of {count} frames is kept")
+            say(f"{handler.name}: {first_frame_only(format, handler.image.frame_count)}")
         return format.has_frames
 
     def _stem_of(self, picture: Named) -> str:

@@ -12,7 +12,7 @@ from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.files.formats import AVIF, GIF, JPEG, PictureFormat
 from eyefirst.geometry import Size
 from eyefirst.image import Animation, Keep, Metadata, loop_option, save_options
-from eyefirst.numeric import is_number
+from eyefirst.numeric import is_within
 
 OPTIMISED_TO = 250_000
 """Pixels to which a JPEG has Huffman tables of its own: 2 to 5 % of its bytes. A larger one gains 1 % in twice the
@@ -44,7 +44,7 @@ def encode(
             f"expected a Pillow picture or an animation to write, got {type(picture).__name__}",
             remedy="for an array use PIL.Image.fromarray(...), for a file PIL.Image.open(...)",
         )
-    if not is_number(quality) or not 1 <= quality <= 100:
+    if not is_within(quality, 1, 100):
         raise InvalidValueError(f"expected a quality in 1..100, got {quality!r}", remedy=f"{QUALITY} is usual")
     animation = picture if isinstance(picture, Animation) else Animation((picture,), (0,), 0)
     frames = tuple(map(_bare, animation.frames if format.has_frames else animation.frames[:1]))

@@ -63,6 +63,11 @@ def check_quality(format: PictureFormat | None, quality: int | None) -> None:
         )
 
 
+def first_frame_only(format: PictureFormat, count: int) -> str:
+    """Return what is said where an animation of so many frames is written in a format that holds none."""
+    return f"{format.name} holds no animation, so the first of {count} frames is kept"
+
+
 def format_for(*, source: str, has_alpha: bool, is_animated: bool, keep: bool = False) -> PictureFormat:
     """Return the format of a result for which nobody named one.
 

@@ -17,7 +17,7 @@ from eyefirst.films.path import CameraPath, KeyFrame, understood
 from eyefirst.films.writer import even
 from eyefirst.framing import FramingOptions, Padding
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Size
-from eyefirst.numeric import is_number
+from eyefirst.numeric import is_number, is_within
 
 SCHEMA = "eyefirst.reframe/1"
 Kind = Literal["hold", "pan", "track", "pad", "stack"]
@@ -37,7 +37,7 @@ class MustKeep:
     def __post_init__(self) -> None:
         object.__setattr__(self, "box", Box.parse(self.box))
         start, end = self.start, self.end
-        if not is_number(start) or start < 0 or not (end is None or (is_number(end) and end > start)):
+        if not is_within(start, 0) or not (end is None or (is_number(end) and end > start)):
             raise InvalidValueError(
                 f"expected a time span in seconds, got {start!r}..{end!r}", remedy="for example 0.1,0.2,0.5,0.9@5-12.5"
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from eyefirst.errors import InvalidValueError
-from eyefirst.numeric import as_whole, is_number
+from eyefirst.numeric import as_whole, is_within
 
 PLACES = {"left": 0.0, "centre": 0.5, "center": 0.5, "right": 1.0}
 """Where the window is along each axis on which it has room: at the beginning, in the middle, at the end."""
@@ -54,7 +54,7 @@ class ShotWish:
 
     def __post_init__(self) -> None:
         number, face = as_whole(self.number), as_whole(self.face)
-        in_range = self.place is None or (is_number(self.place) and 0 <= self.place <= 1)
+        in_range = self.place is None or is_within(self.place, 0, 1)
         known = self.face is None or face in FACES.values()
         if number is None or number < 1 or (self.place is None) == (self.face is None) or not (in_range and known):
             raise InvalidValueError(

@@ -48,13 +48,10 @@ def findings(
 ) -> list[Finding]:
     """Everything to remark on, worst first; what is below `PASSES` is worth another look, not a warning.
 
-    kept: share of the attention inside. shares: of every thing, see `shares_inside`. A portrait is meant to leave out
-    what people look at beside the face.
+    kept: share of the attention inside. shares: of every thing, see `shares_inside`.
     """
-    heads = [share for thing, share in zip(content.things, shares, strict=True) if thing.kind == "head"]
-    is_portrait = options.portrait is not None and max(heads, default=0.0) > OUTSIDE
     found = [*_of_things(content, frame, shares, options), *_of_constraints(content, frame, options)]
-    if kept < LITTLE_KEPT and not is_portrait:
+    if kept < LITTLE_KEPT and not _is_portrait(content, shares, options):
         outside = round_half_up(100 * (1 - kept))
         found.append(Finding(f"{outside} % of what people look at is outside", 0.3 + (LITTLE_KEPT - kept)))
     return sorted(found, key=lambda f: -f.severity)
@@ -178,23 +175,32 @@ def _of_subject(thing: Thing, share: float, frame: Box, name: str, fits: bool, h
             yield Finding(f"{lost} % of {name} is outside, {where}", 0.5 * weight)
 
 
+def _is_portrait(content: Content, shares: Sequence[float], options: FramingOptions) -> bool:
+    """Whether a portrait was asked for, and the frame shows a face: it is meant to leave out what else is looked at."""
+    heads = (share for thing, share in zip(content.things, shares, strict=True) if thing.kind == "head")
+    return options.portrait is not None and any(share > OUTSIDE for share in heads)
+
+
 def _of_constraints(content: Content, frame: Box, options: FramingOptions) -> Iterator[Finding]:
-    heads = [t for t in content.things if t.kind == "head"]
-    words = [t for t in content.things if t.kind == "word"]
     for i, box in enumerate(options.must_keep, 1):
         if lost := _lost(frame, box):
-            head = next((h for h in heads if _is_alike(h.found, box)), None)
-            if head is not None:
-                name = "the face" if len(heads) == 1 else f"the face {_place(head, heads)}"
-            elif any(_is_alike(box, w.found) for w in words):
-                name = "the text" if len(words) == 1 else "a line of text"
-            else:
-                name = f"must-keep box {i}"
+            name = _name_of(content, box) or f"must-keep box {i}"
             yield Finding(f"{round_half_up(100 * lost)} % of {name} is outside", 0.9)
     for i, box in enumerate(options.avoid, 1):
         inside = frame.overlap(box) / box.area
         if inside > 0.005:
             yield Finding(f"{round_half_up(100 * inside)} % of avoid box {i} is inside", 0.7)
+
+
+def _name_of(content: Content, box: Box) -> str:
+    """A must-keep box in words, where it is that of a face or a line of text; else nothing."""
+    thing = next((t for t in content.things if t.kind != "subject" and _is_alike(t.found, box)), None)
+    if thing is None:
+        return ""
+    several = content.things[content.part[thing.kind]]
+    if thing.kind == "head":
+        return "the face" if len(several) == 1 else f"the face {_place(thing, several)}"
+    return "the text" if len(several) == 1 else "a line of text"
 
 
 def _lost(frame: Box, box: Box) -> float:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Box, PixelBox, Size, round_half_up
-from eyefirst.numeric import as_whole, is_number, listed
+from eyefirst.numeric import as_whole, is_within, listed
 
 Prefer = Literal["faces", "subjects", "attention", "text"]
 """What counts most where a frame cannot hold everything."""
@@ -48,7 +48,7 @@ class FramingOptions:
     def __post_init__(self) -> None:
         for name, most in (("tightness", 1.0), ("margin", 1.0)):
             value = getattr(self, name)
-            if not is_number(value) or not 0 <= value <= most:
+            if not is_within(value, 0, most):
                 raise InvalidValueError(f"expected {name} in 0..{most:g}, got {value!r}", remedy="0 is always allowed")
             object.__setattr__(self, name, float(value))
         if self.pad is not None and self.pad not in PAD_STYLES:

@@ -15,7 +15,7 @@ from eyefirst.geometry import AspectRatio, Box, RatioLike, Size, SizeLike
 from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
 from eyefirst.image import DEFAULT_PIXEL_LIMIT, IN_MEMORY, Animation, Source, matches
 from eyefirst.network import Network
-from eyefirst.numeric import is_number
+from eyefirst.numeric import is_within
 from eyefirst.observations import FaceObservation, SaliencyObservation
 from eyefirst.plan import ByRatio, CropPlan
 from eyefirst.requests import (
@@ -184,7 +184,7 @@ def crop_box(
     """Return `crop_to` for a handler's picture; with `animated`, an animation cut in all its frames."""
     if target not in ("attention", "best", "union"):
         raise InvalidValueError(f"expected 'attention', 'best' or 'union', got {target!r}", remedy="choose one")
-    if not is_number(margin) or not 0 <= margin <= 1:
+    if not is_within(margin, 0, 1):
         raise InvalidValueError(f"expected a margin in 0..1, got {margin!r}", remedy="0.1 leaves a tenth on each side")
     kind = AttentionSaliencyRequest if target == "attention" else ObjectnessSaliencyRequest
     found = handler.perform([kind(revision=revision)])[0]

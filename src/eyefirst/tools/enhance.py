@@ -18,7 +18,7 @@ from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
 from eyefirst.image import Source
 from eyefirst.network import Network
-from eyefirst.numeric import is_number
+from eyefirst.numeric import is_within
 from eyefirst.tools.camera_guidance import SOFT_BLUR, guide, opencv, parts, working_copy
 
 Kind = Literal["soft_subject", "dark_subject", "blown_background", "busy_background"]
@@ -136,7 +136,7 @@ def enhance_all(
 ) -> Any:
     """Return `enhance` for a handler's picture; with `animated`, an animation enhanced alike in all its frames."""
     for name, value, most in (("sharpen", sharpen, 3), ("light", light, 3), ("strength", strength, 1)):
-        if value is not None and (not is_number(value) or not 0 <= value <= most):
+        if value is not None and not is_within(value, 0, most):
             raise InvalidValueError(f"expected {name} in 0..{most}, got {value!r}", remedy="1 is strong")
     if background not in BACKGROUNDS:
         raise InvalidValueError(
