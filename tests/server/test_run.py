@@ -140,6 +140,14 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def ended(pids: set[int]) -> bool:
+    """Whether processes end within 30 seconds."""
+    until = time.monotonic() + 30
+    while any(map(is_running, pids)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not any(map(is_running, pids))
+
+
 @linux
 def test_an_address_that_another_service_has_is_refused_and_nothing_outlives_its_parent() -> None:
     with started("--processes", "2", "--workers", "1") as (process, address):
@@ -150,10 +158,21 @@ def test_an_address_that_another_service_has_is_refused_and_nothing_outlives_its
         assert "Address already in use" in ran.stderr
         orphans = children(process.pid)
         process.kill()
+        assert ended(orphans)
+
+
+@linux
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_nothing_outlives_a_parent_that_dies_while_its_processes_start(seconds: float) -> None:
+    with started("--processes", "2", "--workers", "1") as (process, _):
         until = time.monotonic() + 30
-        while any(map(is_running, orphans)) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert not [pid for pid in orphans if is_running(pid)]
+        while len(children(process.pid)) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(seconds)
+        orphans = children(process.pid)
+        assert len(orphans) == 2
+        process.kill()
+        assert ended(orphans)
 
 
 @linux

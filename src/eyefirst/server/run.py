@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import multiprocessing
 import os
 import signal
 import socket
@@ -205,12 +206,10 @@ class _Process(Process):
 class _Server(uvicorn.Server):
     """uvicorn's server. When it ends, clients that have a connection may ask once more, and are told to go."""
 
-    _parent = 0
-
     async def on_tick(self, counter: int) -> bool:
         """Say whether it is time to end: also where the process that started this one is gone."""
-        self._parent = self._parent or os.getppid()
-        return await super().on_tick(counter) or os.getppid() != self._parent
+        parent = multiprocessing.parent_process()
+        return await super().on_tick(counter) or (parent is not None and not parent.is_alive())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what runs, and say so in answers. Connections that wait to be taken are answered too."""
