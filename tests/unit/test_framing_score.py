@@ -93,7 +93,7 @@ def test_kept_follows_attention_and_tapers_at_inner_edges() -> None:
 
 
 def test_subject_whole_keeps_a_subject_that_little_attention_is_on() -> None:
-    person, attention = Box(0.72, 0.2, 0.95, 0.9), EVEN + spot(0.25, 0.5, 8, 0.04)
+    person, attention = Box(0.72, 0.2, 0.95, 0.9), EVEN + spot(0.25, 0.5, 8, 0.06)
     assert best(ATTENTION, attention, (person,)).right < 0.9
     assert holds(best(replace(ATTENTION, subject_whole=0.5), attention, (person,)), person)
 
@@ -141,13 +141,28 @@ def test_a_word_is_whole_or_out() -> None:
     assert holds(best(replace(ATTENTION, word_whole=5.0), attention, words=(word,)), word)
 
 
-def test_end_kept_shows_the_top_of_what_is_too_tall_and_the_head_of_what_is_too_long() -> None:
+def test_subject_end_shows_the_top_of_what_is_too_tall_and_the_head_of_what_is_too_long() -> None:
     tall, attention = Box(0.4, 0.05, 0.6, 0.98), EVEN + spot(0.5, 0.6, 8, 0.2)
     assert best(ATTENTION, attention, (tall,), ratio=WIDE).top > 0.1
-    assert best(replace(ATTENTION, end_kept=2.0), attention, (tall,), ratio=WIDE).top < 0.06
+    assert best(replace(ATTENTION, subject_end=2.0), attention, (tall,), ratio=WIDE).top < 0.06
     turtle, seen = Box(0.05, 0.3, 0.85, 0.8), EVEN + spot(0.45, 0.5, 8, 0.2) + spot(0.8, 0.5, 2, 0.3)
     assert best(ATTENTION, seen, (turtle,)).right < 0.86
-    assert best(replace(ATTENTION, end_kept=0.5), seen, (turtle,)).right > 0.86
+    assert best(replace(ATTENTION, subject_end=0.5), seen, (turtle,)).right > 0.86
+
+
+def test_of_a_head_that_is_too_large_the_face_is_seen() -> None:
+    face = Face(Box(0.4, 0.3, 0.6, 0.74))
+    attention = EVEN + spot(0.5, 0.8, 6, 0.4)
+    assert best(ATTENTION, attention, faces=(face,), ratio=WIDE).top > 0.35
+    seen = best(replace(ATTENTION, face_seen=5.0), attention, faces=(face,), ratio=WIDE)
+    assert seen.top <= 0.3 and seen.bottom >= 0.74
+
+
+def test_attention_on_a_subject_counts_more() -> None:
+    subject = Box(0.85, 0.4, 0.98, 0.6)
+    attention = spot(0.1, 0.5, 3, 0.6) + spot(0.9, 0.5, 3, 0.5)
+    assert best(ATTENTION, attention).left < 0.1
+    assert holds(best(ATTENTION, attention, (subject,)), subject)
 
 
 def test_edge_tones_leave_a_summit_whole() -> None:

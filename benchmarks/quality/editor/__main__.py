@@ -20,12 +20,14 @@ from eyefirst.framing import WEIGHTS, FramingOptions
 
 CAPTION = (
     "Gaps: 0 is the centre crop, 1 the best window. Fixations: mean of four sets. Annotators: by the IoU with "
-    "people's own crop. Heads and subjects: of those that a frame could hold, shares whole, cut, left out."
+    "people's own crop. Heads and subjects: of those that a frame could hold, shares whole, cut, left out. "
+    "Large faces: where no frame can hold the head, how much is shown of what a frame could show of the face."
 )
 SWITCHED = (
     ("subject_whole", "subject_cut"),
     ("head_whole", "head_cut"),
-    ("end_kept",),
+    ("subject_end",),
+    ("face_seen",),
     ("contrast_kept",),
     ("edge_tones",),
     ("objectness_cut",),

@@ -119,6 +119,16 @@ def add_heads(kept: Kept, look: Look, frame: Box, room: tuple[float, float]) -> 
             kept.add(frame.overlap(head) / head.area, CUT, WHOLE)
 
 
+def large_faces(look: Look, frame: Box, room: tuple[float, float]) -> list[float]:
+    """Of every face whose head is too large for a frame of that room, how much is shown of what could be."""
+    heads = [(face.box, head_of(face.box)) for face in look.faces]
+    return [
+        frame.overlap(face) / (min(room[0], face.width) * min(room[1], face.height))
+        for face, head in heads
+        if head.width > room[0] or head.height > room[1]
+    ]
+
+
 def subjects_of(look: Look) -> tuple[tuple[Box, Values], ...]:
     """The subjects that the other network sees, each with its box and its share of the map, (68, 68), of sum 1."""
     if look.subjects is None:
@@ -175,11 +185,12 @@ class Gap:
 
 @dataclass
 class Verdict:
-    """All four measures of one way to frame."""
+    """All measures of one way to frame."""
 
     fixations: dict[str, Gap] = field(default_factory=lambda: {name: Gap() for name in EYE_SETS})
     crops: Gap = field(default_factory=Gap)
     heads: Kept = field(default_factory=Kept)
+    large_faces: list[float] = field(default_factory=list)
     subjects: Kept = field(default_factory=Kept)
 
     def figures(self) -> tuple[float, ...]:
@@ -191,6 +202,7 @@ class Verdict:
             self.crops.closed,
             float(np.mean(self.crops.ours)) if self.crops.ours else float("nan"),
             *heads,
+            float(np.mean(self.large_faces)) if self.large_faces else float("nan"),
             *subjects[:2],
         )
 
@@ -202,6 +214,7 @@ COLUMNS = (
     "heads whole",
     "heads cut",
     "heads out",
+    "large faces",
     "subjects whole",
     "subjects cut",
 )

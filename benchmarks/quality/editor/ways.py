@@ -18,6 +18,7 @@ from benchmarks.quality.editor.measures import (
     add_heads,
     crop_cases,
     fixation_cases,
+    large_faces,
     share_inside,
     subjects_of,
 )
@@ -88,6 +89,7 @@ def judged(looks: Iterable[Look], way: Way) -> Verdict:
             for ratio in EDITOR_RATIOS:
                 (room,) = centre(look, [ratio])
                 add_heads(verdict.heads, look, frames[ratio], (room.width, room.height))
+                verdict.large_faces += large_faces(look, frames[ratio], (room.width, room.height))
                 for box, mask in subjects:
                     if box.width <= 0.97 * room.width and box.height <= 0.97 * room.height:
                         verdict.subjects.add(share_inside(mask, frames[ratio]), SUBJECT_CUT, SUBJECT_WHOLE)

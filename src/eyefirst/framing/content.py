@@ -28,8 +28,7 @@ is turned away less shows, and more of the head lies beside it."""
 BODY_DOWN, BODY_SIDEWAYS = 1.5, 0.5
 """A body's upper part is so many heights of the face below it, and so many widths to the sides."""
 END_SHARE, END_ROOM = 0.15, 0.04
-"""The part of a subject that is kept first where it cannot be whole, and the room beyond it, as shares of its length:
-feet are cut before heads are."""
+"""A subject's top and sides, and the room beyond them, as shares of its length."""
 TOP_SEEN = 1.5
 """A top that people look at as much as at the rest of the subject counts in full; the tip of a fin does not."""
 HEAD_ROOM = 0.15
@@ -44,6 +43,8 @@ CORNER_HIGH, CORNER_WIDE = 0.1, 0.3
 """The part of a corner in which a signature or a date stands, as shares of the picture's sides."""
 CORNER_OBJECTNESS = 0.5
 """A corner that is subject with this probability or more pulls like any other place."""
+SUBJECT_PULL = 0.5
+"""Attention on a subject counts so much more than attention on what lies round it."""
 LEAST_SPREAD = 1e-3
 """Brightness that spreads less, on a scale of 0 to 1, is one tone."""
 PREFERRED, NOT_PREFERRED = 2.5, 0.5
@@ -64,16 +65,6 @@ class FaceLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """A part of a thing along one axis (0 x, 1 y), from low to high in 0..1, and what it is worth, 0..1."""
-
-    axis: int
-    low: float
-    high: float
-    worth: float
-
-
-@dataclass(frozen=True, slots=True)
 class Thing:
     """What an editor keeps whole or leaves out.
 
@@ -81,7 +72,8 @@ class Thing:
     found: the box of a face, a subject or a line of text, in 0..1 of the picture. box: of all that belongs to it,
     which is a face's head; else the same. attention: the share of it on the box.
     weight: factor on the weights of its kind, from the caller's preference. body: below a head, see `body_of`.
-    ends: the parts that have to be seen where the whole is too large: the face without its hair, the top of a subject.
+    top, side: of a subject, how much people look at its top, 0..1, and how much more at its right side than at its
+    left, -1..1.
     """
 
     kind: Kind
@@ -92,14 +84,16 @@ class Thing:
     attention: float
     weight: float = 1.0
     body: Box | None = None
-    ends: tuple[End, ...] = ()
+    top: float = 0.0
+    side: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Content:
     """One picture as the score sees it.
 
-    attention: (rows, columns) float64 that sums to 1, corners discounted. objectness: (rows, columns) float64, 0..1.
+    attention: (rows, columns) float64 that sums to 1, subjects counted more and corners less.
+    objectness: (rows, columns) float64, 0..1.
     things: heads, then subjects, then words. masks: (subjects, rows, columns) float64, each sums to 1: where each
     subject is. margin: see FramingOptions. brightness: (rows, columns) float64, 0..1, where the caller has it.
     """
@@ -134,12 +128,16 @@ class Content:
 
     @cached_property
     def ends(self) -> Array:
-        """(2, 3, things, 1): for x and for y low, high and worth of the end that matters; worth 0 where none does."""
+        """(2, 3, things, 1): along x and y, from where to where the part lies that is seen first, and its worth, 0..1.
+
+        Of a head that is the face; of a subject the top, and the side that people look at.
+        """
         found = np.zeros((2, 3, len(self.things), 1))
-        found[:, 1] = 1.0
         for i, thing in enumerate(self.things):
-            for end in sorted(thing.ends, key=lambda e: e.worth):
-                found[end.axis, :, i, 0] = end.low, end.high, end.worth
+            box, worth = thing.found, (1.0, 1.0)
+            if thing.kind != "head":
+                box, worth = _end_of(box, thing.side), (abs(thing.side), thing.top)
+            found[:, :, i, 0] = (box.left, box.right, worth[0]), (box.top, box.bottom, worth[1])
         return found
 
     @cached_property
@@ -205,7 +203,7 @@ def content_of(
     """Prepare once what does not depend on the ratio. shape: the picture's width / height."""
     factors = factors_of(options.prefer)
     seen = objectness.values.astype(np.float64)
-    density = _without_corners(attention.density(), seen)
+    density = _pull_of(attention.density(), seen)
     heads = [(i, f, head_of(f.box, shape)) for i, f in _strongest(faces)]
     things = [
         Thing(
@@ -217,24 +215,16 @@ def content_of(
             mass_in(attention.table, head),
             factors["head"],
             body_of(f.box),
-            _of_face(f.box),
         )
         for i, f, head in heads
     ]
     for i, o in enumerate(objects, 1):
-        headed = any(_holds(o.box, head) for _, _, head in heads)
         mass = mass_in(attention.table, o.box)
+        top, side = _looks_at_ends(attention.table, o.box)
+        if any(_holds(o.box, head) for _, _, head in heads):
+            top = 0.0  # the head says more
         things.append(
-            Thing(
-                "subject",
-                i,
-                o.box,
-                o.box,
-                float(o.confidence),
-                mass,
-                factors["subject"],
-                ends=_ends_of(o.box, attention, headed),
-            )
+            Thing("subject", i, o.box, o.box, float(o.confidence), mass, factors["subject"], top=top, side=side)
         )
     for i, box in enumerate(words[:MOST_THINGS], 1):
         things.append(Thing("word", i, box, box, 1.0, mass_in(attention.table, box), factors["word"]))
@@ -285,28 +275,21 @@ def body_of(face: Box) -> Box:
     return Box(max(left, 0.0), min(face.bottom, bottom - 1e-3), min(right, 1.0), bottom)
 
 
-def _of_face(face: Box) -> tuple[End, ...]:
-    """Of a head that is too large: the face, from the forehead to the chin; hair is cut first."""
-    return End(0, face.left, face.right, 1.0), End(1, face.top, face.bottom, 1.0)
+def _looks_at_ends(table: Array, box: Box) -> tuple[float, float]:
+    """Top and side of a subject, as in Thing. table: summed-area table of the attention."""
+    down, across = END_SHARE * box.height, END_SHARE * box.width
+    top = mass_in(table, Box(box.left, box.top, box.right, box.top + down)) / max(mass_in(table, box), 1e-9)
+    left = mass_in(table, Box(box.left, box.top, box.left + across, box.bottom))
+    right = mass_in(table, Box(box.right - across, box.top, box.right, box.bottom))
+    return min(TOP_SEEN * top / END_SHARE, 1.0), (right - left) / max(left + right, 1e-9)
 
 
-def _ends_of(box: Box, attention: HeatMap, headed: bool) -> tuple[End, ...]:
-    """Of a subject that is too large: the top, where people look at it and no head says more; the side they prefer."""
-    room, part = END_ROOM * box.height, END_SHARE * box.height
-    seen = mass_in(attention.table, Box(box.left, box.top, box.right, box.top + part)) / max(
-        mass_in(attention.table, box), 1e-9
-    )
-    worth = 0.0 if headed else min(TOP_SEEN * seen / END_SHARE, 1.0)
-    top = End(1, max(box.top - room, 0.0), box.top + part, worth)
-    room, part = END_ROOM * box.width, END_SHARE * box.width
-    left = mass_in(attention.table, Box(box.left, box.top, box.left + part, box.bottom))
-    right = mass_in(attention.table, Box(box.right - part, box.top, box.right, box.bottom))
-    both = max(left + right, 1e-9)
-    return (
-        top,
-        End(0, max(box.left - room, 0.0), box.left + part, max(left - right, 0.0) / both),
-        End(0, box.right - part, min(box.right + room, 1.0), max(right - left, 0.0) / both),
-    )
+def _end_of(box: Box, side: float) -> Box:
+    """The corner of a subject where its top meets the side that people look at, with the room beyond."""
+    part, room = END_SHARE * box.width, END_ROOM * box.width
+    left, right = (box.right - part, box.right + room) if side > 0 else (box.left - room, box.left + part)
+    top, bottom = box.top - END_ROOM * box.height, box.top + END_SHARE * box.height
+    return Box(max(left, 0.0), max(top, 0.0), min(right, 1.0), min(bottom, 1.0))
 
 
 def _holds(box: Box, head: Box) -> bool:
@@ -319,14 +302,14 @@ def _strongest(faces: Sequence[FaceLike]) -> list[tuple[int, FaceLike]]:
     return sorted(numbered, key=lambda f: (-f[1].confidence, f[0]))[:MOST_THINGS]
 
 
-def _without_corners(density: Array, objectness: Array) -> Array:
-    """The density with less in corners that hold no subject: a signature or a date stamp does not pull the frame."""
+def _pull_of(density: Array, objectness: Array) -> Array:
+    """The density with more on subjects, and less in corners that hold none: a signature does not pull the frame."""
     rows, columns = density.shape
     y, x = (np.arange(n) + 0.5 for n in (rows, columns))
     high = np.clip(2 - 2 * np.minimum(y, rows - y) / (CORNER_HIGH * rows), 0, 1)
     wide = np.clip(2 - 2 * np.minimum(x, columns - x) / (CORNER_WIDE * columns), 0, 1)
     empty = np.clip(1 - objectness / CORNER_OBJECTNESS, 0, 1)
-    kept = density * (1 - high[:, np.newaxis] * wide * empty)
+    kept = density * (1 + SUBJECT_PULL * objectness) * (1 - high[:, np.newaxis] * wide * empty)
     total = kept.sum()
     return np.asarray(kept / total if total > 0 else density)
 

@@ -166,11 +166,9 @@ def _of_subject(thing: Thing, share: float, frame: Box, name: str, fits: bool, h
     elif OUTSIDE < share < INSIDE:
         beyond = _beyond(thing.box, frame)
         if beyond["top"] > TOP_LOST and not head:
-            worth = max((e.worth for e in thing.ends if e.axis == 1), default=1.0)
-            yield Finding(f"the top of {name} is cut", (0.3 + min(3 * beyond["top"], 0.5)) * weight * worth)
+            yield Finding(f"the top of {name} is cut", (0.3 + min(3 * beyond["top"], 0.5)) * weight * thing.top)
         if beyond["left"] > TOP_LOST and beyond["right"] > TOP_LOST and not head:
-            worth = max((e.worth for e in thing.ends if e.axis == 0), default=0.0)
-            yield Finding(f"{name} is cut on both sides", BOTH_SIDES * weight * min(2 * worth, 1.0))
+            yield Finding(f"{name} is cut on both sides", BOTH_SIDES * weight * min(2 * abs(thing.side), 1.0))
         if share < LARGELY and not head:
             yield Finding(f"{lost} % of {name} is outside, {where}", 0.5 * weight)
 

@@ -18,7 +18,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from eyefirst.framing.content import Array, Content
+from eyefirst.framing.content import Array, Content, Kind
 from eyefirst.framing.spans import Axis, Spans, clearance, clipped, share_inside
 
 NEARLY_WHOLE, WHOLE = 0.9, 0.97
@@ -42,7 +42,8 @@ class Weights:
     subject_whole, head_whole, word_whole: for each thing that is whole, times the attention on it.
     subject_cut, head_cut, word_cut: for each thing that is cut though the frame could hold it, or touches an edge.
     preferred_whole: for things of the kind that the caller prefers that are whole, as a part of all of that kind.
-    end_kept: for the end that matters, of a thing that is too large for the frame, times the attention on it.
+    subject_end, face_seen: of a subject that is too large for the frame the top, and the side that people look at; of
+    such a head the face; times the attention on the whole.
     contrast_kept: for the share of the contrast between top and bottom: how far each tone is from the picture's
     median. From left to right it does not count, since there a frame may choose between people.
     edge_tones: against a top or bottom edge inside the picture that runs through unlike tones, as across a summit or
@@ -61,9 +62,10 @@ class Weights:
     word_whole: float = 0.2
     word_cut: float = 0.04
     preferred_whole: float = 1.0
-    end_kept: float = 0.06
+    subject_end: float = 0.02
+    face_seen: float = 0.12
     contrast_kept: float = 0.05
-    edge_tones: float = 0.015
+    edge_tones: float = 0.01
     objectness_cut: float = 0.03
     balance: float = 0.75
     upper: float = 0.43
@@ -74,6 +76,8 @@ WEIGHTS = Weights()
 TERMS = tuple(f.name for f in fields(Weights))
 _weights_of = attrgetter(*TERMS)
 _NUMBERS = {name: i for i, name in enumerate(TERMS)}
+ENDS: dict[str, Kind] = {"subject_end": "subject", "face_seen": "head"}
+"""Terms of things that are too large for the frame."""
 STRICTER = (2.0, 4.0, 8.0)
 """How much dearer cuts are, step by step, in the search for a frame that an editor would pass."""
 
@@ -81,7 +85,7 @@ STRICTER = (2.0, 4.0, 8.0)
 @cache
 def stricter(weights: Weights, factor: float) -> Weights:
     """The same weights with dearer cuts."""
-    cuts = ("subject_cut", "head_cut", "word_cut", "end_kept", "objectness_cut")
+    cuts = ("subject_cut", "head_cut", "word_cut", *ENDS, "objectness_cut")
     return replace(weights, **{name: factor * getattr(weights, name) for name in cuts})
 
 
@@ -207,8 +211,10 @@ def _thing_terms(content: Content, across: Spans, down: Spans, fits: Array) -> d
     found: dict[str, Array] = {}
     axis: Axis = 0 if len(across.starts) >= len(down.starts) else 1
     if (missing := 1 - fits).any():
-        ends = (missing * _ends_inside(content, axis, down if axis else across) * content.worth[0, :, 0]).sum(0)
-        found["end_kept"] = ends[:, np.newaxis] if axis else ends
+        seen = missing * _ends_inside(content, axis, down if axis else across) * content.worth[0, :, 0]
+        for name, kind in ENDS.items():
+            of_kind = seen[content.part[kind]].sum(0)
+            found[name] = of_kind[:, np.newaxis] if axis else of_kind
     fits = fits[:, :, np.newaxis] if axis else fits[:, np.newaxis]
     attention, confidence, preferred = content.worth
     whole *= fits
