@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal, Protocol
 
 import numpy as np
@@ -220,7 +220,7 @@ def content_of(
     ]
     for i, o in enumerate(objects, 1):
         mass = mass_in(attention.table, o.box)
-        top, side = _looks_at_ends(attention.table, o.box)
+        top, side = _looks_at_ends(attention.table, o.box, mass)
         if any(_holds(o.box, head) for _, _, head in heads):
             top = 0.0  # the head says more
         things.append(
@@ -275,10 +275,10 @@ def body_of(face: Box) -> Box:
     return Box(max(left, 0.0), min(face.bottom, bottom - 1e-3), min(right, 1.0), bottom)
 
 
-def _looks_at_ends(table: Array, box: Box) -> tuple[float, float]:
-    """Top and side of a subject, as in Thing. table: summed-area table of the attention."""
+def _looks_at_ends(table: Array, box: Box, mass: float) -> tuple[float, float]:
+    """Top and side of a subject, as in Thing. table: summed-area table of the attention. mass: of that on the box."""
     down, across = END_SHARE * box.height, END_SHARE * box.width
-    top = mass_in(table, Box(box.left, box.top, box.right, box.top + down)) / max(mass_in(table, box), 1e-9)
+    top = mass_in(table, Box(box.left, box.top, box.right, box.top + down)) / max(mass, 1e-9)
     left = mass_in(table, Box(box.left, box.top, box.left + across, box.bottom))
     right = mass_in(table, Box(box.right - across, box.top, box.right, box.bottom))
     return min(TOP_SEEN * top / END_SHARE, 1.0), (right - left) / max(left + right, 1e-9)
@@ -304,14 +304,19 @@ def _strongest(faces: Sequence[FaceLike]) -> list[tuple[int, FaceLike]]:
 
 def _pull_of(density: Array, objectness: Array) -> Array:
     """The density with more on subjects, and less in corners that hold none: a signature does not pull the frame."""
-    rows, columns = density.shape
+    empty = np.maximum(1 - objectness / CORNER_OBJECTNESS, 0)
+    kept = density * (1 + SUBJECT_PULL * objectness) * (1 - _corners(*density.shape) * empty)
+    total = kept.sum()
+    return np.asarray(kept / total if total > 0 else density)
+
+
+@lru_cache(maxsize=8)
+def _corners(rows: int, columns: int) -> Array:
+    """How much each cell belongs to a corner of the picture, (rows, columns), 0..1."""
     y, x = (np.arange(n) + 0.5 for n in (rows, columns))
     high = np.clip(2 - 2 * np.minimum(y, rows - y) / (CORNER_HIGH * rows), 0, 1)
     wide = np.clip(2 - 2 * np.minimum(x, columns - x) / (CORNER_WIDE * columns), 0, 1)
-    empty = np.clip(1 - objectness / CORNER_OBJECTNESS, 0, 1)
-    kept = density * (1 + SUBJECT_PULL * objectness) * (1 - high[:, np.newaxis] * wide * empty)
-    total = kept.sum()
-    return np.asarray(kept / total if total > 0 else density)
+    return np.asarray(high[:, np.newaxis] * wide)
 
 
 def _mask_of(objectness: Array, box: Box) -> Array:
