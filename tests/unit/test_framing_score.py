@@ -158,13 +158,6 @@ def test_of_a_head_that_is_too_large_the_face_is_seen() -> None:
     assert seen.top <= 0.3 and seen.bottom >= 0.74
 
 
-def test_attention_on_a_subject_counts_more() -> None:
-    subject = Box(0.85, 0.4, 0.98, 0.6)
-    attention = spot(0.1, 0.5, 3, 0.6) + spot(0.9, 0.5, 3, 0.5)
-    assert best(ATTENTION, attention).left < 0.1
-    assert holds(best(ATTENTION, attention, (subject,)), subject)
-
-
 def test_edge_tones_leave_a_summit_whole() -> None:
     # the subject is below, and no map knows the summit: from 30 % of the height down to an even plain
     summit = (np.abs(COLUMNS - 20) < (ROWS - 20) / 2) | (ROWS >= 50)
@@ -173,6 +166,14 @@ def test_edge_tones_leave_a_summit_whole() -> None:
     assert best(ATTENTION, attention, ratio=WIDE, brightness=tones).top > 0.4
     kept = best(replace(ATTENTION, edge_tones=0.1), attention, ratio=WIDE, brightness=tones)
     assert kept.top < 21 / 68 and kept.bottom > 0.7
+
+
+def test_edge_tones_leave_a_line_of_text_whole() -> None:
+    letters = (np.abs(ROWS - 34) < 4) & (COLUMNS >= 20) & (COLUMNS < 60) & (ROWS % 3 > 0)
+    tones = np.where(letters, 0.1, 0.8).astype(np.float32)
+    attention = EVEN + spot(0.25, 0.5, 8, 0.1)
+    assert best(ATTENTION, attention, brightness=tones).right < 0.8
+    assert best(replace(ATTENTION, edge_tones=0.1), attention, brightness=tones).right > 59 / 68
 
 
 def test_contrast_kept_counts_from_top_to_bottom_and_never_from_left_to_right() -> None:
@@ -202,13 +203,20 @@ def test_tones_of_a_window_are_those_of_its_own_cells(low: float) -> None:
     def covered(start: float, stop: float) -> NDArray[np.float64]:
         return np.clip(np.minimum(np.arange(68) + 1, stop * 68) - np.maximum(np.arange(68), start * 68), 0, 1)
 
-    share, spreads = covered(low, low + 0.5), []
-    for row in (30, 54):
-        mean = np.average(values[row], weights=share)
-        spreads.append(np.sqrt(np.average((values[row] - mean) ** 2, weights=share)))
-    assert terms["edge_tones"][0, 0] == pytest.approx(-sum(spreads) / values.std(1).mean())
+    def spread(line: NDArray[np.float64], share: NDArray[np.float64]) -> float:
+        mean = np.average(line, weights=share)
+        return float(np.sqrt(np.average((line - mean) ** 2, weights=share)))
+
+    across_them, down_them = covered(low, low + 0.5), covered(30.5 / 68, 54.5 / 68)
+    expected = sum(spread(values[row], across_them) for row in (30, 54)) / values.std(1).mean()
+    for edge in (low, low + 0.5):
+        first, after = divmod(edge * 68 - 0.5, 1)
+        if edge > 0:  # between the middles of two columns
+            near, far = (spread(values[:, int(first) + i], down_them) for i in (0, 1))
+            expected += ((1 - after) * near + after * far) / values.std(0).mean()
+    assert terms["edge_tones"][0, 0] == pytest.approx(-expected)
     off = np.abs(values - np.median(values)).sum(1)
-    kept = covered(30.5 / 68, 54.5 / 68) @ off / off.sum()
+    kept = down_them @ off / off.sum()
     assert terms["contrast_kept"][0, 0] == pytest.approx(kept)
 
 

@@ -43,8 +43,6 @@ CORNER_HIGH, CORNER_WIDE = 0.1, 0.3
 """The part of a corner in which a signature or a date stands, as shares of the picture's sides."""
 CORNER_OBJECTNESS = 0.5
 """A corner that is subject with this probability or more pulls like any other place."""
-SUBJECT_PULL = 0.5
-"""Attention on a subject counts so much more than attention on what lies round it."""
 LEAST_SPREAD = 1e-3
 """Brightness that spreads less, on a scale of 0 to 1, is one tone."""
 PREFERRED, NOT_PREFERRED = 2.5, 0.5
@@ -92,8 +90,7 @@ class Thing:
 class Content:
     """One picture as the score sees it.
 
-    attention: (rows, columns) float64 that sums to 1, subjects counted more and corners less.
-    objectness: (rows, columns) float64, 0..1.
+    attention: (rows, columns) float64 that sums to 1, corners discounted. objectness: (rows, columns) float64, 0..1.
     things: heads, then subjects, then words. masks: (subjects, rows, columns) float64, each sums to 1: where each
     subject is. margin: see FramingOptions. brightness: (rows, columns) float64, 0..1, where the caller has it.
     """
@@ -165,11 +162,16 @@ class Content:
 
     @cached_property
     def tones(self) -> Array | None:
-        """(2, rows, columns): the brightness, in multiples of the spread that rows usually have, and its square."""
+        """(2, rows, columns): the brightness and its square."""
+        return None if self.brightness is None else np.stack([self.brightness, self.brightness**2])
+
+    @cached_property
+    def usual_spreads(self) -> tuple[float, float]:
+        """Mean standard deviation of the brightness along a column and along a row."""
         if self.brightness is None:
-            return None
-        tones = self.brightness / max(self.brightness.std(1).mean(), LEAST_SPREAD)
-        return np.stack([tones, tones**2])
+            return 1.0, 1.0
+        along_column, along_row = (max(float(self.brightness.std(axis).mean()), LEAST_SPREAD) for axis in (0, 1))
+        return along_column, along_row
 
     @cached_property
     def worth(self) -> Array:
@@ -203,7 +205,7 @@ def content_of(
     """Prepare once what does not depend on the ratio. shape: the picture's width / height."""
     factors = factors_of(options.prefer)
     seen = objectness.values.astype(np.float64)
-    density = _pull_of(attention.density(), seen)
+    density = _without_corners(attention.density(), seen)
     heads = [(i, f, head_of(f.box, shape)) for i, f in _strongest(faces)]
     things = [
         Thing(
@@ -302,10 +304,10 @@ def _strongest(faces: Sequence[FaceLike]) -> list[tuple[int, FaceLike]]:
     return sorted(numbered, key=lambda f: (-f[1].confidence, f[0]))[:MOST_THINGS]
 
 
-def _pull_of(density: Array, objectness: Array) -> Array:
-    """The density with more on subjects, and less in corners that hold none: a signature does not pull the frame."""
+def _without_corners(density: Array, objectness: Array) -> Array:
+    """The density with less in corners that hold no subject: a signature or a date stamp does not pull the frame."""
     empty = np.maximum(1 - objectness / CORNER_OBJECTNESS, 0)
-    kept = density * (1 + SUBJECT_PULL * objectness) * (1 - _corners(*density.shape) * empty)
+    kept = density * (1 - _corners(*density.shape) * empty)
     total = kept.sum()
     return np.asarray(kept / total if total > 0 else density)
 

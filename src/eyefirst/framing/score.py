@@ -46,8 +46,8 @@ class Weights:
     such a head the face; times the attention on the whole.
     contrast_kept: for the share of the contrast between top and bottom: how far each tone is from the picture's
     median. From left to right it does not count, since there a frame may choose between people.
-    edge_tones: against a top or bottom edge inside the picture that runs through unlike tones, as across a summit or
-    a roof: the standard deviation of the brightness along it; 1 is the mean of the picture's rows.
+    edge_tones: against edges inside the picture that run through unlike tones, as across a summit or a line of text:
+    the standard deviation of the brightness along each; 1 is the mean of the picture's columns, or rows.
     objectness_cut: against subjects along the top and the sides inside the picture: mean probability along each edge.
     balance: against the square of the distance from the frame's centre to the centre of what is seen in it, in
     frame lengths. upper: against the square of the distance from a place a little above the picture's middle.
@@ -65,7 +65,7 @@ class Weights:
     subject_end: float = 0.02
     face_seen: float = 0.12
     contrast_kept: float = 0.05
-    edge_tones: float = 0.01
+    edge_tones: float = 0.015
     objectness_cut: float = 0.03
     balance: float = 0.75
     upper: float = 0.43
@@ -148,12 +148,17 @@ def _terms_across(content: Content, across: Spans, down: Spans) -> dict[str, Arr
     x, y = across.on(wide), down.on(high)
     seen, covered = y.tapered @ content.attention, y.mean @ content.objectness
     off = _off_balance(seen @ x.inside.T, seen @ x.moments.T, across.middles, across.lengths)
-    return {
+    terms = {
         "kept": seen @ x.tapered.T,
         "balance": -off * off,
         "centre": -np.abs(across.middles - 0.5),
         "objectness_cut": -covered @ x.at_both.T,
     }
+    if content.tones is not None:
+        high, wide = content.tones.shape[1:]
+        spread = _spread(*(down.on(high).mean @ content.tones)) / content.usual_spreads[0]
+        terms["edge_tones"] = -spread @ across.on(wide).at_both.T
+    return terms
 
 
 def _terms_down(content: Content, across: Spans, down: Spans) -> dict[str, Array]:
@@ -172,10 +177,15 @@ def _terms_down(content: Content, across: Spans, down: Spans) -> dict[str, Array
     if content.tones is not None and content.contrast is not None:
         high, wide = content.tones.shape[1:]
         y = down.on(high)
-        mean, square = content.tones @ across.on(wide).mean.T
-        terms["edge_tones"] = -y.at_both @ np.sqrt(np.maximum(square - mean * mean, 0))
+        spread = _spread(*(content.tones @ across.on(wide).mean.T)) / content.usual_spreads[1]
+        terms["edge_tones"] = -y.at_both @ spread
         terms["contrast_kept"] = (y.inside @ content.contrast)[:, np.newaxis]
     return terms
+
+
+def _spread(mean: Array, square: Array) -> Array:
+    """The standard deviation of values with that mean, and that mean of their squares."""
+    return np.sqrt(np.maximum(square - mean * mean, 0))
 
 
 def _off_balance(inside: Array, moment: Array, middles: Array, lengths: Array) -> Array:
