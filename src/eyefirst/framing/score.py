@@ -66,7 +66,7 @@ class Weights:
     face_seen: float = 0.12
     contrast_kept: float = 0.05
     edge_tones: float = 0.015
-    objectness_cut: float = 0.03
+    objectness_cut: float = 0.02
     balance: float = 0.75
     upper: float = 0.43
     centre: float = 1e-4
