@@ -64,7 +64,10 @@ def test_a_cut_through_what_has_no_box_is_said_where_boxes_say_nothing() -> None
     assert 0.3 <= cut.severity <= 0.6
     assert one.frame(PixelBox(300, 0, 900, 800)).warnings == ()
     assert one.frame(PixelBox(200, 100, 1000, 400)).warnings == ("what people look at is cut at the bottom edge",)
-    sky = Framer(SIZE, seen, HeatMap(np.zeros((68, 68), np.float32)), ())
+    nothing = HeatMap(np.zeros((68, 68), np.float32))
+    unknown = Framer(SIZE, seen, nothing, ()).frame(PixelBox(600, 0, 1200, 800))
+    assert unknown.warnings == cut.warnings
+    sky = Framer(SIZE, HeatMap(spot(0.5, 0.5, 20)), nothing, ())
     assert sky.frame(PixelBox(600, 0, 1200, 800)).warnings == ()
 
 

@@ -28,9 +28,11 @@ BOTH_SIDES = 0.28
 """A subject that is too wide had better be cut on one side alone; no reason for a warning."""
 MAIN_SHARE = 0.15
 """A thing with this share of the attention is one that the picture is about."""
-SLICED = 1.65
-"""Where an edge runs through a subject that people look at, no box may say so. What it cuts is the attention there, as
-a multiple of the picture's mean, times the probability of a subject; from this on it is worth a warning."""
+SLICED = 2.5
+"""Where an edge runs through what people look at, no box may say so. What it cuts is the attention there, as a multiple
+of the picture's mean, times the probability of a subject and `UNKNOWN`; from this on it is worth a warning."""
+UNKNOWN = 0.35
+"""Added to the probability of a subject: people look at much that no network knows as one."""
 SLICED_MOST = 0.6
 """The largest severity of that: it says that something is cut, not what."""
 
@@ -223,7 +225,8 @@ def _cut_without_box(content: Content, frame: Box) -> tuple[str, float]:
         if not ON_BORDER < place < 1 - ON_BORDER:
             continue
         low, high = (frame.top, frame.bottom) if axis else (frame.left, frame.right)
-        cut = float(_along(content.maps, axis, place, low, high).prod(0).max()) * content.attention.size
+        attention, objectness = _along(content.maps, axis, place, low, high)
+        cut = float((attention * (objectness + UNKNOWN)).max()) * content.attention.size
         if cut > most:
             worst, most = edge, cut
     return worst, most
