@@ -39,7 +39,7 @@ SECOND_LOOK = 0.15
 """A frame that is judged more severely than this is looked for again."""
 CUT_PRICE = 0.12
 """What severity 1 costs, as a share of the attention kept."""
-SPOILED_PRICE, SPOILED_POWER = 0.35, 6
+SPOILED_PRICE, SPOILED_POWER = 0.4, 6
 """What a frame costs beside that if it is spoiled, by a power of its severity: a sliced face, not a touched edge."""
 SPARED = 0.15
 """How much milder the judgement of a smaller frame has to be."""
