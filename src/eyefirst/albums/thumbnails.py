@@ -23,7 +23,7 @@ from eyefirst.cut import check_pixels, cut_frames, pixels_expected, scaled_by
 from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode, on_colour
-from eyefirst.files.formats import PictureFormat, first_frame_only, format_named
+from eyefirst.files.formats import THUMBNAIL_QUALITY, PictureFormat, first_frame_only, format_named
 from eyefirst.files.ledger import Ledger
 from eyefirst.files.names import NameTemplate
 from eyefirst.files.whole import written_whole
@@ -59,7 +59,7 @@ class ThumbnailSettings:
 
     sizes: tuple[Size, ...]
     format: str = "jpg"
-    quality: int = 85
+    quality: int = THUMBNAIL_QUALITY
     options: FramingOptions = field(default_factory=FramingOptions)
     detectors: tuple[str, ...] = ()
     product: ProductSettings | None = None

@@ -10,7 +10,18 @@ import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
 from eyefirst.cli.guard import as_line, guarded, readable, refuse, say_of_file
-from eyefirst.cli.options import AsJson, MetadataChoice, MetadataOption, Name, Out, Overwrite, Pictures, Revision
+from eyefirst.cli.options import (
+    AsJson,
+    EnhancedQuality,
+    MetadataChoice,
+    MetadataOption,
+    Name,
+    Out,
+    Overwrite,
+    Pictures,
+    Revision,
+)
+from eyefirst.files.formats import ENHANCED_QUALITY
 
 
 class Beside(StrEnum):
@@ -39,9 +50,7 @@ def enhance_pictures(
     ),
     strength: Annotated[float, typer.Option(min=0, max=1, help="Strength of the background's blur or grey.")] = 1.0,
     name: Name = "",
-    quality: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100. [92]")
-    ] = None,
+    quality: EnhancedQuality = None,
     format: Annotated[
         str, typer.Option(metavar="EXT", help="jpg, png, webp, avif, gif, tif or bmp. By default the source's own.")
     ] = "",
@@ -83,7 +92,7 @@ def enhance_pictures(
             format=format,
             name=name,
             quality=quality,
-            usual_quality=92,
+            usual_quality=ENHANCED_QUALITY,
             overwrite=overwrite,
             keep_format=True,
             keep=metadata.value,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from eyefirst.files.formats import ENHANCED_QUALITY, QUALITY, THUMBNAIL_QUALITY
+
 Pictures = Annotated[
     list[str],
     typer.Argument(
@@ -20,7 +22,10 @@ Out = Annotated[
 AsJsonLines = Annotated[bool, typer.Option("--jsonl", help="Print a row for each picture as a line of JSON.")]
 AsTable = Annotated[bool, typer.Option("--csv", help="Print a row for each picture as comma-separated values.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line on standard output.")]
-Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100. [88]")]
+_QUALITY = "Quality of JPEG, WebP and AVIF, 1 to 100."
+Quality = Annotated[int | None, typer.Option(min=1, max=100, help=f"{_QUALITY} [{QUALITY}]")]
+ThumbnailQuality = Annotated[int | None, typer.Option(min=1, max=100, help=f"{_QUALITY} [{THUMBNAIL_QUALITY}]")]
+EnhancedQuality = Annotated[int | None, typer.Option(min=1, max=100, help=f"{_QUALITY} [{ENHANCED_QUALITY}]")]
 Name = Annotated[
     str,
     typer.Option(

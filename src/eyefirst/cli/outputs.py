@@ -13,8 +13,7 @@ from PIL.Image import Image as PillowImage
 from eyefirst.cli.batch import STDIN, Named, Picture
 from eyefirst.cli.guard import refuse, say, say_of_file
 from eyefirst.cut import Crop
-from eyefirst.files.encode import QUALITY
-from eyefirst.files.formats import PictureFormat, first_frame_only
+from eyefirst.files.formats import QUALITY, PictureFormat, first_frame_only
 from eyefirst.files.outputs import Outputs
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Animation, Keep, read_metadata

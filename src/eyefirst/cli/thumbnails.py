@@ -23,6 +23,7 @@ from eyefirst.cli.options import (
     PreferOption,
     Ratios,
     Revision,
+    ThumbnailQuality,
     Tightness,
 )
 from eyefirst.errors import InvalidValueError
@@ -48,9 +49,7 @@ def thumbnail_pictures(
         typer.Option("--width", "-w", min=1, help="Width for each --ratio, in pixels. Repeat for more widths."),
     ] = None,
     format: Annotated[str, typer.Option(metavar="EXT", help="jpg, png, webp, avif, gif, tif or bmp.")] = "jpg",
-    quality: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Quality of JPEG, WebP and AVIF, 1 to 100. [85]")
-    ] = None,
+    quality: ThumbnailQuality = None,
     workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
     tightness: Tightness = 0.0,
     must_keep: MustKeep = None,
@@ -106,7 +105,7 @@ def thumbnail_pictures(
     from eyefirst.albums.thumbnails import DEFAULT_NAME, ThumbnailSettings, make_thumbnails, sizes_of
     from eyefirst.albums.watch import watched
     from eyefirst.cli.batch import album_tasks, away_sources, show_rows
-    from eyefirst.files.formats import check_quality, format_named
+    from eyefirst.files.formats import THUMBNAIL_QUALITY, check_quality, format_named
     from eyefirst.framing import FramingOptions
     from eyefirst.geometry import AspectRatio, Box
     from eyefirst.tools.planning import parse_kept
@@ -139,7 +138,7 @@ def thumbnail_pictures(
     settings = ThumbnailSettings(
         sizes=sizes_of(size or (), ratios or (), width or ()),
         format=format,
-        quality=85 if quality is None else quality,
+        quality=THUMBNAIL_QUALITY if quality is None else quality,
         options=FramingOptions(
             tightness=tightness,
             pad=pad or None,

@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError, OutputError
-from eyefirst.files.formats import AVIF, GIF, JPEG, PictureFormat
+from eyefirst.files.formats import AVIF, GIF, JPEG, QUALITY, PictureFormat
 from eyefirst.geometry import Size
 from eyefirst.image import Animation, Keep, Metadata, loop_option, save_options
 from eyefirst.numeric import is_within
@@ -17,8 +17,6 @@ from eyefirst.numeric import is_within
 OPTIMISED_TO = 250_000
 """Pixels to which a JPEG has Huffman tables of its own: 2 to 5 % of its bytes. A larger one gains 1 % in twice the
 time, and 3 % if it were progressive, in five times the time."""
-QUALITY = 88
-"""The default quality of lossy formats, 1 to 100."""
 
 
 def encode(

@@ -11,9 +11,10 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidValueError, OutputError
-from eyefirst.files.encode import QUALITY, encode
+from eyefirst.files.encode import encode
 from eyefirst.files.formats import (
     KNOWN,
+    QUALITY,
     SPELLINGS,
     PictureFormat,
     check_quality,
