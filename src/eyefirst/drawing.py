@@ -13,7 +13,7 @@ from eyefirst.cut import resized
 from eyefirst.errors import InvalidValueError
 from eyefirst.face_maps import DetectedFace
 from eyefirst.geometry import Size
-from eyefirst.heat_map import HeatMap
+from eyefirst.heat_map import OPACITY, HeatMap
 from eyefirst.image import as_seen
 
 VIEWS = ("combined", "boxes", "mask")
@@ -44,7 +44,7 @@ def draw_view(
     *,
     view: str = "combined",
     colormap: str = "inferno",
-    opacity: float = 0.75,
+    opacity: float = OPACITY,
 ) -> PillowImage.Image:
     """The view modes of Apple's sample: "combined" (mask and boxes), "boxes", "mask"."""
     if view not in VIEWS:

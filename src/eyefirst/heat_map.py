@@ -17,6 +17,9 @@ from eyefirst.geometry import Box, Point, Size, SizeLike
 from eyefirst.image import as_seen
 from eyefirst.numeric import is_within
 
+OPACITY = 0.75
+"""How much of a picture the brightest cell of a map covers that is drawn over it."""
+
 
 @dataclass(frozen=True, eq=False)
 class HeatMap:
@@ -98,7 +101,7 @@ class HeatMap:
         return HeatMap(np.asarray(picture.resize((columns, rows), PillowImage.Resampling.BILINEAR, part)).clip(0, 1))
 
     def overlay(
-        self, image: PillowImage.Image, *, colormap: str = "inferno", opacity: float = 0.75, stretch: bool = True
+        self, image: PillowImage.Image, *, colormap: str = "inferno", opacity: float = OPACITY, stretch: bool = True
     ) -> PillowImage.Image:
         """The map in colour over a picture.
 
@@ -112,7 +115,9 @@ class HeatMap:
                 remedy="open it first, for example with PIL.Image.open('photo.jpg')",
             )
         if not is_within(opacity, 0, 1):
-            raise InvalidValueError(f"expected an opacity in 0..1, got {opacity!r}", remedy="0.75 is a good value")
+            raise InvalidValueError(
+                f"expected an opacity in 0..1, got {opacity!r}", remedy=f"{OPACITY} is a good value"
+            )
         picture = as_seen(image)
         heat = self.resized(Size(picture.width, picture.height))
         if stretch:

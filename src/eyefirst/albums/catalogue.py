@@ -18,6 +18,8 @@ from eyefirst.numeric import is_within
 from eyefirst.tools.matte import cut_out
 from eyefirst.tools.product import OPAQUE, Product
 
+MARGIN = 0.08
+"""Default of the free space on the tighter axis, as a share of the canvas's shorter side."""
 SOFTNESS = 0.03
 """Radius of the blur of a backdrop that goes on beyond the picture, as a share of the canvas's longer side."""
 EDGE = 0.002
@@ -33,14 +35,15 @@ class ProductSettings:
     even backdrop is replaced.
     """
 
-    margin: float = 0.08
+    margin: float = MARGIN
     backdrop: str = "keep"
     shadow: bool = False
 
     def __post_init__(self) -> None:
         if not is_within(self.margin, 0, 0.45):
             raise InvalidValueError(
-                f"expected a margin in 0..0.45, got {self.margin!r}", remedy="0.08 leaves 8 % on the tighter axis"
+                f"expected a margin in 0..0.45, got {self.margin!r}",
+                remedy=f"{MARGIN} leaves {MARGIN:.0%} on the tighter axis",
             )
         if self.backdrop not in ("keep", "transparent"):
             parse_colour(self.backdrop)

@@ -69,6 +69,7 @@ def draw_heat_maps(
     from eyefirst.cli.outputs import drawings
     from eyefirst.drawing import draw_view
     from eyefirst.handler import ImageRequestHandler, all_pixels
+    from eyefirst.heat_map import OPACITY
     from eyefirst.requests import KINDS
 
     if not (out or as_json):
@@ -96,7 +97,7 @@ def draw_heat_maps(
                 seen.faces if kind is Kind.FACES else seen.salient_objects,
                 view=view.value,
                 colormap=(colormap or Colormap.INFERNO).value,
-                opacity=0.75 if opacity is None else opacity,
+                opacity=OPACITY if opacity is None else opacity,
             )
             written = [results.write(drawn, handler, picture, f"{kind.value}_map")]
         return [as_line(seen.to_dict())] if as_json else written

@@ -76,10 +76,7 @@ def plan_pictures(
     """
     from eyefirst.albums.plans import PlanSettings, check_plan_file, plan_album
     from eyefirst.cli.batch import album_tasks, check_not_away, show_rows
-    from eyefirst.framing import FramingOptions
-    from eyefirst.framing.options import DEFAULT_MARGIN
-    from eyefirst.geometry import AspectRatio, Box
-    from eyefirst.tools.planning import parse_kept
+    from eyefirst.tools.planning import CropOrder
 
     if not ratios:
         raise InvalidValueError("no ratio was asked for", remedy="add --ratio 16:9")
@@ -87,22 +84,25 @@ def plan_pictures(
         refuse("one kind of rows is printed", {"--jsonl": jsonl})
     if triage:
         refuse("--triage prints its own list", {"--jsonl": jsonl, "--csv": csv})
-    boxes, detectors = parse_kept(must_keep or ())
-    settings = PlanSettings(
-        ratios=tuple(AspectRatio.parse(r) for r in ratios),
+    order = CropOrder.parse(
+        ratios=ratios,
         alternatives=alternatives,
-        options=FramingOptions(
-            tightness=tightness,
-            margin=DEFAULT_MARGIN if margin is None else margin,
-            must_keep=boxes,
-            avoid=tuple(Box.parse(b) for b in avoid or ()),
-            pad=pad or None,
-            prefer=prefer.value if prefer else None,
-            portrait=portrait.value if portrait else None,
-            fit=fit.value,
-        ),
-        detectors=detectors,
-        revision=revision or None,
+        tightness=tightness,
+        margin=margin,
+        must_keep=must_keep or (),
+        avoid=avoid or (),
+        pad=pad,
+        prefer=prefer.value if prefer else None,
+        portrait=portrait.value if portrait else None,
+        fit=fit.value,
+        revision=revision,
+    )
+    settings = PlanSettings(
+        ratios=order.ratios,
+        alternatives=order.alternatives,
+        options=order.options,
+        detectors=order.detectors,
+        revision=order.revision,
     )
     check_plan_file(Path(out), overwrite=overwrite)
     check_not_away(sources, out)

@@ -99,17 +99,18 @@ def thumbnail_pictures(
       eyefirst thumbnails album -o shop --size 800x800 --product --margin 0.1
       find /photos -name '*.jpg' | eyefirst thumbnails - -o thumbs -s 320x320 --jsonl
     """
-    from eyefirst.albums.catalogue import ProductSettings
+    from eyefirst.albums.catalogue import MARGIN, ProductSettings
     from eyefirst.albums.manifest import write_manifest
     from eyefirst.albums.prune import prune_results
     from eyefirst.albums.thumbnails import DEFAULT_NAME, ThumbnailSettings, make_thumbnails, sizes_of
     from eyefirst.albums.watch import watched
     from eyefirst.cli.batch import album_tasks, away_sources, show_rows
     from eyefirst.files.formats import THUMBNAIL_QUALITY, check_quality, format_named
-    from eyefirst.framing import FramingOptions
-    from eyefirst.geometry import AspectRatio, Box
-    from eyefirst.tools.planning import parse_kept
+    from eyefirst.geometry import AspectRatio
+    from eyefirst.tools.planning import options_of
 
+    written = format_named(format)
+    check_quality(written, quality)
     if product:
         framing: dict[str, object] = {
             "--tightness": tightness,
@@ -119,7 +120,7 @@ def thumbnail_pictures(
         }
         framing |= {"--must-keep": must_keep, "--avoid": avoid, "--fit": fit is not FitChoice.BREATHE}
         refuse("--product lays out the whole product", framing)
-        if backdrop == "transparent" and format.lower().lstrip(".") in ("jpg", "jpeg", "jpe", "bmp"):
+        if backdrop == "transparent" and not written.has_alpha:
             raise InvalidValueError(f"{format} holds no transparency", remedy="add --format png or --format webp")
     else:
         refuse(
@@ -129,27 +130,26 @@ def thumbnail_pictures(
         )
     if not backdrop or backdrop == "keep":
         refuse("a shadow stays with its backdrop", {"--shadow": shadow}, remedy="add --backdrop, or leave it out")
-    check_quality(format_named(format), quality)
     if csv:
         refuse("one kind of rows is printed", {"--jsonl": jsonl})
     if watch:
         refuse("--watch does not end", {"--manifest": manifest, "--prune": prune})
-    boxes, detectors = parse_kept(must_keep or ())
+    options, detectors = options_of(
+        must_keep=must_keep or (),
+        avoid=avoid or (),
+        tightness=tightness,
+        pad=pad or None,
+        prefer=prefer.value if prefer else None,
+        portrait=portrait.value if portrait else None,
+        fit=fit.value,
+    )
     settings = ThumbnailSettings(
         sizes=sizes_of(size or (), ratios or (), width or ()),
         format=format,
         quality=THUMBNAIL_QUALITY if quality is None else quality,
-        options=FramingOptions(
-            tightness=tightness,
-            pad=pad or None,
-            must_keep=boxes,
-            avoid=tuple(Box.parse(b) for b in avoid or ()),
-            prefer=prefer.value if prefer else None,
-            portrait=portrait.value if portrait else None,
-            fit=fit.value,
-        ),
+        options=options,
         detectors=detectors,
-        product=ProductSettings(margin=0.08 if margin is None else margin, backdrop=backdrop or "keep", shadow=shadow)
+        product=ProductSettings(margin=MARGIN if margin is None else margin, backdrop=backdrop or "keep", shadow=shadow)
         if product
         else None,
         metadata=metadata.value,

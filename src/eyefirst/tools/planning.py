@@ -21,12 +21,9 @@ from eyefirst.mappings import MAP_SIDE
 from eyefirst.network import Network, check_revision
 from eyefirst.numeric import as_whole, is_number, is_pair, listed
 from eyefirst.plan import ByRatio, CropPlan
-from eyefirst.requests import (
-    FaceRectanglesRequest,
-    TextRecognitionRequest,
-)
+from eyefirst.requests import FaceRectanglesRequest, TextRecognitionRequest
 
-Kept: TypeAlias = BoxLike | str | Sequence[BoxLike | str]
+Kept: TypeAlias = BoxLike | Sequence[BoxLike]
 """What must stay inside: a box, the name of a detector, or several of these."""
 Boxes: TypeAlias = BoxLike | Sequence[BoxLike]
 
@@ -210,18 +207,14 @@ class CropOrder:
         """
         if not ratios and not size:
             raise InvalidValueError("no ratio was asked for", remedy="give a ratio such as 16:9, or a size")
-        boxes, detectors = parse_kept(must_keep)
         given = {name: value for name, value in framing.items() if value is not None and value != ""}
+        options, detectors = options_of(must_keep=must_keep, avoid=avoid, **given)
         return cls(
             ratios=tuple(dict.fromkeys(AspectRatio.parse(r) for r in ratios or [size])),
             size=Size.parse(size) if size else None,
             enlarge=enlarge,
             alternatives=alternatives,
-            options=FramingOptions(
-                must_keep=boxes,
-                avoid=tuple(Box.parse(b) for b in avoid),
-                **given,
-            ),
+            options=options,
             detectors=detectors,
             revision=check_revision(revision or None),
         )
@@ -243,12 +236,6 @@ class CropOrder:
         )
 
 
-def parse_kept(texts: Sequence[str]) -> tuple[tuple[Box, ...], tuple[str, ...]]:
-    """Read boxes such as "0.1,0.2,0.5,0.9", and names of detectors such as "faces". Raises InvalidValueError."""
-    names = tuple(dict.fromkeys(text for text in texts if text in known_detectors()))
-    return tuple(_box(text) for text in texts if text not in names), names
-
-
 def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
     """Read one ratio or many; a pair of numbers is one ratio."""
     if isinstance(ratios, (str, bytes, AspectRatio, Size)) or is_number(ratios) or is_pair(ratios):
@@ -262,7 +249,11 @@ def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
 
 
 def options_of(*, must_keep: Kept, avoid: Boxes, **framing: Any) -> tuple[FramingOptions, tuple[str, ...]]:
-    """Return the checked options, and the names of the detectors whose finds must be kept."""
+    """Return the checked options, and the names of the detectors whose finds must be kept, each once.
+
+    must_keep: boxes, texts such as "0.1,0.2,0.5,0.9", and names such as "faces". framing: further fields of
+    FramingOptions. Raises InvalidValueError.
+    """
     kept: list[Box] = []
     names: list[str] = []
     for item in listed(must_keep):
@@ -270,7 +261,8 @@ def options_of(*, must_keep: Kept, avoid: Boxes, **framing: Any) -> tuple[Framin
             names.append(item)
         else:
             kept.append(_box(item))
-    return FramingOptions(must_keep=tuple(kept), avoid=tuple(map(Box.parse, listed(avoid))), **framing), tuple(names)
+    options = FramingOptions(must_keep=tuple(kept), avoid=tuple(map(Box.parse, listed(avoid))), **framing)
+    return options, tuple(dict.fromkeys(names))
 
 
 def _box(item: Any) -> Box:
