@@ -22,7 +22,8 @@ from eyefirst.numeric import as_whole, exact, is_number, is_pair, is_within
 
 SLACK = 1e-6
 """How far outside 0..1 an edge may lie through rounding before it is an error rather than clipped."""
-ORDER = "give the edges in the order left, top, right, bottom"
+EDGES = ("left", "top", "right", "bottom")
+ORDER = f"give the edges in the order {', '.join(EDGES)}"
 
 
 def round_half_up(x: float) -> int:
@@ -40,14 +41,14 @@ class _Edges:
     right: Any
     bottom: Any
 
-    def __iter__(self) -> Iterator[Any]:
-        """Yield left, top, right, bottom, so that `tuple(box)` and `picture.crop(tuple(pixel_box))` work."""
-        return iter((self.left, self.top, self.right, self.bottom))
-
     @property
     def as_tuple(self) -> tuple[Any, Any, Any, Any]:
         """Left, top, right, bottom."""
         return self.left, self.top, self.right, self.bottom
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield left, top, right, bottom, so that `tuple(box)` and `picture.crop(tuple(pixel_box))` work."""
+        return iter(self.as_tuple)
 
     def __len__(self) -> int:
         """Return 4."""
@@ -55,11 +56,11 @@ class _Edges:
 
     def __getitem__(self, index: int) -> Any:
         """Return the edge at 0 (left) to 3 (bottom); Pillow's `crop` and numpy read a box so."""
-        return (self.left, self.top, self.right, self.bottom)[index]
+        return self.as_tuple[index]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the four edges by name, for JSON."""
-        return {name: getattr(self, name) for name in ("left", "top", "right", "bottom")}
+        return {name: getattr(self, name) for name in EDGES}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -78,10 +79,8 @@ class Size:
         for name in ("width", "height"):
             value = as_whole(getattr(self, name))
             if value is None or value < 1:
-                raise InvalidValueError(
-                    f"a size needs a whole {name} of at least 1, got {getattr(self, name)!r}",
-                    remedy="use a size such as Size(1200, 630)",
-                )
+                reason = f"a size needs a whole {name} of at least 1, got {getattr(self, name)!r}"
+                raise InvalidValueError(reason, remedy="use a size such as Size(1200, 630)")
             object.__setattr__(self, name, value)
 
     @property
@@ -91,7 +90,7 @@ class Size:
 
     def __iter__(self) -> Iterator[int]:
         """Yield width and height, as Pillow's `size` has them."""
-        return iter((self.width, self.height))
+        return iter(self.as_tuple)
 
     @classmethod
     def parse(cls, text: SizeLike) -> Size:
@@ -130,10 +129,8 @@ class Point:
         for name in ("x", "y"):
             value = getattr(self, name)
             if not is_within(value, 0, 1):
-                raise InvalidValueError(
-                    f"a point lies in 0..1 on both axes, got ({self.x!r}, {self.y!r})",
-                    remedy="divide pixels by the picture's size",
-                )
+                reason = f"a point lies in 0..1 on both axes, got ({self.x!r}, {self.y!r})"
+                raise InvalidValueError(reason, remedy="divide pixels by the picture's size")
             object.__setattr__(self, name, float(value))
 
     def __iter__(self) -> Iterator[float]:
@@ -141,7 +138,7 @@ class Point:
         return iter((self.x, self.y))
 
     def within(self, region: Box) -> Point:
-        """Reads this point as shares of `region` and returns it in shares of the whole picture."""
+        """Return this point, which counts in shares of `region`, in shares of the whole picture."""
         return Point(region.left + self.x * region.width, region.top + self.y * region.height)
 
     def to_dict(self) -> dict[str, float]:
@@ -163,8 +160,16 @@ class LowerLeftBox:
     width: float
     height: float
 
+    def __post_init__(self) -> None:
+        for name in ("x", "y", "width", "height"):
+            value = getattr(self, name)
+            if not is_number(value):
+                remedy = "for example LowerLeftBox(0.1, 0.1, 0.4, 0.7)"
+                raise InvalidBoxError(f"expected a number in 0..1 as {name}, got {value!r}", remedy=remedy)
+            object.__setattr__(self, name, float(value))
+
     def to_box(self) -> Box:
-        """The same place, counted from the top left corner."""
+        """Return the same place, counted from the top left corner. Raises InvalidBoxError beyond the picture."""
         return Box(self.x, 1 - self.y - self.height, self.x + self.width, 1 - self.y)
 
 
@@ -178,7 +183,7 @@ class Box(_Edges):
     bottom: float
 
     def __post_init__(self) -> None:
-        for name in ("left", "top", "right", "bottom"):
+        for name in EDGES:
             value = getattr(self, name)
             if not is_number(value):
                 remedy = "for example Box(0.1, 0.2, 0.5, 0.9)"
@@ -205,10 +210,8 @@ class Box(_Edges):
             parts: Sequence[Any] = value.split(",") if isinstance(value, str) else value
             left, top, right, bottom = (float(v) for v in parts)
         except (TypeError, ValueError):
-            raise InvalidBoxError(
-                f"expected four numbers in 0..1, got {value!r}",
-                remedy="use LEFT,TOP,RIGHT,BOTTOM such as 0.1,0.2,0.5,0.9",
-            ) from None
+            reason = f"expected four numbers in 0..1, got {value!r}"
+            raise InvalidBoxError(reason, remedy="use LEFT,TOP,RIGHT,BOTTOM such as 0.1,0.2,0.5,0.9") from None
         return cls(left, top, right, bottom)
 
     @property
@@ -233,12 +236,8 @@ class Box(_Edges):
 
     def union(self, other: Box) -> Box:
         """The smallest box round both."""
-        return Box(
-            min(self.left, other.left),
-            min(self.top, other.top),
-            max(self.right, other.right),
-            max(self.bottom, other.bottom),
-        )
+        top_left = min(self.left, other.left), min(self.top, other.top)
+        return Box(*top_left, max(self.right, other.right), max(self.bottom, other.bottom))
 
     def overlap(self, other: Box) -> float:
         """Area of what the two have in common, as a share of the picture."""
@@ -263,12 +262,11 @@ class Box(_Edges):
     def expanded(self, margin: float) -> Box:
         """Grown on every side by `margin` times its own width or height, clipped to the picture."""
         dx, dy = margin * self.width, margin * self.height
-        return Box(
-            max(self.left - dx, 0.0), max(self.top - dy, 0.0), min(self.right + dx, 1.0), min(self.bottom + dy, 1.0)
-        )
+        left, top = max(self.left - dx, 0.0), max(self.top - dy, 0.0)
+        return Box(left, top, min(self.right + dx, 1.0), min(self.bottom + dy, 1.0))
 
     def within(self, region: Box) -> Box:
-        """Reads this box as shares of `region` and returns it in shares of the whole picture."""
+        """Return this box, which counts in shares of `region`, in shares of the whole picture."""
         return Box(
             region.left + self.left * region.width,
             region.top + self.top * region.height,
@@ -284,7 +282,7 @@ class Box(_Edges):
         return PixelBox(left, top, right, bottom)
 
     def lower_left(self) -> LowerLeftBox:
-        """As Apple's Vision would write it."""
+        """Return the same place as Apple's Vision writes it."""
         return LowerLeftBox(self.left, 1 - self.bottom, self.width, self.height)
 
 
@@ -310,7 +308,7 @@ class PixelBox(_Edges):
     bottom: int
 
     def __post_init__(self) -> None:
-        for name in ("left", "top", "right", "bottom"):
+        for name in EDGES:
             value = as_whole(getattr(self, name))
             if value is None or value < 0:
                 reason = f"expected whole pixels of at least 0, got {self.as_tuple}"
@@ -331,7 +329,7 @@ class PixelBox(_Edges):
 
     @property
     def size(self) -> Size:
-        """Both."""
+        """Width and height."""
         return Size(self.width, self.height)
 
     def normalized(self, size: SizeLike) -> Box:

@@ -97,6 +97,11 @@ def test_vision_counts_from_below() -> None:
     assert (flipped.width, flipped.height) == pytest.approx((0.4, 0.7))
     back = LowerLeftBox(flipped.x, flipped.y, flipped.width, flipped.height).to_box()
     assert back.iou(box) == pytest.approx(1)
+    for no_number in ("x", None, True, float("nan")):
+        with pytest.raises(InvalidBoxError, match="as y, got"):
+            LowerLeftBox(0.1, no_number, 0.4, 0.7)  # type: ignore[arg-type]
+    with pytest.raises(InvalidBoxError):
+        LowerLeftBox(0.8, 0.1, 0.4, 0.7).to_box()
 
 
 @pytest.mark.parametrize("bad", [(0, 5), (5, 0), (1.5, 2), (-1, 3), (True, 3)])
