@@ -294,6 +294,8 @@ def reason_of(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def unexpected(error: Exception) -> EyefirstError:
-    """A bug of ours in the words of this package, for borders that must not let a traceback through."""
+def known_error(error: Exception) -> EyefirstError:
+    """Return an error of this package as it is, any other one in its words: a border lets no traceback through."""
+    if isinstance(error, EyefirstError):
+        return error
     return EyefirstError(f"unexpected {type(error).__name__}: {error}", remedy="please report it with the picture")

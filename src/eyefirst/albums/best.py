@@ -18,7 +18,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.albums.walk import Task
 from eyefirst.cut import scaled_by
-from eyefirst.errors import EyefirstError, InvalidValueError, unexpected
+from eyefirst.errors import EyefirstError, InvalidValueError, known_error
 from eyefirst.geometry import Box, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import as_seen
@@ -108,8 +108,7 @@ def look_at_each(
         try:
             return _look(task.source, revision)
         except Exception as error:  # a picture that finds a bug of ours must not stop the others
-            known = error if isinstance(error, EyefirstError) else unexpected(error)
-            return Looked(task.source, error=known)
+            return Looked(task.source, error=known_error(error))
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1, "eyefirst") as pool:
         try:
@@ -141,8 +140,8 @@ def groups_of(looked: Sequence[Looked], *, distance: int = DISTANCE) -> list[Gro
 
 def difference_hash(picture: PillowImage.Image) -> NDArray[np.uint64]:
     """Return the 128 bits of a picture as two numbers, (2,) uint64."""
-    grey = picture.convert("L").resize((GRID, GRID), PillowImage.Resampling.BOX)
-    levels = np.asarray(grey, np.int16)
+    small = picture.convert("L").resize((GRID, GRID), PillowImage.Resampling.BOX)
+    levels = np.asarray(small, np.int16)
     across, down = levels[:8, 1:] > levels[:8, :-1], levels[1:, :8] > levels[:-1, :8]
     return np.packbits(np.concatenate([across.ravel(), down.ravel()])).view(np.uint64)
 
@@ -150,9 +149,9 @@ def difference_hash(picture: PillowImage.Image) -> NDArray[np.uint64]:
 def subject_sharpness(grey: PillowImage.Image, box: Box) -> float:
     """Return the variance of the Laplacian in the sharper half of a box, without that of noise, in squared levels.
 
-    grey: a picture of mode L. Noise is what the quietest blocks show. The measure is Pech-
-    Pacheco et al., ICPR 2000, at one scale for all pictures, and at one mean level in the box: more light makes every
-    step larger, and a longer exposure no sharper.
+    grey: a picture of mode L. Noise is what the quietest blocks show. The measure (Pech-Pacheco et al., ICPR 2000) is
+    taken at one scale for all pictures, and at one mean level in the box: more light makes every step larger, and no
+    picture sharper.
     """
     scale = SIDE / max(grey.size)
     size = (max(BLOCK + 2, round(grey.width * scale)), max(BLOCK + 2, round(grey.height * scale)))
@@ -176,10 +175,11 @@ def _look(source: str, revision: str | None) -> Looked:
     main = [f.box for f in seen.faces if f.box.height >= SMALLEST_FACE * tall]
     subject: SaliencyObservation = seen.objects if seen.objects.salient_objects else seen.attention
     boxes = main or [subject.salient_objects[0].box]
-    sharpness = float(np.mean([subject_sharpness(picture.convert("L"), box) for box in boxes[:3]]))
+    grey = picture.convert("L")
+    sharpness = float(np.mean([subject_sharpness(grey, box) for box in boxes[:3]]))
     cut = sum(min(b.left, b.top, 1 - b.right, 1 - b.bottom) <= EDGE for b in main)
     shot = Shot(source, handler.image.size, sharpness, len(seen.faces), cut)
-    return Looked(source, shot, difference_hash(picture), warnings=handler.file_remarks())
+    return Looked(source, shot, difference_hash(grey), warnings=handler.file_remarks())
 
 
 def _enough(full: Size) -> Size:

@@ -23,7 +23,7 @@ from PIL import _imaging
 
 from eyefirst import __version__
 from eyefirst.albums.walk import Task, is_device
-from eyefirst.errors import EyefirstError, NotAPictureError, unexpected
+from eyefirst.errors import EyefirstError, NotAPictureError, known_error
 from eyefirst.files.ledger import Ledger
 from eyefirst.image import fingerprint
 from eyefirst.plan import CropPlan
@@ -158,7 +158,7 @@ def _worked(task: Task, work: Work) -> Result:
         files = tuple(str(path) for path, _ in made.files)
         row = AlbumRow(task.source, "made", files, made.plan.to_dict(), warnings=made.warnings)
     except Exception as error:  # a picture that finds a bug of ours must not stop the others
-        known = error if isinstance(error, EyefirstError) else unexpected(error)
+        known = known_error(error)
         known.source = known.source or task.source
         row = AlbumRow(task.source, "failed", error=known.to_dict())
     return replace(row, seconds=time.perf_counter() - started), made

@@ -18,8 +18,8 @@ from eyefirst.errors import (
     InvalidPlanError,
     InvalidValueError,
     UnknownRevisionError,
+    known_error,
     reason_of,
-    unexpected,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def as_known(error: Exception) -> EyefirstError:
         return error
     if os.environ.get("EYEFIRST_DEBUG", "0") not in ("", "0"):
         raise error
-    known = unexpected(error)
+    known = known_error(error)
     known.remedy = "set EYEFIRST_DEBUG=1 to see the traceback, and report it"
     return known
 

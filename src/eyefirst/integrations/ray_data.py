@@ -26,7 +26,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.albums.thumbnails import ThumbnailSettings, cut_one
 from eyefirst.albums.walk import is_picture
-from eyefirst.errors import EyefirstError, InvalidValueError, MissingExtraError, PictureNotFoundError, unexpected
+from eyefirst.errors import InvalidValueError, MissingExtraError, PictureNotFoundError, known_error
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import format_of
 from eyefirst.files.whole import written_whole
@@ -89,7 +89,7 @@ class CropStage:
                 for picture, size in zip(pictures, self._settings.sizes, strict=True):
                     row["files"].append(self._write(picture, f"{name}_{size}.{self._settings.format}"))
         except Exception as error:  # a bad picture is a row, whatever is wrong with it
-            known = error if isinstance(error, EyefirstError) else unexpected(error)
+            known = known_error(error)
             row |= {"status": "failed", "error_code": known.code, "error": f"{known.reason}; {known.remedy}"}
         return row | {"seconds": time.perf_counter() - started, "host": socket.gethostname()}
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import models, transaction
 from wagtail.images.rect import Rect
 
-from eyefirst.errors import EyefirstError, PictureNotFoundError, unexpected
+from eyefirst.errors import EyefirstError, PictureNotFoundError, known_error
 from eyefirst.framing import FramingOptions
 from eyefirst.geometry import round_half_up
 from eyefirst.handler import ImageRequestHandler
@@ -99,8 +99,7 @@ def before_save(instance: Any, *, raw: bool = False, **_: Any) -> None:
     try:
         former.set_focal_point(find_focal_point(former))
     except Exception as error:
-        known = error if isinstance(error, EyefirstError) else unexpected(error)
-        logger.warning("the focal point of the former file stays: %s", known)
+        logger.warning("the focal point of the former file stays: %s", known_error(error))
         return
     if stored == [round_half_up(getattr(former, name)) for name in FIELDS]:
         for name in FIELDS:
@@ -114,5 +113,4 @@ def _fill(image: Any) -> None:
     try:
         store_focal_point(image, find_focal_point(image))
     except Exception as error:
-        known = error if isinstance(error, EyefirstError) else unexpected(error)
-        logger.warning("no focal point: %s", known)
+        logger.warning("no focal point: %s", known_error(error))

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from wagtail.images import get_image_model
 
-from eyefirst.errors import EyefirstError, unexpected
+from eyefirst.errors import known_error
 from eyefirst.integrations.wagtail.focal_points import MISSING, find_focal_point, store_focal_point
 
 
@@ -57,6 +57,5 @@ class Command(BaseCommand):
             if store_focal_point(image, area, replace=replace):
                 return "filled", words
         except Exception as error:  # a bad file is a line, whatever is wrong with it
-            known = error if isinstance(error, EyefirstError) else unexpected(error)
-            return "failed", str(known)
+            return "failed", str(known_error(error))
         return "kept", "somebody set one meanwhile"
