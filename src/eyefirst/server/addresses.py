@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -214,7 +213,7 @@ def _room(found: dict[str, Any], numbers: Mapping[str, Any], ratio: AspectRatio 
 
 def _dense(side: int, dpr: float) -> int:
     """Pixels of a side on a screen of this density: at least one where the side is not free."""
-    return max(math.floor(side * dpr + 0.5), 1) if side else 0
+    return max(round_half_up(side * dpr), 1) if side else 0
 
 
 def _check_whole(

@@ -16,16 +16,12 @@ from starlette.responses import Response
 from eyefirst.colours import parse_colour
 from eyefirst.errors import EyefirstError, InvalidValueError
 from eyefirst.files.formats import FORMATS, format_named
-from eyefirst.geometry import Box, Size
+from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import read_metadata, thumbhash
+from eyefirst.image.thumbhash import SIDE as THUMBHASH_SIDE
 from eyefirst.plan import CropPlan
-from eyefirst.requests import (
-    AttentionSaliencyRequest,
-    FaceRectanglesRequest,
-    ObjectnessSaliencyRequest,
-    TextRecognitionRequest,
-)
+from eyefirst.requests import KINDS, FaceRectanglesRequest, TextRecognitionRequest
 from eyefirst.server import openapi
 from eyefirst.server.cuts import Cut, Cutout, cut_all, format_for, pixels_of, wishes, zipped
 from eyefirst.server.foreign import Foreign
@@ -51,7 +47,6 @@ from eyefirst.tools.planning import CropOrder
 
 MEDIA_TYPES = tuple(f.media_type for f in FORMATS)
 ZIP = "application/zip"
-THUMBHASH_SIDE = 100
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -118,12 +113,7 @@ def _add_work(app: FastAPI, service: Service) -> None:
 
 
 def _saliency(query: SaliencyQuery) -> Task[bytes]:
-    kinds: dict[str, Any] = {
-        "attention": AttentionSaliencyRequest,
-        "objectness": ObjectnessSaliencyRequest,
-        "faces": FaceRectanglesRequest,
-    }
-    asked = [kinds[kind](**_where(query.revision, query.region)) for kind in dict.fromkeys(query.kind)]
+    asked = [KINDS[kind](**_where(query.revision, query.region)) for kind in dict.fromkeys(query.kind)]
 
     def job(handler: ImageRequestHandler, _: Work) -> bytes:
         return to_json({o["kind"]: o for o in (s.to_dict() for s in handler.perform(asked))})
@@ -215,7 +205,7 @@ def _cutout(accept: str, query: CutoutQuery) -> Task[Response]:
 
 
 def _where(revision: str, region: str) -> dict[str, Any]:
-    return {"revision": revision or None, "region_of_interest": Box.parse(region) if region else None}
+    return {"revision": revision or None, "region_of_interest": region or None}
 
 
 async def _known(_: Request, error: Exception) -> Response:

@@ -19,6 +19,7 @@ from eyefirst.server.foreign import ERROR
 from eyefirst.server.metrics import Metrics, route_of
 from eyefirst.server.pool import Pool
 from eyefirst.server.problems import UNEXPECTED, problem
+from eyefirst.server.service import POLICY
 from eyefirst.server.settings import Settings
 from eyefirst.server.signing import ROUTE
 
@@ -26,7 +27,7 @@ GONE = 499
 """Stands in metrics and in the log for a client that left before its answer, or was cut off; as in nginx."""
 LOG = logging.getLogger("uvicorn.error")
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Referrer-Policy": "no-referrer",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -61,7 +60,7 @@ def _source(parts: list[str]) -> tuple[str, str]:
         text, _, extension = "".join(parts).partition(".")
         try:
             address = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-        except (ValueError, binascii.Error):
+        except ValueError:
             address = ""
     if not address:
         raise InvalidValueError("the address names no picture", remedy="after the options comes plain/URL, or base64")

@@ -113,11 +113,12 @@ SCHEMAS: dict[str, Any] = {
     },
     "TextObservation": {
         "type": "object",
-        "required": ["kind", "revision", "region_of_interest", "regions", "texts"],
+        "required": ["kind", "revision", "region_of_interest", "rest", "regions", "texts"],
         "properties": {
             "kind": {"const": "text"},
             "revision": {"type": "string"},
             "region_of_interest": REF_BOX,
+            "rest": {"type": "boolean"},
             "regions": {"type": "array", "items": REF_BOX},
             "texts": {
                 "type": "array",
@@ -218,12 +219,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
         summary="Where the eye goes first: saliency, and crops that keep what matters.",
         routes=app.routes,
     )
-    plan = json.loads((files("eyefirst") / "plan.schema.json").read_text())
-    text = json.dumps({k: v for k, v in plan.items() if k not in ("$schema", "$id", "$defs")})
+    plan = json.loads((files("eyefirst") / "plan.schema.json").read_bytes())
     parts = {f"Plan_{name}": part for name, part in plan["$defs"].items()}
-    lifted = json.loads(
-        json.dumps({"CropPlan": json.loads(text), **parts}).replace("#/$defs/", "#/components/schemas/Plan_")
-    )
+    parts["CropPlan"] = {k: v for k, v in plan.items() if k not in ("$schema", "$id", "$defs")}
+    lifted = json.loads(json.dumps(parts).replace("#/$defs/", "#/components/schemas/Plan_"))
     components = document.setdefault("components", {})
     components["schemas"] = SCHEMAS | lifted
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

@@ -103,7 +103,7 @@ class Pool:
         patient: wait for a place until the work's time is over, instead of being refused.
         """
         work = work or self.work()
-        watch = asyncio.ensure_future(_until(work.gone)) if work.gone else None
+        watch = asyncio.ensure_future(work.gone()) if work.gone else None
         try:
             if patient:
                 await self._wait_for_place(work, watch)
@@ -213,10 +213,6 @@ class Pool:
         wait = math.ceil((self._held + self.waiting) * self._usual_seconds / self._workers)
         error.retry_after_seconds = min(max(wait, 1), LONGEST_RETRY_SECONDS)
         return error
-
-
-async def _until(gone: Callable[[], Awaitable[object]]) -> None:
-    await gone()
 
 
 def _looked_at(future: asyncio.Future[Any]) -> None:

@@ -31,7 +31,10 @@ T = TypeVar("T")
 Q = TypeVar("Q", bound=SentQuery)
 Task: TypeAlias = tuple[Callable[[ImageRequestHandler, Work], T], Callable[..., ImageRequestHandler]]
 """What to do with a picture, and what makes its handler from the bytes and `pixel_limit`."""
+POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The content security policy of every answer; the page adds what it needs."""
 FETCHERS = 8
+"""Threads that fetch pictures of other origins."""
 FETCHED = 16
 """Pictures of other origins that may be in memory at a time."""
 

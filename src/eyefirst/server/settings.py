@@ -148,11 +148,6 @@ class Settings:
             h.strip("[]").lower() for h in (*LOOPBACK_NAMES, self.host, *self.hostnames)
         )
 
-    @property
-    def is_for_this_machine(self) -> bool:
-        """Whether no key guards the service, so that pages of other sites must not use it."""
-        return not self.api_keys and not self.is_public
-
     def allows_page(self, origin: str) -> bool:
         """Whether pages of an origin, such as https://example.com, may use the service."""
         return "*" in self.cors or origin in self.cors

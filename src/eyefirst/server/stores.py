@@ -57,9 +57,7 @@ class Store:
             raise
         except (FileNotFoundError, PermissionError, IsADirectoryError):
             raise not_found(path) from None
-        except (
-            Exception
-        ) as error:  # each store has errors of its own, such as botocore's for one that cannot be reached
+        except Exception as error:  # each store has its own, such as botocore's for one that cannot be reached
             raise OriginError(
                 f"the store did not give the picture ({type(error).__name__})", remedy="try again", source=path
             ) from error

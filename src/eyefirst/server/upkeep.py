@@ -16,7 +16,7 @@ from starlette.responses import Response
 from eyefirst import __version__
 from eyefirst.server import openapi
 from eyefirst.server.images import is_known
-from eyefirst.server.service import Service, to_json
+from eyefirst.server.service import POLICY, Service, to_json
 
 INDEX = "index.html"
 STYLE_LINK = b'<link rel="stylesheet" href="/page/style.css">'
@@ -87,6 +87,6 @@ def _page() -> tuple[dict[str, bytes], str]:
     page[INDEX] = page[INDEX].replace(STYLE_LINK, b"<style>" + style + b"</style>")
     digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
     return page, (
-        f"default-src 'none'; script-src 'self'; style-src 'sha256-{digest}'; img-src 'self' blob: data:; "
-        "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"{POLICY}; script-src 'self'; style-src 'sha256-{digest}'; img-src 'self' blob: data:; "
+        "media-src 'self' blob:; connect-src 'self'"
     )
