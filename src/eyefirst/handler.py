@@ -101,6 +101,7 @@ class ImageRequestHandler:
         self._network = network
         self._expects = expects
         self._decoded: list[Decoded] = []
+        self._warnings: dict[str, None] = {}
         self._images: dict[Size, Image] = {}
         self._maps: dict[tuple[str, Box], Maps] = {}
         self._lock = threading.RLock()
@@ -110,17 +111,17 @@ class ImageRequestHandler:
         """Return another handler of the same picture. It knows what this one has seen; each is cancelled by itself."""
         other = copy(self)
         with self._lock:
-            other._images, other._maps = dict(self._images), dict(self._maps)
+            other._images, other._maps, other._warnings = dict(self._images), dict(self._maps), dict(self._warnings)
         other._decoded, other._expects = [], None
         other._lock, other._cancelled = threading.RLock(), threading.Event()
         return other
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of the file, and of the pixels and maps that `again` hands on."""
+        """Bytes of the file, if the source is one, and of the pixels and maps that `again` hands on."""
         images = sum(image.pixels.nbytes for image in self._images.values())
         maps = sum(7 * m.attention.values.nbytes for m in self._maps.values())  # two heat maps, five of faces
-        return len(self.opened.data) + images + maps
+        return (0 if self.opened.is_in_memory else len(self.opened.data)) + images + maps
 
     @property
     def name(self) -> str:
@@ -140,8 +141,8 @@ class ImageRequestHandler:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was amiss with the file and did not keep it from being read."""
-        return self._decoded[0].warnings if self._decoded else ()
+        """What was amiss with the file and did not keep it from being read, as far as it was read by now."""
+        return tuple(self._warnings)
 
     def file_remarks(self) -> tuple[str, ...]:
         """The warnings without the picture's name, for rows that say it themselves."""
@@ -173,14 +174,17 @@ class ImageRequestHandler:
 
     def animation(self) -> Animation:
         """Return every frame at full size, for cutting; a still picture is an animation of one frame."""
-        return load_animation(self.opened, orientation=self.orientation, pixel_limit=self.pixel_limit)
+        made = load_animation(self.opened, orientation=self.orientation, pixel_limit=self.pixel_limit)
+        self._warnings |= dict.fromkeys(made.warnings)
+        return made
 
     def look(self, revision: str | None = None, *, least_confidence: float = LEAST_CONFIDENCE) -> Look:
         """Return all that the network says of the picture, from one run. least_confidence: of the faces."""
         attention, objects = self.perform(
             [AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)]
         )
-        return Look(attention, objects, self._faces_of(attention.revision, Box.whole(), least_confidence)[0])
+        maps = self._maps_of(attention.revision, Box.whole())
+        return Look(attention, objects, _faces_in(maps.faces, Box.whole(), least_confidence))
 
     @overload
     def perform(
@@ -278,7 +282,7 @@ class ImageRequestHandler:
                 raise NetworkMismatchError(
                     f"the network {revision} has no face maps", remedy="leave out the revision, for the newest"
                 )
-            return FaceObservation(request, *self._faces_of(revision, request.region), revision)
+            return FaceObservation(request, _faces_in(maps.faces, request.region), HeatMap(maps.faces[0]), revision)
         assert isinstance(request, SaliencyRequest)
         heat_map = maps.attention if isinstance(request, AttentionSaliencyRequest) else maps.objectness
         return SaliencyObservation(request, heat_map, revision)
@@ -305,16 +309,6 @@ class ImageRequestHandler:
         ]
         texts.sort(key=lambda t: t.saliency, reverse=True)
         return TextObservation(request, tuple(texts), tuple(r.within(request.region) for r in regions), revision)
-
-    def _faces_of(
-        self, revision: str, region: Box, least_confidence: float = LEAST_CONFIDENCE
-    ) -> tuple[tuple[DetectedFace, ...], HeatMap]:
-        """Faces in coordinates of the whole picture, and where their middles are in the region."""
-        maps = self._maps_of(revision, region).faces
-        if maps is None:
-            return (), HeatMap(np.zeros((1, 1), np.float32))
-        found = decode_faces(maps, least_confidence=least_confidence)
-        return tuple(DetectedFace(f.box.within(region), f.confidence) for f in found), HeatMap(maps[0])
 
     def _maps_of(self, revision: str, region: Box) -> Maps:
         with self._lock:
@@ -351,6 +345,7 @@ class ImageRequestHandler:
     def _decode(self, need: Need | None) -> Decoded:
         made = decode(self.opened, orientation=self.orientation, at_least=need, pixel_limit=self.pixel_limit)
         self._decoded.append(made)
+        self._warnings |= dict.fromkeys(made.warnings)
         return made
 
     @property
@@ -374,6 +369,14 @@ def handler_of(
     if isinstance(source, ImageRequestHandler):
         return source
     return ImageRequestHandler(source, orientation=orientation, network=network, expects=expects)
+
+
+def _faces_in(
+    maps: NDArray[np.float32] | None, region: Box, least_confidence: float = LEAST_CONFIDENCE
+) -> tuple[DetectedFace, ...]:
+    """The faces in a region's maps, in coordinates of the whole picture; none where the network has no such maps."""
+    found = () if maps is None else decode_faces(maps, least_confidence=least_confidence)
+    return tuple(DetectedFace(f.box.within(region), f.confidence) for f in found)
 
 
 def _needed_for(region: Box, side: int) -> Size:

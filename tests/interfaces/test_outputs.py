@@ -110,6 +110,14 @@ def test_one_frame_of_an_animation_is_said(command: tuple[str, ...], folder: Pat
     assert "the first of 3 frames is kept" in words
 
 
+@pytest.mark.parametrize("command", [("crop", "-a", "1:1"), ("thumbnails", "-s", "20x20", "--format", "gif")])
+def test_lost_frames_of_an_animation_are_said(command: tuple[str, ...], folder: Path) -> None:
+    (folder / "short.gif").write_bytes((folder / "once.gif").read_bytes()[:-4000])
+    code, _, words = run(command[0], "short.gif", *command[1:], "-o", "out")
+    assert code == 0
+    assert words.count("short.gif: only 2 of 3 frames can be read") == 1
+
+
 # --- sizes
 
 

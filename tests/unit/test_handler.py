@@ -22,7 +22,7 @@ from eyefirst.errors import (
     PictureError,
     UnknownRevisionError,
 )
-from eyefirst.image import Source
+from eyefirst.image import Source, load_image
 from eyefirst.network import OnnxNetwork, Prediction
 from eyefirst.observations import SaliencyObservation
 from eyefirst.requests import SaliencyRequest
@@ -211,3 +211,27 @@ def test_submitted_work_answers_through_its_future_and_its_callback() -> None:
     with pytest.raises(NotAPictureError):
         failed.result(timeout=60)
     assert isinstance(calls[-1], NotAPictureError)
+
+
+def test_what_is_amiss_with_a_file_is_said_whenever_it_shows(network: Counting) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (5, 40, 40, 3), np.uint8)
+    frames = [PillowImage.fromarray(pixels) for pixels in noise]
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=100)
+    handler = ImageRequestHandler(out.getvalue()[:-3000], network=network)
+    handler.look()
+    assert handler.warnings == ()  # the first frame is whole
+    read = len(handler.animation().frames)
+    assert 1 < read < 5
+    (remark,) = handler.file_remarks()
+    assert remark.startswith(f"only {read} of ")
+    assert handler.again().warnings == handler.warnings
+
+
+def test_a_picture_in_memory_keeps_what_was_amiss_with_its_file(photo_path: Path, network: Counting) -> None:
+    image = load_image(photo_path.read_bytes()[:-2])
+    assert "end marker" in image.warnings[0]
+    handler = ImageRequestHandler(image, network=network)
+    handler.look()
+    assert handler.warnings == image.warnings
+    assert handler.held_bytes > image.pixels.nbytes

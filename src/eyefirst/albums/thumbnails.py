@@ -200,21 +200,23 @@ def cut_one(
     expects = None if settings.product else pixels_expected(ratios, settings.sizes)
     handler = ImageRequestHandler(source, network=network, expects=expects or all_pixels)
     plan = plan_from(handler, list(dict.fromkeys(ratios)), options=settings.options, detectors=settings.detectors)
-    for remark in handler.file_remarks():
-        say(remark)
     format = format_named(settings.format)
     animated = handler.is_animated and format.has_frames
     if handler.is_animated and not animated:
         say(first_frame_only(format, handler.image.frame_count))
     check_pixels(settings.sizes, handler.pixel_limit, handler.image.frame_count if animated else 1)
     if settings.product:
-        return _laid_out(handler, settings, settings.product, animated=animated, say=say), plan
-    picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings)).picture
-    frames = [(plan.frames[ratio][0], size) for size, ratio in zip(settings.sizes, ratios, strict=True)]
-    for frame, size in frames:
-        if (times := size.width / frame.size.width) > ENLARGED:
-            say(f"{size}: the crop is enlarged {times:.1f} times, so it looks soft")
-    return cut_frames(picture, frames, planned=plan.size, pad=settings.options.pad), plan
+        made = _laid_out(handler, settings, settings.product, animated=animated, say=say)
+    else:
+        picture: Any = handler.animation() if animated else handler.picture(_needed(plan, settings)).picture
+        frames = [(plan.frames[ratio][0], size) for size, ratio in zip(settings.sizes, ratios, strict=True)]
+        for frame, size in frames:
+            if (times := size.width / frame.size.width) > ENLARGED:
+                say(f"{size}: the crop is enlarged {times:.1f} times, so it looks soft")
+        made = cut_frames(picture, frames, planned=plan.size, pad=settings.options.pad)
+    for remark in handler.file_remarks():  # now, for what is amiss with a later frame shows only when all are read
+        say(remark)
+    return made, plan
 
 
 def _laid_out(

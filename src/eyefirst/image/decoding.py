@@ -124,7 +124,8 @@ def decode(
     opened = open_source(source)
     if isinstance(opened.held, Image):
         image = turned_image(opened.held, orientation or 1)
-        return Decoded(PIL.Image.fromarray(image.pixels), image.size, opened, image.format, image.frame_count)
+        picture = PIL.Image.fromarray(image.pixels)
+        return Decoded(picture, image.size, opened, image.format, image.frame_count, image.warnings)
     if opened.held is not None:
         return _decode_held(opened, orientation, pixel_limit)
     stated = kind_of(opened.data, opened.name)
