@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from eyefirst.geometry import Size
-from eyefirst.tools.camera_guidance import guide, linear
+from eyefirst.image.colour_spaces import linear, srgb_encoded
+from eyefirst.tools.camera_guidance import guide
 from eyefirst.tools.crop import objects
 
 CASTS = ((1.3, 1.0, 0.75), (0.8, 1.0, 1.25), (1.1, 1.0, 0.6))
@@ -49,9 +50,8 @@ def versions(pixels: Pixels) -> Iterator[tuple[str, Pixels, tuple[str, ...]]]:
 
 def cast(pixels: Pixels, gains: tuple[float, float, float]) -> Pixels:
     """The picture under light of another colour; dimmed, so that nothing clips that did not before."""
-    light = linear(pixels) * gains / max(gains)
-    encoded = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.asarray((encoded * 255).round().astype(np.uint8))
+    light = linear(pixels / 255) * gains / max(gains)
+    return np.asarray((srgb_encoded(light) * 255).round().astype(np.uint8))
 
 
 def main() -> None:

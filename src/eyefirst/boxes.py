@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyefirst.geometry import Box
-from eyefirst.heat_map import HeatMap
+from eyefirst.heat_map import HeatMap, summed_area_table
 
 ATTENTION_BAR = 0.25
 """Density that pays for a cell's place in the attention box, as a share of the map's peak."""
@@ -99,7 +99,7 @@ def label_groups(cells: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def _grown(cells: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
-    """The mask and every cell within `by` // 2 + 1 steps of it, so that gaps of `by` cells close."""
+    """The mask and every cell within (by + 1) // 2 steps of it, so that gaps of `by` cells close."""
     steps = (by + 1) // 2
     padded = np.pad(cells, steps)
     result = np.zeros_like(cells)
@@ -137,10 +137,8 @@ def _heaviest_rectangle(gains: NDArray[np.float64]) -> tuple[int, int, int, int]
     filled_rows, filled_columns = (np.flatnonzero(gaining.any(axis=axis)) for axis in (1, 0))
     first_row, first_column = int(filled_rows[0]), int(filled_columns[0])
     gains = gains[first_row : filled_rows[-1] + 1, first_column : filled_columns[-1] + 1]
-    rows, columns = gains.shape
-    sums = np.zeros((rows + 1, columns + 1))
-    sums[1:, 1:] = gains.cumsum(0).cumsum(1)
-    top, bottom = np.triu_indices(rows + 1, 1)
+    sums = summed_area_table(gains)
+    top, bottom = np.triu_indices(len(sums), 1)
     strips = sums[bottom] - sums[top]  # (pairs of rows, columns + 1), cumulated along the columns
     lowest = np.minimum.accumulate(strips, axis=1)
     best = strips[:, 1:] - lowest[:, :-1]

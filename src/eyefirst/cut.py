@@ -7,7 +7,7 @@ is larger than the picture or the result. Every frame of an animation is cut by 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -182,7 +182,7 @@ def scaled_by(scale: float) -> Callable[[Size], Size]:
     return need
 
 
-def check_pixels(sizes: Iterator[Size] | Sequence[Size], limit: int, count: int = 1) -> None:
+def check_pixels(sizes: Iterable[Size], limit: int, count: int = 1) -> None:
     """Raise InvalidValueError where results have more pixels than the limit, before anything is made.
 
     count: frames of an animation, each of which is a result of that size.
@@ -244,7 +244,7 @@ def _padded(inner: PillowImage.Image, padding: Padding, size: Size, style: str) 
     if style == "extend":
         right, bottom = size.width - left - inner.width, size.height - top - inner.height
         edges = ((top, bottom), (left, right), (0, 0))
-        return PillowImage.fromarray(np.pad(np.asarray(inner), edges, mode="edge"), inner.mode)
+        return PillowImage.fromarray(np.pad(np.asarray(inner), edges, mode="edge"))
     if style == "blur":
         share = min(BLUR_SIDE / max(size.width, size.height), 1.0)
         small = (max(round(size.width * share), 1), max(round(size.height * share), 1))

@@ -25,6 +25,10 @@ READ_SIDE = 2560
 """Text is read at full resolution in pictures of up to so many pixels a side; larger ones are shrunk to that."""
 LEAST_CONFIDENCE = 0.5
 """Text that is read with less confidence is left out."""
+LEAST_SIDE = 5
+"""Height or width below which no letter can be read, in pixels."""
+READER_SIDE = 48
+"""Height and width to which a smaller part is extended before it is read, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,6 @@ class Detector(Protocol):
     def detect(self, pixels: NDArray[np.uint8], region: Box) -> Sequence[Detection]:
         """What lies in a region (0..1) of an upright (height, width, 3) uint8 RGB picture."""
         ...
-
-
-LEAST_SIDE = 5
-"""Height or width below which no letter can be read, in pixels."""
-READER_SIDE = 48
-"""Height and width to which a smaller part is extended before it is read, in pixels."""
 
 
 class TextDetector:
@@ -83,12 +81,12 @@ class TextDetector:
         height, width = pixels.shape[:2]
         cut = region.to_pixels(Size(width, height))
         part = pixels[cut.top : cut.bottom, cut.left : cut.right]
+        if min(cut.width, cut.height) < LEAST_SIDE:
+            return []
         scale = min(READ_SIDE / max(height, width), 1.0)
         if scale < 1:
             smaller = (max(round(cut.width * scale), 1), max(round(cut.height * scale), 1))
             part = np.asarray(Image.fromarray(part).resize(smaller, Image.Resampling.BOX, reducing_gap=2.0))
-        if min(cut.width, cut.height) < LEAST_SIDE:
-            return []
         lacking = [(0, max(READER_SIDE - side, 0)) for side in part.shape[:2]]
         part = np.pad(part, (*lacking, (0, 0)), mode="edge")  # the reader fails on strips
         part = np.ascontiguousarray(part[..., ::-1])  # it reads BGR
@@ -112,9 +110,6 @@ def _line(corners: NDArray[np.float64], size_wh: tuple[int, int], text: str, con
     return Detection(box, "text", min(confidence, 1.0), text.strip(), points)
 
 
-DetectorFactory = Callable[[], Detector]
-
-
 class FaceDetector:
     """Finds faces with the newest network. A tool that holds a handler asks it instead, for the run it has made."""
 
@@ -130,6 +125,8 @@ class FaceDetector:
         found = decode_faces(faces[0]) if faces is not None else ()
         return [Detection(f.box.within(region), "face", f.confidence) for f in found]
 
+
+DetectorFactory = Callable[[], Detector]
 
 _detectors: Registry[Detector] = Registry()
 

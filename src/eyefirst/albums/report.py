@@ -187,7 +187,7 @@ def _coloured(heat_map: HeatMap, colormap: str) -> PillowImage.Image:
     """The map's own colours; dull places are transparent. Small: the browser enlarges it smoothly."""
     heat = heat_map.values / max(float(heat_map.values.max()), 1e-6)
     cover = (heat**0.5 * 255).astype(np.uint8)
-    return PillowImage.fromarray(np.dstack([apply_colormap(heat, colormap), cover]), "RGBA")
+    return PillowImage.fromarray(np.dstack([apply_colormap(heat, colormap), cover]))
 
 
 def _encoded(picture: PillowImage.Image, kind: str) -> bytes:

@@ -11,7 +11,7 @@ from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.files.formats import AVIF, GIF, JPEG, QUALITY, PictureFormat
 from eyefirst.geometry import Size
-from eyefirst.image import Animation, Keep, Metadata, loop_option, save_options
+from eyefirst.image import Animation, Keep, Metadata, bare, loop_option, save_options
 from eyefirst.numeric import is_within
 
 OPTIMISED_TO = 250_000
@@ -45,7 +45,8 @@ def encode(
     if not is_within(quality, 1, 100):
         raise InvalidValueError(f"expected a quality in 1..100, got {quality!r}", remedy=f"{QUALITY} is usual")
     animation = picture if isinstance(picture, Animation) else Animation((picture,), (0,), 0)
-    frames = tuple(map(_bare, animation.frames if format.has_frames else animation.frames[:1]))
+    kept = animation.frames if format.has_frames else animation.frames[:1]
+    frames = tuple(bare(frame) if frame.info else frame for frame in kept)
     if not format.has_alpha:
         frames = tuple(on_colour(frame, background) for frame in frames)
     size = Size(*frames[0].size)
@@ -70,15 +71,6 @@ def encode(
         remedy = "choose another size or format" if mode in ("RGB", "RGBA") else f"convert it from {mode} to RGB first"
         raise OutputError(f"{format.name} cannot hold the picture: {error}", remedy=remedy) from error
     return out.getvalue()
-
-
-def _bare(picture: PillowImage.Image) -> PillowImage.Image:
-    """The picture without what Pillow remembers of its source, such as a comment, which `save` would write."""
-    if not picture.info:
-        return picture
-    bare = picture.copy()
-    bare.info = {}
-    return bare
 
 
 def on_colour(picture: PillowImage.Image, colour: str) -> PillowImage.Image:

@@ -2,7 +2,7 @@
 
 The files, in the order in which a picture passes through them; each imports only from those above it:
 
-    picture.py        what comes out: `Image`
+    picture.py        what comes out: `Image`; a copy without what is remembered of a source
     arrays.py         an array as a picture, or what makes it one
     source.py         what goes in: `Opened` holds the bytes or the pixels, the name and the hash
     formats.py        which formats are read, the limits, and the one border to Pillow
@@ -46,13 +46,12 @@ from eyefirst.image.decoding import (
 )
 from eyefirst.image.formats import DEFAULT_PIXEL_LIMIT, checked_size, jpeg_size, kind_of, reduced
 from eyefirst.image.metadata import KEEP, Keep, Metadata, read_metadata, save_options
-from eyefirst.image.picture import Image
-from eyefirst.image.source import FILE_LIMIT_BYTES, IN_MEMORY, Opened, Source, hash_of_pixels
+from eyefirst.image.picture import Image, bare
+from eyefirst.image.source import IN_MEMORY, Opened, Source, hash_of_pixels
 from eyefirst.image.thumbhash import thumbhash
 
 __all__ = [
     "DEFAULT_PIXEL_LIMIT",
-    "FILE_LIMIT_BYTES",
     "IN_MEMORY",
     "KEEP",
     "Animation",
@@ -64,9 +63,9 @@ __all__ = [
     "Opened",
     "Source",
     "as_seen",
+    "bare",
     "decode",
     "fingerprint",
-    "hash_of_pixels",
     "inside_borders",
     "jpeg_size",
     "kind_of",
@@ -126,6 +125,4 @@ def load_picture(
     Its mode is RGBA where the source has transparency, otherwise RGB. It carries no metadata. Sources,
     arguments and errors are those of `load_image`.
     """
-    picture = decode(source, orientation=orientation, pixel_limit=pixel_limit).picture.copy()
-    picture.info = {}  # the old profile must not be saved with the new colours
-    return picture
+    return bare(decode(source, orientation=orientation, pixel_limit=pixel_limit).picture)

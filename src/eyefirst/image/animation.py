@@ -14,9 +14,9 @@ from typing import Any
 import PIL.Image
 
 from eyefirst.errors import TruncatedPictureError
-from eyefirst.image import decoding
-from eyefirst.image.decoding import check_arguments, decode, open_picture, open_source
+from eyefirst.image.decoding import check_arguments, decode, decode_frame, open_picture, open_source
 from eyefirst.image.formats import DEFAULT_PIXEL_LIMIT, checked_size, kind_of, pillow_border
+from eyefirst.image.picture import bare
 from eyefirst.image.source import Source
 
 SHORTEST_MS = 10
@@ -58,7 +58,7 @@ def load_animation(
         picture, count = open_picture(opened.data, kind, opened.name)
     if count == 1:
         still = decode(opened, orientation=orientation, pixel_limit=pixel_limit)
-        return Animation((_plain(still.picture),), (0,), 0, still.warnings)
+        return Animation((bare(still.picture),), (0,), 0, still.warnings)
     checked_size(*picture.size, opened.name, pixel_limit, count)
     first = picture.tell()
     frames: list[PIL.Image.Image] = []
@@ -68,10 +68,10 @@ def load_animation(
         for number in range(count):
             with pillow_border(opened.name, kind):
                 picture.seek(first + number)
-            frame, _ = decoding.decode_frame(
+            frame, _ = decode_frame(
                 picture, kind, opened.name, opened.data, orientation=orientation, at_least=None, pixel_limit=pixel_limit
             )
-            frames.append(_plain(frame))
+            frames.append(bare(frame))
             durations.append(_shown_ms(picture.info))
     except TruncatedPictureError as error:
         if not frames:
@@ -94,12 +94,6 @@ def loop_option(kind: str, plays: int) -> dict[str, Any]:
     return {"loop": plays} if kind == "PNG" else {}
 
 
-def _plain(picture: PIL.Image.Image) -> PIL.Image.Image:
-    copy = picture.copy()
-    copy.info = {}  # the old profile must not be saved with the new colours
-    return copy
-
-
 def _shown_ms(info: dict[Any, Any]) -> int:
     stated = round(float(info.get("duration") or 0))
     return stated if stated > SHORTEST_MS else UNSAID_MS
@@ -111,7 +105,9 @@ def _plays(picture: PIL.Image.Image, kind: str, data: bytes) -> int:
         return _plays_of_avif(data)
     stated = picture.info.get("loop")
     if kind == "GIF":
-        return 1 if stated is None else int(stated) + 1 if stated else 0
+        if stated is None:
+            return 1
+        return int(stated) + 1 if stated else 0
     return int(stated or 0)
 
 

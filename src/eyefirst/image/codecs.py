@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from eyefirst.image.containers import png_chunks
+from eyefirst.image.containers import png_chunks, png_says_more_behind
 
 _DECODERS = {"PNG": ("SPNG", "spng_decode"), "WEBP": ("WEBP", "webp_decode")}
 _CHANNELS = {"RGB": 3, "RGBA": 4}
-_TEXTS = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
 
 
 def decoded_faster(picture: PIL.Image.Image, kind: str, data: bytes) -> PIL.Image.Image | None:
@@ -55,6 +54,6 @@ def _decoder_of(kind: str) -> Any:
 
 
 def _is_plain(data: bytes) -> bool:
-    """Whether a PNG is whole, and all that it says stands before its pixels. Pillow reads the rest as it decodes."""
-    names = [name for name, _ in png_chunks(data)]
-    return names[-1:] == [b"IEND"] and not any(n in _TEXTS for n in names[names.index(b"IDAT") :])
+    """Whether a PNG is whole, and all that it says stands before its pixels."""
+    *_, (last, _) = png_chunks(data)
+    return last == b"IEND" and not png_says_more_behind(data)

@@ -184,8 +184,8 @@ def _xyz(x: float, y: float) -> _Floats:
     return np.array([x / y, 1.0, (1 - x - y) / y]) if y else np.array([x, y, 1 - x - y])
 
 
-def _linear(values: _Floats, transfer: Transfer) -> _Floats:
-    """Convert stored values, 0..1, to light; for PQ in units of paper white."""
+def linear(values: _Floats, transfer: Transfer = "sRGB") -> _Floats:
+    """Return light for stored values in 0..1, of the same shape; for PQ in units of paper white."""
     if transfer == "sRGB":
         return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     if transfer == "240M":
@@ -202,13 +202,13 @@ def _linear(values: _Floats, transfer: Transfer) -> _Floats:
     return np.asarray(values**transfer)
 
 
-def _encoded(light: _Floats) -> _Floats:
-    """Convert light to sRGB, 0..1."""
+def srgb_encoded(light: NDArray[Any]) -> NDArray[Any]:
+    """Return stored values of sRGB, 0..1, for light that is clipped to 0..1; of the same shape and dtype."""
     light = light.clip(0, 1)
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-_ENCODED = (_encoded(np.linspace(0, 1, 1 << 16)) * 255 + 0.5).astype(np.uint8)
+_ENCODED = (srgb_encoded(np.linspace(0, 1, 1 << 16)) * 255 + 0.5).astype(np.uint8)
 
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 D50 = np.array([0.9642, 1.0, 0.8249])
@@ -224,7 +224,7 @@ def _adapted(to_xyz: _Floats) -> _Floats:
 def _profile(chromaticities: Chromaticities, transfer: Transfer) -> bytes:
     """Build a matrix profile of version 2 with a table of 256 values, one for each that a picture can have."""
     matrix = _adapted(ColourSpace(chromaticities, transfer).to_xyz)
-    table = (_linear(np.arange(256) / 255, transfer) * 65535).round().astype(">u2").tobytes()
+    table = (linear(np.arange(256) / 255, transfer) * 65535).round().astype(">u2").tobytes()
     name = b"eyefirst\0"
     tags = [
         ([b"desc"], b"desc" + bytes(4) + struct.pack(">I", len(name)) + name + bytes(78)),
@@ -259,7 +259,7 @@ HLG_GAMMA = 1.2
 
 def _mapped(pixels: NDArray[np.uint8], space: ColourSpace) -> NDArray[np.uint8]:
     """Convert rows of RGB in PQ or HLG to sRGB. The gain follows the largest channel in Rec. 2020."""
-    table = _linear(np.arange(256) / 255, space.transfer).astype(np.float32)
+    table = linear(np.arange(256) / 255, space.transfer).astype(np.float32)
     light = table[pixels.reshape(-1, 3)]
     if space.transfer == "HLG":
         brightness = light @ space.to_xyz[1].astype(np.float32)

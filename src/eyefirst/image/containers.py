@@ -20,6 +20,13 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         place += 12 + length
 
 
+def png_says_more_behind(data: bytes) -> bool:
+    """Say whether a PNG has metadata behind its pixels, which Pillow reads only as it decodes them."""
+    names = [name for name, _ in png_chunks(data)]
+    behind = names[names.index(b"IDAT") :] if b"IDAT" in names else []
+    return any(name in (b"eXIf", b"iTXt", b"tEXt", b"zTXt") for name in behind)
+
+
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield marker and content of every segment of a JPEG before its pixels."""
     place = 2

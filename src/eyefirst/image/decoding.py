@@ -19,7 +19,8 @@ from eyefirst.image import jpeg_xl
 from eyefirst.image.codecs import decoded_faster
 from eyefirst.image.colour import ground_for, on_paper, to_plain_mode, to_srgb
 from eyefirst.image.colour_spaces import stated_space
-from eyefirst.image.containers import png_chunks
+from eyefirst.image.containers import png_says_more_behind
+from eyefirst.image.exif import ORIENTATION
 from eyefirst.image.formats import (
     DEFAULT_PIXEL_LIMIT,
     checked_size,
@@ -31,7 +32,7 @@ from eyefirst.image.formats import (
     reduced,
 )
 from eyefirst.image.jpeg import with_end_marker
-from eyefirst.image.orientation import INVERSE, ORIENTATION_TAG, orientation_of, turned, turned_size, valid_orientation
+from eyefirst.image.orientation import INVERSE, orientation_of, turned, turned_size, valid_orientation
 from eyefirst.image.picture import Image
 from eyefirst.image.source import Opened, Source, hash_of_pixels, opened_from
 from eyefirst.image.tiff import Chosen, Page, choose, first_orientation, read_wide, wide_page
@@ -248,7 +249,7 @@ def _bytes_behind(picture: PIL.Image.Image) -> bytes:
 def _own_orientation(picture: PIL.Image.Image, kind: str) -> int:
     """Read the orientation of a file; a TIFF must not be loaded yet."""
     if kind == "TIFF":
-        return valid_orientation(cast("Any", picture).tag_v2.get(ORIENTATION_TAG))
+        return valid_orientation(cast("Any", picture).tag_v2.get(ORIENTATION))
     with pillow_border("", kind):
         return orientation_of(picture)
 
@@ -260,7 +261,7 @@ def _decode_wide(
     checked_size(page.width, page.height, name, pixel_limit)
     with memory_border(name):
         picture = read_wide(data, page, name)
-    own = valid_orientation(page.first(ORIENTATION_TAG, 1))
+    own = valid_orientation(page.first(ORIENTATION, 1))
     return decode_frame(
         picture, "", name, b"", orientation=orientation or own, at_least=at_least, pixel_limit=pixel_limit
     )
@@ -309,20 +310,10 @@ def stored_orientation(source: Source) -> int:
         return valid_orientation(chosen.orientation or first_orientation(chosen.data))
     with pillow_border(opened.name, kind):
         picture = reader_of(chosen.kind, opened.name)(io.BytesIO(chosen.data), "")
-        if kind == "PNG" and _says_more_behind(opened.data):
+        if kind == "PNG" and png_says_more_behind(opened.data):
             picture.load()
     own = _own_orientation(picture, chosen.kind)
     return chosen.orientation if own == 1 and chosen.orientation else own
-
-
-def _says_more_behind(data: bytes) -> bool:
-    """Say whether a PNG has metadata behind its pixels, so that Pillow must decode it to read them."""
-    seen = False
-    for name, _ in png_chunks(data):
-        seen = seen or name == b"IDAT"
-        if seen and name in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
-            return True
-    return False
 
 
 def check_arguments(orientation: int | None, pixel_limit: int) -> None:
@@ -365,7 +356,7 @@ def _decode_held(opened: Opened, orientation: int | None, pixel_limit: int) -> D
     if picture.format == "PNG" and data and getattr(picture, "default_image", False) and not picture.tell():
         picture, _ = open_picture(data, "PNG", opened.name)  # as a file: its default image is not a frame
     if picture.format == "TIFF" and data and (page := wide_page(data, opened.name)) is not None:
-        own = valid_orientation(page.first(ORIENTATION_TAG, 1))
+        own = valid_orientation(page.first(ORIENTATION, 1))
         plain, size = _decode_wide(data, page, opened.name, orientation, None, pixel_limit)
     else:
         with pillow_border(opened.name, ""):

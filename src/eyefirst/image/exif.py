@@ -16,23 +16,7 @@ XP_AUTHOR = 0x9C9D
 EXIF_PAGE, GPS_PAGE = 0x8769, 0x8825
 TAKEN, DIGITIZED, WIDTH, HEIGHT = 0x9003, 0x9004, 0xA002, 0xA003
 THUMBNAIL_PLACE, THUMBNAIL_LENGTH, STRIP_PLACES, STRIP_LENGTHS = 0x201, 0x202, 0x111, 0x117
-STRUCTURE = {
-    254,
-    255,
-    *range(256, 270),
-    273,
-    277,
-    278,
-    279,
-    280,
-    281,
-    284,
-    288,
-    289,
-    *range(317, 348),
-    512,
-    *range(513, 533),
-}
+STRUCTURE = {*range(254, 270), 273, *range(277, 282), 284, 288, 289, *range(317, 348), *range(512, 533)}
 """Tags of a TIFF that say how its pixels are stored, or that are blocks of another kind."""
 _LENGTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _MOST_ENTRIES = 1000

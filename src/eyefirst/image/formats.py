@@ -35,7 +35,7 @@ from eyefirst.errors import (
 from eyefirst.geometry import Size
 
 REDUCED_TO = 1.5
-"""Oversampling factor for formats that cannot be decoded at a reduced size."""
+"""Averaging whole blocks keeps at least so many times the pixels that are needed on each side."""
 
 DEFAULT_PIXEL_LIMIT = 250_000_000
 """Width times height that is still decoded: 750 MB as RGB."""

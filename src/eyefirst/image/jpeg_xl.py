@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL.ImageFile import ImageFile
 
 from eyefirst.errors import MissingExtraError
-from eyefirst.image.colour_spaces import PRIMARIES, SRGB, TRANSFERS, Chromaticities, ColourSpace
+from eyefirst.image.colour_spaces import PRIMARIES, SRGB, TRANSFERS, Chromaticities, ColourSpace, srgb_encoded
 from eyefirst.image.containers import boxes
-from eyefirst.image.orientation import ORIENTATION_TAG
+from eyefirst.image.exif import ORIENTATION
 from eyefirst.image.tiff import Chosen
 
 KIND = "JPEG XL"
@@ -81,7 +81,7 @@ class JpegXlImageFile(ImageFile):
         self._data = self.fp.read() if self.fp else b""
         header = read_header(self._data)
         self._size, self._mode = (header.width, header.height), "RGB"
-        self.getexif()[ORIENTATION_TAG] = header.orientation
+        self.getexif()[ORIENTATION] = header.orientation
         if header.space:
             self.info["colour_space"] = header.space
 
@@ -101,8 +101,7 @@ class JpegXlImageFile(ImageFile):
         space = self.info.get("colour_space")
         if space and space.transfer == 1.0:
             colours = values if values.ndim < 3 else values[..., : values.shape[2] - (values.shape[2] + 1) % 2]
-            light = colours.clip(0, 1)
-            colours[...] = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+            colours[...] = srgb_encoded(colours)
             self.info["colour_space"] = replace(space, transfer="sRGB")
         return (values.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 

@@ -136,7 +136,7 @@ def _blocks(data: bytes, kind: str, name: str) -> tuple[bytes, bytes, bytes, dic
         return _blocks_of_jpeg(data) if kind == "JPEG" else _blocks_of_png(data)
     if kind == "TIFF":
         main = exif.Block(data).values().get("main", {})
-        return _block_of_tiff(data), _bytes(main.get(_TIFF_XMP)), _iptc_of_tiff(data, main), {}
+        return _rewritten(data), _bytes(main.get(_TIFF_XMP)), _iptc_of_tiff(data, main), {}
     block = packet = b""
     if kind == "WEBP":
         chunks = dict(riff_chunks(data))
@@ -190,11 +190,6 @@ def _iptc_of_photoshop(data: bytes) -> bytes:
             return data[start + 4 : start + 4 + length]
         place = start + 4 + length + (length & 1)
     return b""
-
-
-def _block_of_tiff(data: bytes) -> bytes:
-    """Collect what a TIFF says beside the structure of its pixels, as a block of its own."""
-    return _rewritten(data)
 
 
 def _iptc_of_tiff(data: bytes, main: dict[int, Any]) -> bytes:
@@ -379,7 +374,7 @@ def _tiff_tags(block: bytes, packet: bytes) -> PIL.Image.Exif:
 
 
 def _rewritten(data: bytes) -> bytes:
-    """Write a block or a TIFF as Pillow does; b"" where Pillow cannot."""
+    """Write a block, or what a TIFF says beside the structure of its pixels, as Pillow does; b"" where it cannot."""
     try:
         with pillow_border("", "TIFF"):
             tags = _loaded(data)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import PIL.Image
 
 from eyefirst.geometry import Size
-from eyefirst.image.exif import Block
+from eyefirst.image.exif import ORIENTATION, Block
 
-ORIENTATION_TAG = 274
 _FIRST_SIDEWAYS = 5  # orientations 5 to 8 exchange width and height
 INVERSE = {6: 8, 8: 6}
 _TURNS = {
@@ -28,14 +27,14 @@ def valid_orientation(value: object) -> int:
 def orientation_of(picture: PIL.Image.Image) -> int:
     """Return what Pillow finds, or what the block itself says where Pillow gives up at a damaged tag."""
     try:
-        found = picture.getexif().get(ORIENTATION_TAG)
+        found = picture.getexif().get(ORIENTATION)
     except MemoryError:
         raise
     except Exception:  # broken EXIF is common and does not spoil the pixels
         found = None
     block = picture.info.get("exif")
     if found is None and isinstance(block, bytes):
-        found = Block(block).values().get("main", {}).get(ORIENTATION_TAG)
+        found = Block(block).values().get("main", {}).get(ORIENTATION)
     return valid_orientation(found)
 
 

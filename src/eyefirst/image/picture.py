@@ -1,4 +1,4 @@
-"""`Image`: a picture as everything after this folder sees it."""
+"""`Image`: a picture as everything after this folder sees it; and pictures of Pillow without their past."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eyefirst.geometry import Box, Size
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """A picture as everything after this file sees it: upright, sRGB, without alpha.
+    """A picture as everything after this folder sees it: upright, sRGB, without alpha.
 
     `pixels` is (height, width, 3) uint8, RGB, 0..255, row 0 at the top, read-only. It may be smaller
     than `size`, the upright size at full resolution, when the caller asked for fewer pixels.
@@ -36,9 +36,8 @@ class Image:
 
     def squashed(self, side: int) -> NDArray[np.uint8]:
         """Resize the whole picture to (side, side, 3) uint8 RGB, contiguous; its aspect ratio is not kept."""
-        target = Size(side, side)
-        small = PIL.Image.fromarray(self.pixels).resize((target.width, target.height), PIL.Image.Resampling.BILINEAR)
-        return np.array(small)
+        target = Size(side, side).as_tuple
+        return np.array(PIL.Image.fromarray(self.pixels).resize(target, PIL.Image.Resampling.BILINEAR))
 
     def region(self, box: Box) -> Image:
         """Return a part of the picture, as a view; name and sha256 stay those of the whole.
@@ -49,3 +48,10 @@ class Image:
         part = box.to_pixels(Size(width, height))
         pixels = self.pixels[part.top : part.bottom, part.left : part.right]
         return replace(self, pixels=pixels, size=box.to_pixels(self.size).size)
+
+
+def bare(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Return a copy without what Pillow remembers of its source, such as a profile: `save` would write it."""
+    copy = picture.copy()
+    copy.info = {}
+    return copy

@@ -9,6 +9,8 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from eyefirst.geometry import round_half_up
+
 SIDE = 100
 """Longest side in pixels of what is looked at."""
 
@@ -28,21 +30,24 @@ def thumbhash(picture: PIL.Image.Image) -> str:
     average = (pixels[..., :3] * alpha).sum((0, 1)) / max(alpha.sum(), 1e-9)
     red, green, blue = np.moveaxis(average * (1 - alpha) + pixels[..., :3] * alpha, -1, 0)
     has_alpha, longer = bool(alpha.min() < 1), max(width, height)
-    across, down = (max(1, _rounded((5 if has_alpha else 7) * side / longer)) for side in (width, height))
+    across, down = (max(1, round_half_up((5 if has_alpha else 7) * side / longer)) for side in (width, height))
     luminance = _cosines((red + green + blue) / 3, max(3, across), max(3, down))
     yellow = _cosines((red + green) / 2 - blue, 3, 3)
     redness = _cosines(red - green, 3, 3)
     is_wide = width > height
-    head = _rounded(63 * luminance[0]) | _rounded(31.5 + 31.5 * yellow[0]) << 6
-    head |= _rounded(31.5 + 31.5 * redness[0]) << 12 | _rounded(31 * luminance[1]) << 18 | has_alpha << 23
+    head = round_half_up(63 * luminance[0]) | round_half_up(31.5 + 31.5 * yellow[0]) << 6
+    head |= round_half_up(31.5 + 31.5 * redness[0]) << 12 | round_half_up(31 * luminance[1]) << 18 | has_alpha << 23
     more = (
-        (down if is_wide else across) | _rounded(63 * yellow[1]) << 3 | _rounded(63 * redness[1]) << 9 | is_wide << 15
+        (down if is_wide else across)
+        | round_half_up(63 * yellow[1]) << 3
+        | round_half_up(63 * redness[1]) << 9
+        | is_wide << 15
     )
     found = bytearray(head.to_bytes(3, "little") + more.to_bytes(2, "little"))
     nibbles = [*luminance[2], *yellow[2], *redness[2]]
     if has_alpha:
         opacity = _cosines(alpha[..., 0], 5, 5)
-        found.append(_rounded(15 * opacity[0]) | _rounded(15 * opacity[1]) << 4)
+        found.append(round_half_up(15 * opacity[0]) | round_half_up(15 * opacity[1]) << 4)
         nibbles += opacity[2]
     nibbles += [0] * (len(nibbles) % 2)
     found += bytes(low | high << 4 for low, high in zip(nibbles[::2], nibbles[1::2], strict=True))
@@ -62,8 +67,8 @@ def _cosines(channel: NDArray[np.float64], across: int, down: int) -> tuple[floa
         if (x or y) and x * down < across * (down - y)
     ]
     scale = max(map(abs, wanted))
-    return float(all_of_them[0, 0]), scale, [_rounded(15 * (0.5 + 0.5 * f / scale if scale else f)) for f in wanted]
-
-
-def _rounded(value: float) -> int:
-    return math.floor(value + 0.5)
+    return (
+        float(all_of_them[0, 0]),
+        scale,
+        [round_half_up(15 * (0.5 + 0.5 * f / scale if scale else f)) for f in wanted],
+    )

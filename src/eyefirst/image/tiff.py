@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -121,19 +121,14 @@ def _preview(data: bytes, pages: list[Page], name: str) -> Chosen:
         size = _jpeg_size(jpeg) if jpeg else (page.width, page.height)
         if size[0] * size[1] > best[0] * best[1]:
             best = size
-            chosen = (
-                Chosen(jpeg, "JPEG", orientation) if jpeg else Chosen(_beginning_with(data, page), "TIFF", orientation)
-            )
+            found = (jpeg, "JPEG") if jpeg else (_beginning_with(data, page), "TIFF")
+            chosen = Chosen(*found, orientation)
     full = (sensor.width, sensor.height) if sensor else (0, 0)
     if max(best) < min(LEAST_PREVIEW, max(full)) or not best[0]:
         what = f", and its largest preview has {best[0]} x {best[1]} pixels" if best[0] else " without a preview"
-        raise UnsupportedPictureError(
-            f"is a raw file of a camera{what}",
-            remedy=RAW_REMEDY,
-            source=name,
-        )
+        raise UnsupportedPictureError(f"is a raw file of a camera{what}", remedy=RAW_REMEDY, source=name)
     words = f"{name}: is a raw file of a camera; its preview of {best[0]} x {best[1]} pixels is read"
-    return Chosen(chosen.data, chosen.kind, chosen.orientation, (words,))
+    return replace(chosen, warnings=(words,))
 
 
 def _beginning_with(data: bytes, page: Page) -> bytes:

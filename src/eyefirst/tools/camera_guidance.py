@@ -20,6 +20,7 @@ from eyefirst.geometry import Box, Point, Size
 from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import Source
+from eyefirst.image.colour_spaces import linear
 from eyefirst.network import Network
 from eyefirst.numeric import is_within
 from eyefirst.observations import SaliencyObservation
@@ -42,6 +43,8 @@ MINKOWSKI = 6
 """Power of the shades-of-grey mean: between the average (1) and the brightest (infinite)."""
 SUBJECT_BAR, REST_BAR = 0.6, 0.15
 """Objectness from which a pixel counts as subject, and below which as the rest."""
+REACH = 0.06
+"""The focus point is the centre of mass within this distance of the peak, as a share of the picture's sides."""
 ATTENTION_SHARE = 0.25
 """Where there is no subject, pixels with this share of the attention's maximum take its place."""
 
@@ -123,7 +126,7 @@ def guide(
     pixels = working_copy(handler.picture().image().pixels)
     salient, rest = parts(attention, objects, Size(pixels.shape[1], pixels.shape[0]))
     blurs, edges = edge_blur(pixels)
-    subject, background = (_sharpness(blurs[edges & part]) for part in (salient, rest))
+    subject, background = (sharpness_of(blurs[edges & part]) for part in (salient, rest))
     whole = np.ones(salient.shape, np.bool_)
     return CameraGuidance(
         focus_point(attention, objects),
@@ -159,8 +162,8 @@ def focus_point(attention: SaliencyObservation, objects: SaliencyObservation) ->
     if not objects.salient_objects:
         return attention.heat_map.center_in(attention.salient_objects[0].box)
     on_subject = HeatMap(attention.heat_map.values * objects.heat_map.values)
-    peak, reach = on_subject.peak(), 0.06
-    near = Box(max(peak.x - reach, 0), max(peak.y - reach, 0), min(peak.x + reach, 1), min(peak.y + reach, 1))
+    peak = on_subject.peak()
+    near = Box(max(peak.x - REACH, 0), max(peak.y - REACH, 0), min(peak.x + REACH, 1), min(peak.y + REACH, 1))
     return on_subject.center_in(near)
 
 
@@ -189,15 +192,9 @@ def white_balance(pixels: NDArray[np.uint8], part: NDArray[np.bool_]) -> WhiteBa
     tells = part & (pixels.max(2) < 250) & (pixels.max(2) > 12)
     if not tells.any():
         tells = part if part.any() else np.ones(part.shape, np.bool_)
-    light = np.mean(linear(pixels[tells]) ** MINKOWSKI, axis=0) ** (1 / MINKOWSKI)
+    light = np.mean(linear(pixels[tells] / 255) ** MINKOWSKI, axis=0) ** (1 / MINKOWSKI)
     red, green, blue = (float(max(v, 1e-4)) for v in light)
     return WhiteBalance((green / red, 1.0, green / blue), _temperature(red, green, blue))
-
-
-def linear(values: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Linear light 0..1 of sRGB bytes."""
-    v = values / 255
-    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
 
 
 def opencv() -> Any:
@@ -216,8 +213,11 @@ def _gradient(cv2: Any, grey: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.magnitude(across, down))
 
 
-def _sharpness(blurs: NDArray[np.float32]) -> Sharpness:
-    """Of one part: the sharper quarter of its edges, because shadows and textures are soft in any picture."""
+def sharpness_of(blurs: NDArray[np.float32]) -> Sharpness:
+    """Return the sharpness of a part, by the sharper quarter of its edges: shadows are soft in any picture.
+
+    blurs: (n,), the blur of each edge pixel of the part, as `edge_blur` measures it.
+    """
     return Sharpness(float(np.quantile(blurs, 0.25)) if len(blurs) else math.nan, len(blurs))
 
 

@@ -19,7 +19,7 @@ from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
 from eyefirst.image import Source
 from eyefirst.network import Network
 from eyefirst.numeric import is_within
-from eyefirst.tools.camera_guidance import SOFT_BLUR, guide, opencv, parts, working_copy
+from eyefirst.tools.camera_guidance import REST_BAR, SOFT_BLUR, edge_blur, opencv, parts, sharpness_of, working_copy
 
 Kind = Literal["soft_subject", "dark_subject", "blown_background", "busy_background"]
 Background = Literal["keep", "blur", "grey"]
@@ -73,11 +73,13 @@ def candidates(
     pixels = working_copy(handler.picture().image().pixels)
     salient, rest = parts(attention, objects, Size(pixels.shape[1], pixels.shape[0]))
     found: list[Candidate] = []
-    subject = guide(handler, revision=revision).subject
+    blurs, edges = edge_blur(pixels)
+    subject = sharpness_of(blurs[edges & salient])
     if subject.is_known and not subject.is_sharp:
         reason = f"the subject's edges are {subject.blur:.1f} pixels soft at a screen's size; sharpen them"
         found.append(Candidate("soft_subject", subject.blur, SOFT_BLUR, reason))
-    lightness = opencv().cvtColor(np.ascontiguousarray(pixels), opencv().COLOR_RGB2LAB)[..., 0] * (100 / 255)
+    cv2 = opencv()
+    lightness = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2LAB)[..., 0] * (100 / 255)
     if salient.any() and (dark := float(np.quantile(lightness[salient], DARK_SHARE))) < DARK_LIGHTNESS:
         reason = f"{DARK_SHARE:.0%} of the subject is darker than L* {dark:.0f} of 100; light it"
         found.append(Candidate("dark_subject", dark, DARK_LIGHTNESS, reason))
@@ -87,7 +89,7 @@ def candidates(
         reason = f"{share:.0%} of the background has no detail left; expose less, or crop it away"
         found.append(Candidate("blown_background", share, BLOWN_SHARE, reason))
     if objects.salient_objects:
-        beside = objects.heat_map.values < 0.15
+        beside = objects.heat_map.values < REST_BAR
         share = float(attention.heat_map.density()[beside].sum())
         if share > BUSY_SHARE:
             reason = f"{share:.0%} of the attention falls beside the subject; blur or grey the background"
@@ -236,7 +238,7 @@ def _blurred_beside(pixels: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDA
 def _grey_beside(pixels: NDArray[np.uint8], mask: NDArray[np.float32], strength: float) -> NDArray[np.uint8]:
     cv2 = opencv()
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None] / np.float32(255)
-    keep = (1 - (1 - mask) * min(strength, 1.0))[..., None]
+    keep = (1 - (1 - mask) * strength)[..., None]
     return _to_bytes(pixels / np.float32(255) * keep + grey * (1 - keep))
 
 

@@ -96,7 +96,7 @@ def _is_even(colours: NDArray[np.float32], backdrop: NDArray[np.float32], object
 
 
 def _agree(box: Box, known: Box | None) -> bool:
-    """Whether a box is that of the objectness map, each with room for one of the map's cells; yes without one."""
+    """Whether a box and the objectness map's are of one thing; yes where the map has none. Each is grown by a cell."""
     if known is None:
         return True
     cell = 1 / GRID
@@ -139,21 +139,20 @@ def _backdrop(colours: NDArray[np.float32]) -> NDArray[np.float32]:
     known = (np.abs(across) > 1 - wide) | (np.abs(down) > 1 - wide)
     whole = np.broadcast_to(np.median(few[known], axis=0), few.shape)
     known &= np.abs(few - whole).max(1) <= 3 * EVEN_TOLERANCE
-    coefficients = np.zeros((1, 3))
-    degree = 0
+    coefficients, fitted = np.zeros((1, 3)), 0
     for degree in MODEL_DEGREES:
         terms = _terms(across, down, degree)
         if known.sum() < 4 * terms.shape[1]:
             break
         normal = terms[known].T @ terms[known] + 1e-6 * np.eye(terms.shape[1])
-        coefficients = np.linalg.solve(normal, terms[known].T @ few[known])
+        coefficients, fitted = np.linalg.solve(normal, terms[known].T @ few[known]), degree
         off = few - terms @ coefficients
         known = np.abs(off).max(1) <= max(MODEL_TOLERANCE, 1.5 * float(np.median(np.abs(off[known]).max(1))))
     if not coefficients.any():
         return np.broadcast_to(np.median(_ring(colours), axis=0), colours.shape)
-    degree = next(d for d in range(5) if (d + 1) * (d + 2) // 2 == len(coefficients))
-    y, x = np.meshgrid(*(np.linspace(-1 + 1 / n, 1 - 1 / n, n) for n in (MODEL_GRID, MODEL_GRID)), indexing="ij")
-    model = (_terms(x.ravel(), y.ravel(), degree) @ coefficients).clip(0, 255).reshape(MODEL_GRID, MODEL_GRID, 3)
+    places = np.linspace(-1 + 1 / MODEL_GRID, 1 - 1 / MODEL_GRID, MODEL_GRID)
+    y, x = np.meshgrid(places, places, indexing="ij")
+    model = (_terms(x.ravel(), y.ravel(), fitted) @ coefficients).clip(0, 255).reshape(MODEL_GRID, MODEL_GRID, 3)
     planes = [PillowImage.fromarray(model[..., c].astype(np.float32)) for c in range(3)]
     return np.stack([np.asarray(p.resize((width, height), PillowImage.Resampling.BICUBIC)) for p in planes], axis=2)
 
