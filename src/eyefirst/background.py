@@ -20,7 +20,7 @@ def is_background() -> bool:
 
 
 def background() -> ThreadPoolExecutor:
-    """One thread of low priority, shared by the whole process."""
+    """Return the one thread of low priority; made when it is first asked for."""
     global _pool  # noqa: PLW0603 - made when first wanted
     with _lock:
         if _pool is None:
@@ -28,8 +28,18 @@ def background() -> ThreadPoolExecutor:
         return _pool
 
 
+def _begin_anew() -> None:
+    """In a forked child: the thread stayed with the parent, and the lock may have been held there."""
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
 def _lower_priority() -> None:
-    """Linux gives every thread a niceness of its own; elsewhere the one thread alone must do."""
+    """Make this thread wait for all others. Only Linux gives every thread a priority of its own."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

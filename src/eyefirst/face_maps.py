@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eyefirst.errors import NetworkMismatchError
 from eyefirst.geometry import Box
 
 LEAST_CONFIDENCE = 0.35
@@ -47,10 +48,13 @@ def decode_faces(
     """Return the faces in the maps of one picture, (5, height, width), the most confident first.
 
     A face is a local maximum of the confidence among its eight neighbours. Where boxes overlap by more than
-    `largest_overlap` (intersection over union), only the most confident one stays.
+    `largest_overlap` (intersection over union), only the most confident one stays. Raises NetworkMismatchError.
     """
     if faces.ndim != 3 or faces.shape[0] != 5:
-        raise ValueError(f"expected the face maps of one picture, (5, height, width); got an array of {faces.shape}")
+        raise NetworkMismatchError(
+            f"expected the face maps of one picture, (5, height, width); got an array of {faces.shape}",
+            remedy="give one picture's part of `Prediction.faces`",
+        )
     boxes = face_boxes(faces, least_confidence)
     kept: list[NDArray[np.float64]] = []
     for box in boxes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from eyefirst.boxes import SalientObject, attention_box, subject_boxes
+from eyefirst.errors import InvalidValueError
 from eyefirst.face_maps import DetectedFace
 from eyefirst.geometry import Box, Point
 from eyefirst.heat_map import HeatMap
@@ -23,6 +24,7 @@ from eyefirst.requests import (
     kind_of,
 )
 
+R = TypeVar("R", bound=Request)
 SURE = 0.8
 """Confidence from which a line of text is read right. Thai and symbols, read as Latin or Chinese, lie at 0.5 to 0.8."""
 
@@ -73,8 +75,7 @@ class SaliencyObservation:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SaliencyObservation:
         """Read what `to_dict` wrote. The request then pins no revision."""
-        request = _request_from(values)
-        assert isinstance(request, SaliencyRequest)
+        request = _request_from(values, SaliencyRequest)
         return cls(request, HeatMap(np.asarray(values["heat_map"], np.float32)), str(values["revision"]))
 
     def _repr_png_(self) -> bytes:
@@ -107,8 +108,7 @@ class FaceObservation:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FaceObservation:
         """Read what `to_dict` wrote. The request then pins no revision."""
-        request = _request_from(values)
-        assert isinstance(request, FaceRectanglesRequest)
+        request = _request_from(values, FaceRectanglesRequest)
         faces = tuple(DetectedFace.from_dict(f) for f in values["faces"])
         return cls(request, faces, HeatMap(np.asarray(values["heat_map"], np.float32)), str(values["revision"]))
 
@@ -178,8 +178,7 @@ class TextObservation:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TextObservation:
         """Read what `to_dict` wrote."""
-        request = _request_from(values)
-        assert isinstance(request, TextRecognitionRequest)
+        request = _request_from(values, TextRecognitionRequest)
         return cls(
             replace(request, rest=bool(values["rest"])),
             tuple(RecognizedText.from_dict(t) for t in values["texts"]),
@@ -188,9 +187,16 @@ class TextObservation:
         )
 
 
-def _request_from(values: Mapping[str, Any]) -> Request:
+def _request_from(values: Mapping[str, Any], wanted: type[R]) -> R:
+    kind = KINDS.get(values.get("kind", ""))
+    if kind is None or not issubclass(kind, wanted):
+        names = " or ".join(name for name, known in KINDS.items() if issubclass(known, wanted))
+        raise InvalidValueError(
+            f"expected an observation of the kind {names}, got {values.get('kind')!r}",
+            remedy="give what to_dict() of the same class wrote",
+        )
     region = Box.from_dict(values["region_of_interest"])
-    return KINDS[values["kind"]](region_of_interest=None if region == Box.whole() else region)
+    return kind(region_of_interest=None if region == Box.whole() else region)
 
 
 Observation = SaliencyObservation | FaceObservation | TextObservation

@@ -67,6 +67,8 @@ def test_the_articles_two_recipes(photo_path: Path) -> None:
     assert union.size[0] * union.size[1] >= best.size[0] * best.size[1] * 0.6
     with pytest.raises(InvalidValueError, match="'attention', 'best' or 'union'"):
         eyefirst.crop_to(photo_path, "face")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="more than the limit of 250,000,000"):
+        eyefirst.crop_to(photo_path, "best", size="90000x90000")
 
 
 def test_a_saved_plan_renders_without_the_network(photo_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

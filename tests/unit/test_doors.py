@@ -255,6 +255,9 @@ def test_what_is_seen_is_equal_after_a_round_trip_and_after_pickling(
         }
     )
     assert TextObservation.from_dict(text.to_dict()) == text
+    for kind in ("attention", "faces", "smell", None):
+        with pytest.raises(InvalidValueError, match="expected an observation of the kind text, got"):
+            TextObservation.from_dict(text.to_dict() | {"kind": kind})
     assert pickle.loads(pickle.dumps(text)) == text
 
 

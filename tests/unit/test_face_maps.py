@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from eyefirst.errors import NetworkMismatchError
 from eyefirst.face_maps import decode_faces
 
 Box = tuple[float, float, float, float]
@@ -62,5 +63,5 @@ def test_boxes_end_at_the_edges_of_the_picture() -> None:
 
 
 def test_a_batch_of_maps_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected the face maps of one picture"):
+    with pytest.raises(NetworkMismatchError, match="expected the face maps of one picture"):
         decode_faces(np.zeros((1, 5, 68, 68), np.float32))

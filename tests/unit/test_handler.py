@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -235,3 +236,19 @@ def test_a_picture_in_memory_keeps_what_was_amiss_with_its_file(photo_path: Path
     handler.look()
     assert handler.warnings == image.warnings
     assert handler.held_bytes > image.pixels.nbytes
+
+
+def test_a_forked_process_has_a_background_of_its_own() -> None:
+    if not hasattr(os, "fork"):
+        return
+    program = """
+import os
+from eyefirst.background import background
+background().submit(int).result()
+child = os.fork()
+if not child:
+    background().submit(int).result(3)  # the parent's thread is not here
+    os._exit(0)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=30)

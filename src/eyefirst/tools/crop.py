@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from PIL import Image as PillowImage
 
-from eyefirst.cut import Crop, cut_frame, cut_plan, pixels_expected, pixels_needed, resized, result_size
+from eyefirst.cut import Crop, check_pixels, cut_frame, cut_plan, pixels_expected, pixels_needed, resized, result_size
 from eyefirst.errors import EnlargedWarning, InvalidPlanError, InvalidValueError
 from eyefirst.framing import Fit, Frame, Portrait, Prefer
 from eyefirst.geometry import AspectRatio, Box, RatioLike, Size, SizeLike
@@ -18,11 +18,7 @@ from eyefirst.network import Network
 from eyefirst.numeric import is_within
 from eyefirst.observations import FaceObservation, SaliencyObservation
 from eyefirst.plan import ByRatio, CropPlan
-from eyefirst.requests import (
-    AttentionSaliencyRequest,
-    FaceRectanglesRequest,
-    ObjectnessSaliencyRequest,
-)
+from eyefirst.requests import AttentionSaliencyRequest, FaceRectanglesRequest, ObjectnessSaliencyRequest
 from eyefirst.tools.planning import Boxes, Kept, options_of, plan_from
 
 CropTarget = Literal["attention", "best", "union"]
@@ -181,7 +177,10 @@ def crop_box(
     revision: str | None = None,
     animated: bool = True,
 ) -> Any:
-    """Return `crop_to` for a handler's picture; with `animated`, an animation cut in all its frames."""
+    """Return `crop_to` for a handler's picture; with `animated`, an animation cut in all its frames.
+
+    Raises InvalidValueError where the result is too large.
+    """
     if target not in ("attention", "best", "union"):
         raise InvalidValueError(f"expected 'attention', 'best' or 'union', got {target!r}", remedy="choose one")
     if not is_within(margin, 0, 1):
@@ -192,11 +191,11 @@ def crop_box(
     full = handler.image.size
     frame = Frame((box.expanded(float(margin)) if box else Box.whole()).to_pixels(full), 1.0, (), 0.0)
     ratio = AspectRatio.parse(frame.size)
-    picture: Any = handler.animation() if animated and handler.is_animated else handler.picture().picture
-    cut = cut_frame(picture, frame, planned=full)
-    if size is None:
-        return cut
-    return resized(cut, result_size(frame, ratio, Size.parse(size), enlarge=enlarge))
+    target = result_size(frame, ratio, None if size is None else Size.parse(size), enlarge=enlarge)
+    animated = animated and handler.is_animated
+    check_pixels([target], handler.pixel_limit, handler.image.frame_count if animated else 1)
+    picture: Any = handler.animation() if animated else handler.picture().picture
+    return resized(cut_frame(picture, frame, planned=full), target)
 
 
 def render_plan(
