@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from eyefirst.albums.thumbnails import ThumbnailSettings
 from eyefirst.errors import PictureNotFoundError
 from eyefirst.geometry import Size
-from eyefirst.image import load_picture
+from eyefirst.image import load_picture, read_metadata
 from eyefirst.plan import CropPlan
 from eyefirst.tools.crop import render_plan
 from eyefirst.tools.planning import plan_crops
@@ -33,7 +33,9 @@ SETTINGS = ThumbnailSettings(sizes=(Size(48, 48), Size(64, 32)), format="webp")
 def album(tmp_path: Path, photo_path: Path) -> Path:
     folder = tmp_path / "album"
     (folder / "sub").mkdir(parents=True)
-    load_picture(photo_path).resize((300, 200)).save(folder / "a.jpg")
+    exif = PillowImage.Exif()
+    exif[0x8298] = "(c) 2026 A. Cat"
+    load_picture(photo_path).resize((300, 200)).save(folder / "a.jpg", exif=exif)
     load_picture(photo_path).resize((200, 300)).save(folder / "sub" / "a.png")
     (folder / "sub" / "bad.jpg").write_bytes(b"no picture")
     (folder / ".hidden.jpg").write_bytes(b"left out")
@@ -50,6 +52,7 @@ def test_one_actor_makes_thumbnails_plans_and_rows(album: Path, tmp_path: Path) 
     assert batch["error_code"][2] == "not_a_picture"
     assert [load_picture(f).size for f in batch["files"][1]] == [(48, 48), (64, 32)]
     assert batch["files"][1][0].endswith("out/sub/a-png_48x48.webp")
+    assert [read_metadata(f).copyright for f in batch["files"][0]] == ["(c) 2026 A. Cat"] * 2
     plan = CropPlan.from_json(str(batch["plan"][0]))
     assert plan.to_dict()["frames"] == plan_crops(paths[0], ["1:1", "2:1"]).to_dict()["frames"]
     assert render_plan(plan, paths[0])["1:1"][0].size == (200, 200)

@@ -195,7 +195,7 @@ def test_regions_count_in_the_picture_as_it_is_stored(orientation: int, tmp_path
         place = as_stored(box, orientation).to_pixels(Size(*stored.size))
         cut = np.asarray(stored.crop((place.left, place.top, place.right, place.bottom)))
         assert (cut == (255, 40, 40)).all()
-    made = write_sidecar(tmp_path / "p.jpg", "1:1")
+    made = write_sidecar(tmp_path / "p.jpg", 1)
     left, top, width, height = iptc_regions(made.path.read_bytes())["eyefirst:crop-1x1"]["edges"]
     assert (width * stored.width, height * stored.height) == pytest.approx((400, 400), abs=1)
     middle = ((left + width / 2) * stored.width, (top + height / 2) * stored.height)
@@ -367,6 +367,9 @@ def test_rights_and_links_stay(tmp_path: Path, photo_path: Path) -> None:
     assert sidecar_path(photo).is_symlink()
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
     assert write_sidecar(photo).status == "kept"
+    real.write_bytes(re.sub(rb"(<Iptc4xmpExt:rbX>)[^<]*", rb"\1left", real.read_bytes()))  # somebody broke ours
+    assert write_sidecar(photo, (600, 400)).status == "merged"
+    assert "eyefirst:crop-3x2" in iptc_regions(real.read_bytes())
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path, photo_path: Path) -> None:

@@ -28,9 +28,9 @@ from eyefirst.albums.thumbnails import ThumbnailSettings, cut_one
 from eyefirst.albums.walk import is_picture
 from eyefirst.errors import InvalidValueError, MissingExtraError, PictureNotFoundError, known_error
 from eyefirst.files.encode import encode
-from eyefirst.files.formats import format_of
+from eyefirst.files.formats import format_named
 from eyefirst.files.whole import written_whole
-from eyefirst.image import Animation
+from eyefirst.image import Animation, Metadata, open_source, read_metadata
 from eyefirst.network import load_network
 
 if TYPE_CHECKING:
@@ -80,14 +80,16 @@ class CropStage:
         started = time.perf_counter()
         row: dict[str, Any] = {"path": path, "status": "made", "files": [], "plan": "", "error_code": "", "error": ""}
         try:
-            pictures, plan = cut_one(self._read(path), self._settings)
+            opened = open_source(self._read(path))
+            pictures, plan = cut_one(opened, self._settings)
             values = plan.to_dict()
             values["picture"]["name"] = path
             row["plan"] = json.dumps(values)
             if self._out is not None:
-                name = thumbnail_name(path, self._root)
-                for picture, size in zip(pictures, self._settings.sizes, strict=True):
-                    row["files"].append(self._write(picture, f"{name}_{size}.{self._settings.format}"))
+                metadata = read_metadata(opened)
+                names = self._settings.names_of(thumbnail_name(path, self._root))
+                for picture, name in zip(pictures, names, strict=True):
+                    row["files"].append(self._write(picture, name, metadata))
         except Exception as error:  # a bad picture is a row, whatever is wrong with it
             known = known_error(error)
             row |= {"status": "failed", "error_code": known.code, "error": f"{known.reason}; {known.remedy}"}
@@ -101,11 +103,13 @@ class CropStage:
         except FileNotFoundError as error:
             raise PictureNotFoundError("there is no such file", remedy="check the path", source=path) from error
 
-    def _write(self, picture: PillowImage.Image | Animation, name: str) -> str:
+    def _write(self, picture: PillowImage.Image | Animation, name: str, metadata: Metadata) -> str:
         """Whole or not at all: an object store shows a file once it is closed, a local one is renamed."""
         assert self._out is not None
         place = posixpath.join(self._folder, name)
-        data = encode(picture, format_of(Path(name)), quality=self._settings.quality)
+        settings = self._settings
+        format = format_named(settings.format)
+        data = encode(picture, format, quality=settings.quality, metadata=metadata, keep=settings.metadata)
         if self._out.type_name == "local":
             with written_whole(Path(place)) as local:
                 local.write(data)

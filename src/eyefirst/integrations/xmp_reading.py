@@ -14,8 +14,10 @@ SIDECAR_LIMIT_BYTES = 64 << 20
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """An element. name: namespace, a space, and the local name. start, closing, end: where in the bytes it begins,
-    where its closing tag does, and where it ends; closing is that of no tag (equal to end) in `<a/>`.
+    """An element.
+
+    name: namespace, a space, and the local name. start: where it begins in the bytes. closing: where its closing tag
+    begins; equal to `end` for `<a/>`, which has none. end: where it ends.
     """
 
     name: str
@@ -54,6 +56,7 @@ def rdf_of(data: bytes) -> Node:
 
 
 def parsed(data: bytes) -> Node:
+    """Return the root element of a sidecar. Raises OutputError for what is not well-formed, or not in UTF-8."""
     top = Node("", {}, 0)
     path = [top]
     parser = expat.ParserCreate(namespace_separator=" ")
@@ -94,6 +97,7 @@ def parsed(data: bytes) -> Node:
 
 
 def property_of(descriptions: Sequence[Node], name: str) -> Node | None:
+    """Return the element of a property; None where there is none. Raises OutputError where there are several."""
     if any(name in description.attributes for description in descriptions):
         raise refusal(f"its {name.split()[1]} has a form that is not understood")
     found = [node for description in descriptions for node in description.children if node.name == name]
@@ -131,6 +135,7 @@ def line_start(data: bytes, place: int) -> int:
 
 
 def without_space_before(data: bytes, place: int) -> int:
+    """Return where the white space before a place begins; the place itself where there is none."""
     while place > 0 and data[place - 1 : place].isspace():
         place -= 1
     return place

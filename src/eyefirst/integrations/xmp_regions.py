@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eyefirst.geometry import AspectRatio, Box, Size
+from eyefirst.image.orientation import turned_size
 from eyefirst.plan import CropPlan
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -89,8 +90,8 @@ def _stored_point(x: float, y: float, orientation: int) -> tuple[float, float]:
 
 
 def stored_size(plan: CropPlan, orientation: int) -> Size:
-    """Of the planned file, as its pixels are stored."""
-    return Size(plan.size.height, plan.size.width) if orientation >= 5 else plan.size
+    """Return the size of the planned file, as its pixels are stored."""
+    return turned_size(plan.size, orientation)
 
 
 # --- as XML: a property, or an entry of somebody's list, declares what it uses, so that it can stand anywhere

@@ -22,7 +22,7 @@ from typing import Literal
 from eyefirst import __version__
 from eyefirst.errors import OutputError
 from eyefirst.files.whole import written_whole
-from eyefirst.geometry import AspectRatio, RatioLike, Size
+from eyefirst.geometry import RatioLike, Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import open_source, stored_orientation
 from eyefirst.integrations.xmp_paths import place_of, sidecar_path
@@ -57,7 +57,7 @@ from eyefirst.integrations.xmp_regions import (
 )
 from eyefirst.network import check_revision
 from eyefirst.plan import CropPlan
-from eyefirst.tools.planning import plan_from
+from eyefirst.tools.planning import parse_ratios, plan_from
 
 __all__ = ["Sidecar", "fresh_sidecar", "merged_sidecar", "sidecar_path", "write_sidecar"]
 
@@ -76,7 +76,7 @@ Status = Literal["made", "merged", "kept"]
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What became of one.
+    """What became of the sidecar of one photo.
 
     status: "made", "merged" into one that was there, or "kept", for it said the same. plan: what was seen; None where
     the photo and the sidecar did not change since the last run, so that nothing was looked at. warning: what the user
@@ -114,18 +114,18 @@ def write_sidecar(
     name = os.fspath(photo)
     opened = open_source(name)
     place = place_of(photo, short_name=short_name)
-    listed: Sequence[RatioLike] = (ratios,) if isinstance(ratios, (str, float, AspectRatio, Size)) else tuple(ratios)  # type: ignore[arg-type]
+    wanted = parse_ratios(ratios)
     with _border(place.path):
         before = _read(place.path)
         content = before if before is not None and not _is_empty(before) else None
         turned = sidecar_orientation(content) if content else None
     orientation = turned or stored_orientation(opened)
-    order = [opened.sha256, [str(r) for r in listed], check_revision(revision), orientation, __version__]
+    order = [opened.sha256, [str(r) for r in wanted], check_revision(revision), orientation, __version__]
     with _border(place.path):
         if content and order_mark(order, content) in content:
             return Sidecar(place.path, "kept", name, warning=place.warning)
     handler = ImageRequestHandler(opened, orientation=turned)
-    plan = plan_from(handler, ratios, revision=revision)
+    plan = plan_from(handler, wanted, revision=revision)
     regions, size = regions_of(plan, orientation), stored_size(plan, orientation)
     with _border(place.path):
         after = fresh_sidecar(regions, size) if content is None else merged_sidecar(content, regions, size)
@@ -160,9 +160,17 @@ def order_mark(order: Sequence[object], data: bytes) -> bytes:
         for name, corners in ((f"{IPTC} rId", [f"{IPTC} rb{c}" for c in "XYWH"]), (f"{MWG} Description", AREA_CORNERS)):
             if node.name == f"{RDF} li" and says(node, name):
                 values = [next(node.values(n), "").strip() for n in (name, *corners)]
-                seen.append([values[0], *(f"{float(v or 0):.4f}" for v in values[1:])])
+                seen.append([values[0], *map(_rounded, values[1:])])
     digest = hashlib.sha256(json.dumps([*order, sorted(seen)]).encode()).hexdigest()
     return f"eyefirst-{digest}".encode()
+
+
+def _rounded(text: str) -> str:
+    """A number as the mark has it; programs that write a sidecar anew round it. What is no number stays."""
+    try:
+        return f"{float(text or 0):.4f}"
+    except ValueError:
+        return text
 
 
 def marked(data: bytes, order: Sequence[object]) -> bytes:
