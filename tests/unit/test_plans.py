@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from eyefirst.albums.walk import Task, find_pictures
 from eyefirst.albums.watch import watched
 from eyefirst.cli import app
 from eyefirst.detectors import Detection, register_detector
-from eyefirst.errors import InvalidValueError, OutputError
+from eyefirst.errors import EyefirstError, InvalidValueError, OutputError
 from eyefirst.geometry import AspectRatio, Box
 from eyefirst.image import load_picture
 from eyefirst.plan import CropPlan
@@ -138,6 +140,17 @@ def test_a_watched_folder_gives_what_is_there_and_what_comes(album: Path, photo_
 def test_only_folders_are_watched(photo_path: Path) -> None:
     with pytest.raises(InvalidValueError, match="folders"):
         next(watched([photo_path]))
+
+
+def test_folders_that_the_system_does_not_watch_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> Iterator[object]:
+        raise OSError(errno.ENOSPC, "OS file watch limit reached")
+        yield
+
+    monkeypatch.setattr("watchfiles.watch", refuse)
+    monkeypatch.setattr("eyefirst.albums.watch.POLL_MS", 1)
+    with pytest.raises(EyefirstError, match="watch limit reached"):
+        next(watched([tmp_path]))
 
 
 def test_doubtful_crops_are_those_with_warnings(album: Path) -> None:
