@@ -49,6 +49,8 @@ def encode(
     frames = tuple(bare(frame) if frame.info else frame for frame in kept)
     if not format.has_alpha:
         frames = tuple(on_colour(frame, background) for frame in frames)
+    elif format is GIF:
+        frames = tuple(map(_hard_edged, frames))
     size = Size(*frames[0].size)
     options: dict[str, Any] = save_options(metadata, format.name, keep, size) if metadata else {}
     if format.is_lossy:
@@ -71,6 +73,15 @@ def encode(
         remedy = "choose another size or format" if mode in ("RGB", "RGBA") else f"convert it from {mode} to RGB first"
         raise OutputError(f"{format.name} cannot hold the picture: {error}", remedy=remedy) from error
     return out.getvalue()
+
+
+def _hard_edged(picture: PillowImage.Image) -> PillowImage.Image:
+    """The picture with pixels that are opaque or clear, for GIF: Pillow makes all opaque that are not quite clear."""
+    if picture.mode not in ("RGBA", "LA"):
+        return picture
+    hard = picture.copy()
+    hard.putalpha(picture.getchannel("A").point([0] * 128 + [255] * 128))
+    return hard
 
 
 def on_colour(picture: PillowImage.Image, colour: str) -> PillowImage.Image:

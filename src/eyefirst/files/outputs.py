@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
+from eyefirst.cut import still_of
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import (
@@ -23,7 +24,7 @@ from eyefirst.files.formats import (
     format_of,
 )
 from eyefirst.files.ledger import Ledger
-from eyefirst.files.names import NameTemplate
+from eyefirst.files.names import NameTemplate, name_key
 from eyefirst.files.whole import identity, written_whole
 from eyefirst.geometry import Size
 from eyefirst.image import Animation, Keep, Metadata
@@ -111,7 +112,7 @@ class Targets:
 
     def _take(self, path: Path, stem: str, label: str) -> None:
         """Refuse a name that another result of this run has already."""
-        key, owner = os.path.normcase(path).casefold(), f"{stem} {label}"
+        key, owner = name_key(os.path.normcase(path)), f"{stem} {label}"
         with self._lock:
             if self._taken.setdefault(key, owner) != owner:
                 raise OutputError(
@@ -188,13 +189,12 @@ class Outputs(Targets):
         metadata: Metadata | None = None,
     ) -> str:
         """Write one result and return its path; see `path_for`."""
-        still = picture.frames[0] if isinstance(picture, Animation) else picture
         path = self.path_for(
             stem=stem,
             label=label,
             ratio=ratio,
             rank=rank,
-            size=Size(*still.size),
+            size=Size(*still_of(picture).size),
             ext=format.extension,
             source_ext=source_ext,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 import subprocess
@@ -16,7 +17,7 @@ from PIL import Image as PillowImage
 from eyefirst.albums.walk import find_pictures
 from eyefirst.errors import EyefirstError, InvalidValueError, OutputError
 from eyefirst.files.encode import encode
-from eyefirst.files.formats import FORMATS, JPEG, PNG, WEBP, format_for, format_named, format_of
+from eyefirst.files.formats import FORMATS, GIF, JPEG, PNG, WEBP, format_for, format_named, format_of
 from eyefirst.files.ledger import LEDGER, Ledger, own_results
 from eyefirst.files.names import NameTemplate
 from eyefirst.files.outputs import Outputs, names_a_file, write_picture
@@ -174,6 +175,9 @@ def test_two_results_of_one_run_never_share_a_name(tmp_path: Path) -> None:
     outputs.write(PICTURE, JPEG, stem="cat", label="1x1")
     with pytest.raises(OutputError, match="another result"):
         outputs.write(PICTURE, JPEG, stem="cat", label="16x9")
+    outputs.write(PICTURE, JPEG, stem="caf\u00e9", label="1x1")
+    with pytest.raises(OutputError, match="another result"):  # one name on a Mac
+        outputs.write(PICTURE, JPEG, stem="cafe\u0301", label="1x1")
 
 
 def test_names_that_are_no_text_are_kept_too(tmp_path: Path) -> None:
@@ -257,3 +261,11 @@ def test_a_picture_keeps_the_name_of_its_results(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").unlink()
     (tmp_path / "x.gif").touch()
     assert outputs.names([(str(tmp_path / "x.gif"), "x")]) == ["x"], "a name goes over when its picture is gone"
+
+
+def test_a_pixel_of_a_gif_is_clear_where_it_is_mostly_clear() -> None:
+    picture = PillowImage.new("RGBA", (256, 4), "red")
+    picture.putalpha(PillowImage.linear_gradient("L").rotate(90).resize(picture.size))
+    written = PillowImage.open(io.BytesIO(encode(picture, GIF))).convert("RGBA")
+    kept = np.asarray(written.getchannel("A")) == 255
+    assert (kept == (np.asarray(picture.getchannel("A")) >= 128)).all()
