@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eyefirst.cli import app
+from eyefirst.cli.serve import keys_of
 
 SOURCE = Path(__file__).parents[2] / "src"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at in /proc")
@@ -211,6 +212,9 @@ def test_it_does_not_start_open_to_the_world(monkeypatch: pytest.MonkeyPatch, tm
         (["--api-key-file", str(tmp_path / "missing")], "cannot read keys"),
         (["--root", str(tmp_path / "missing")], "not a folder"),
         (["--origin", "img.example.com"], "expected an origin"),
+        (["--megapixels", "nan"], "expected a limit as a number, got nan"),
+        (["--sent-mb", "inf"], "expected a limit as a number, got inf"),
+        (["--seconds", "nan"], "expected work_seconds above 0"),
         (["--host", "203.0.113.7", "--api-key-file", str(tmp_path / "good")], "cannot listen"),
     ):
         (tmp_path / "good").write_text("a-key-of-at-least-16-bytes\n")
@@ -218,6 +222,11 @@ def test_it_does_not_start_open_to_the_world(monkeypatch: pytest.MonkeyPatch, tm
         assert ran.exit_code == 2, words
         assert reason in ran.stderr
         assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_mark_before_the_first_key_is_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_bytes(b"\xef\xbb\xbfa-key-of-at-least-16-bytes\r\nan-older-key-of-the-tests\r\n")
+    assert keys_of(tmp_path / "keys", "NONE") == ("a-key-of-at-least-16-bytes", "an-older-key-of-the-tests")
 
 
 @pytest.mark.parametrize("missing", ["fastapi", "uvicorn", "prometheus_client", "python_multipart"])

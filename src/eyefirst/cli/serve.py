@@ -14,6 +14,7 @@ import typer
 
 from eyefirst.cli.guard import guarded, say
 from eyefirst.errors import InvalidValueError, MissingExtraError
+from eyefirst.numeric import is_number
 
 API_KEY, SIGNING_KEY = "EYEFIRST_API_KEY", "EYEFIRST_SIGNING_KEY"
 
@@ -143,9 +144,9 @@ def serve_pictures(
         workers=workers or share_of_processors(processes),
         queue=queue,
         processes=processes,
-        body_bytes=int(body_mb * (1 << 20)),
-        buffered_bytes=max(256 << 20, int(2 * body_mb * (1 << 20))),
-        pixels=int(megapixels * 1e6),
+        body_bytes=_whole(body_mb, 1 << 20),
+        buffered_bytes=max(256 << 20, _whole(2 * body_mb, 1 << 20)),
+        pixels=_whole(megapixels, 1_000_000),
         work_seconds=seconds,
         api_keys=keys_of(api_key_file, API_KEY),
         signing_keys=keys_of(signing_key_file, SIGNING_KEY),
@@ -163,13 +164,13 @@ def serve_pictures(
         fallback=fallback,
         cors=tuple(cors or ()),
         access_log=access_log,
-        sent_bytes=int(sent_mb * (1 << 20)),
+        sent_bytes=_whole(sent_mb, 1 << 20),
         watermark=watermark,
         result_cache=result_cache,
         also=tuple(name.strip() for names in also or () for name in names.split(",") if name.strip()),
         thumbor_keys=keys_of(None, "THUMBOR_SECURITY_KEY"),
         imgproxy_keys=_imgproxy_keys(),
-        result_cache_bytes=int(result_cache_mb * (1 << 20)),
+        result_cache_bytes=_whole(result_cache_mb, 1 << 20),
     )
 
     def renewed() -> Settings:
@@ -188,6 +189,13 @@ def serve_pictures(
         name = f"[{host}]" if ":" in host else host
         say(f"serves at http://{name}:{bound.getsockname()[1]}/ until Ctrl-C")
         serve(settings, bound, renewed)
+
+
+def _whole(value: float, unit: int) -> int:
+    """So many units. Raises InvalidValueError: the command line takes "nan" and "inf" for numbers."""
+    if not is_number(value):
+        raise InvalidValueError(f"expected a limit as a number, got {value}", remedy="give a large one for no limit")
+    return int(value * unit)
 
 
 def _presets(texts: Sequence[str]) -> dict[str, str]:
@@ -224,7 +232,7 @@ def keys_of(file: Path | None, variable: str) -> tuple[str, ...]:
         key = os.environ.get(variable, "").strip()
         return (key,) if key else ()
     try:
-        lines = file.read_text().split()
+        lines = file.read_text("utf-8-sig").split()  # an editor may have put a mark before the first key
     except (OSError, ValueError) as error:
         raise InvalidValueError(
             f"cannot read keys: {getattr(error, 'strerror', None) or 'is not a text'}",

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from eyefirst.errors import InvalidValueError
+from eyefirst.numeric import is_number
 
 KEY_BYTES = 16
 """A shorter key could be guessed."""
@@ -94,6 +95,10 @@ class Settings:
                 raise InvalidValueError(
                     f"expected {name} of at least {value}, got {getattr(self, name)}", remedy="leave it out"
                 )
+        for name in ("work_seconds", "body_seconds"):
+            seconds = getattr(self, name)
+            if not (is_number(seconds) and seconds > 0):
+                raise InvalidValueError(f"expected {name} above 0, got {seconds!r}", remedy="leave it out")
         for key in (*self.api_keys, *self.signing_keys):
             if len(key.encode()) < KEY_BYTES:
                 raise InvalidValueError(
