@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eyefirst.cli.guard import FAILED, as_line, guarded, readable, refuse, say
-from eyefirst.cli.options import AsJson, AsTable, Revision
+from eyefirst.cli.guard import FAILED, as_line, guarded, readable, refuse, say, words
+from eyefirst.cli.options import AsJson, AsTable, Revision, Sources, Workers
 
 if TYPE_CHECKING:
     from eyefirst.albums.best import Group, Looked
@@ -19,15 +19,10 @@ COLUMNS = ("group", "rank", "picture", "width", "height", "sharpness", "faces", 
 
 @guarded
 def find_best(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SOURCES", help="Folders (walked), files, quoted globs, or - for a list of paths on standard input."
-        ),
-    ],
+    sources: Sources,
     *,
     distance: Annotated[int, typer.Option(min=0, max=64, help="Bits of 128 by which near-duplicates may differ.")] = 24,
-    workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
+    workers: Workers = 0,
     revision: Revision = "",
     as_json: AsJson = False,
     csv: AsTable = False,
@@ -55,7 +50,6 @@ def find_best(
 
     from eyefirst.albums.best import groups_of, look_at_each
     from eyefirst.cli.batch import album_tasks
-    from eyefirst.cli.guard import words
 
     if csv or paths:
         refuse("one kind of rows is printed", {"--json": as_json, "--csv": csv and paths})

@@ -15,6 +15,13 @@ Pictures = Annotated[
         metavar="PICTURES", help="Files, folders, quoted globs such as 'a/**/*.jpg', or - for standard input."
     ),
 ]
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCES", help="Folders (walked), files, quoted globs, or - for a list of paths on standard input."
+    ),
+]
+Workers = Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")]
 Out = Annotated[
     str,
     typer.Option("--out", "-o", metavar="OUT", help="File for one result, such as wide.jpg; folder for several."),

@@ -24,7 +24,9 @@ from eyefirst.cli.options import (
     PreferOption,
     Ratios,
     Revision,
+    Sources,
     Tightness,
+    Workers,
 )
 from eyefirst.errors import InvalidValueError
 
@@ -35,12 +37,7 @@ if TYPE_CHECKING:
 
 @guarded
 def plan_pictures(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SOURCES", help="Folders (walked), files, quoted globs, or - for a list of paths on standard input."
-        ),
-    ],
+    sources: Sources,
     *,
     ratios: Ratios = None,
     out: Annotated[
@@ -56,7 +53,7 @@ def plan_pictures(
     portrait: PortraitOption = None,
     fit: FitOption = FitChoice.BREATHE,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that holds no plans.")] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
+    workers: Workers = 0,
     triage: Annotated[
         bool, typer.Option("--triage", help="At the end, print the crops that want a human eye, worst first.")
     ] = False,

@@ -25,6 +25,7 @@ from eyefirst.cli.options import (
     NoEnlarge,
     Overwrite,
     Quality,
+    Workers,
 )
 from eyefirst.errors import EyefirstError, InvalidPlanError
 
@@ -45,6 +46,7 @@ class Row:
     error: EyefirstError | None = None
 
     def plan(self) -> CropPlan:
+        """Return the plan. Raises the error that came instead."""
         from eyefirst.plan import CropPlan
 
         if self.error:
@@ -75,7 +77,7 @@ def render_plans(
     format: Format = "",
     overwrite: Overwrite = False,
     metadata: MetadataOption = MetadataChoice.COPYRIGHT,
-    workers: Annotated[int, typer.Option(min=0, help="Threads; 0 is one per processor.")] = 0,
+    workers: Workers = 0,
     as_json: AsJson = False,
 ) -> None:
     """Cut the frames of saved plans; no network is needed.

@@ -11,7 +11,7 @@ import typer
 
 from eyefirst.cli.batch import STDIN, Picture, expand, for_each
 from eyefirst.cli.guard import as_line, guarded, say
-from eyefirst.cli.options import AsJson, Revision
+from eyefirst.cli.options import AsJson, Revision, Workers
 from eyefirst.errors import InvalidValueError, OutputError
 
 
@@ -34,7 +34,7 @@ def write_sidecars(
     short_name: Annotated[
         bool, typer.Option("--short-name", help="photo.xmp, as Adobe names it, instead of photo.jpg.xmp.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Threads; 0 is one per processor.")] = 0,
+    workers: Workers = 0,
     revision: Revision = "",
     as_json: AsJson = False,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from eyefirst.cli.guard import guarded
-from eyefirst.cli.options import FitSize, Format
+from eyefirst.cli.options import Avoid, FitSize, Format, MustKeep
 from eyefirst.cli.serve import SIGNING_KEY, keys_of
 from eyefirst.errors import InvalidValueError
 
@@ -50,13 +50,8 @@ def sign_addresses(
         str, typer.Option("--ratio", "-a", "--aspect", metavar="W:H", help="Ratio such as 16:9, 4/5 or 1.5.")
     ] = "",
     size: FitSize = "",
-    must_keep: Annotated[
-        list[str] | None,
-        typer.Option(metavar="L,T,R,B", help="Box in shares of the picture that must be inside; or: faces, text."),
-    ] = None,
-    avoid: Annotated[
-        list[str] | None, typer.Option(metavar="L,T,R,B", help="Box in shares of the picture to stay clear of.")
-    ] = None,
+    must_keep: MustKeep = None,
+    avoid: Avoid = None,
     format: Format = "",
     quality: Annotated[
         str, typer.Option(help="Quality 1 to 100 of JPEG, WebP and AVIF, or by format: jpg:80_avif:55.")

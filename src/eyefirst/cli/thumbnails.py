@@ -23,20 +23,17 @@ from eyefirst.cli.options import (
     PreferOption,
     Ratios,
     Revision,
+    Sources,
     ThumbnailQuality,
     Tightness,
+    Workers,
 )
 from eyefirst.errors import InvalidValueError
 
 
 @guarded
 def thumbnail_pictures(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SOURCES", help="Folders (walked), files, quoted globs, or - for a list of paths on standard input."
-        ),
-    ],
+    sources: Sources,
     *,
     out: Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Folder of the thumbnails.")],
     size: Annotated[
@@ -50,7 +47,7 @@ def thumbnail_pictures(
     ] = None,
     format: Annotated[str, typer.Option(metavar="EXT", help="jpg, png, webp, avif, gif, tif or bmp.")] = "jpg",
     quality: ThumbnailQuality = None,
-    workers: Annotated[int, typer.Option(min=0, help="Number of threads; 0 is one per processor.")] = 0,
+    workers: Workers = 0,
     tightness: Tightness = 0.0,
     must_keep: MustKeep = None,
     avoid: Avoid = None,
