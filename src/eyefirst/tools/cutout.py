@@ -66,8 +66,10 @@ def cutout_all(
     check_cutout(backdrop, shadow)
     objects = handler.look(revision).objects
     rough: list[NDArray[np.float32]] = []
+    is_shadow_lost = False
 
     def cut(picture: PillowImage.Image) -> PillowImage.Image:
+        nonlocal is_shadow_lost
         handler.go_on()
         found = find_product(picture, objects)
         if found.matte and objects.union_box and not is_believed(found.matte, objects.heat_map.values):
@@ -78,14 +80,17 @@ def cutout_all(
             )
         if found.witness == "objectness" and not rough:
             rough.append(close_map(handler, revision))
-        if shadow and loses_shadow(found):
-            say(NO_SHADOW)
+        is_shadow_lost |= shadow and loses_shadow(found)
         return on_backdrop(alone(picture, found, rough[0] if rough else None, shadow=shadow), picture, backdrop)
 
     if animated and handler.is_animated:
         whole = handler.animation()
-        return replace(whole, frames=tuple(map(cut, whole.frames)))
-    return cut(handler.picture().picture)
+        made: Any = replace(whole, frames=tuple(map(cut, whole.frames)))
+    else:
+        made = cut(handler.picture().picture)
+    if is_shadow_lost:
+        say(NO_SHADOW)
+    return made
 
 
 def loses_shadow(found: Product) -> bool:
