@@ -7,7 +7,7 @@ is larger than the picture or the result. Every frame of an animation is cut by 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -63,8 +63,8 @@ def cut_plan(
     size: SizeLike | None = None,
     enlarge: bool = True,
     pixel_limit: int = DEFAULT_PIXEL_LIMIT,
-) -> list[Crop[Picture]]:
-    """Cut every frame of a plan, in the plan's order.
+) -> Iterator[Crop[Picture]]:
+    """Yield every frame of a plan, cut when it is asked for, in the plan's order.
 
     picture: upright and sRGB, perhaps decoded smaller than the plan's size. size: each result is resized to
     fit into it. enlarge: whether a result may have more pixels than its frame. pixel_limit: of all results
@@ -78,11 +78,9 @@ def cut_plan(
     ]
     count = len(picture.frames) if isinstance(picture, Animation) else 1
     check_pixels((size for *_, size in frames), pixel_limit, count)
-    crops = []
     for ratio, rank, frame, target in frames:
         cut = cut_frame(picture, frame, planned=plan.size, size=target, pad=plan.options.pad)
-        crops.append(Crop(ratio, rank, frame, cut))
-    return crops
+        yield Crop(ratio, rank, frame, cut)
 
 
 def cut_frame(

@@ -6,18 +6,18 @@ import io
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from eyefirst.cut import check_pixels, cut_plan, pixels_needed, result_size
+from eyefirst.cut import cut_plan, pixels_needed
 from eyefirst.errors import PictureTooLargeError
 from eyefirst.files.encode import encode
 from eyefirst.files.formats import AVIF, GIF, JPEG, PNG, WEBP, PictureFormat
 from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler
-from eyefirst.image import Animation, Keep, Metadata, read_metadata
+from eyefirst.image import Keep, Metadata, read_metadata
 from eyefirst.network import check_revision
-from eyefirst.plan import ByRatio, CropPlan
+from eyefirst.plan import CropPlan
 from eyefirst.server.pool import Work
 from eyefirst.tools.crop import check_planned
 from eyefirst.tools.cutout import check_cutout, cutout_all
@@ -163,20 +163,14 @@ def cut_all(
     check_planned(plan, handler)
     work.go_on()
     picture = pixels_of(handler, format, pixels_needed(plan, size), cutout)
-    count = len(picture.frames) if isinstance(picture, Animation) else 1
-    frames = [(r, rank, f) for r, ranked in plan.frames.by_ratio() for rank, f in enumerate(ranked, 1)]
-    check_pixels([result_size(f, r, size, enlarge=enlarge) for r, _, f in frames], handler.pixel_limit, count)
     metadata = read_metadata(handler.opened)
+    work.go_on()
     cuts = []
-    for ratio, rank, frame in frames:
-        work.go_on()
-        alone = replace(plan, frames=ByRatio({ratio: (frame,)}))
-        one = replace(
-            cut_plan(alone, picture, size=size, enlarge=enlarge, pixel_limit=handler.pixel_limit)[0], rank=rank
-        )
+    for one in cut_plan(plan, picture, size=size, enlarge=enlarge, pixel_limit=handler.pixel_limit):
         work.go_on()
         data = encoding.encode(one.picture, format, metadata, work)
         cuts.append(Cut(f"{one.label}.{format.extension}", format.media_type, data))
+        work.go_on()
     return cuts
 
 

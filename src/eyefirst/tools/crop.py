@@ -58,7 +58,7 @@ def crops_of(
         picture = handler.animation()
     else:
         picture = handler.picture(pixels_needed(plan, size)).picture
-    return cut_plan(plan, picture, size=size, enlarge=enlarge, pixel_limit=handler.pixel_limit)
+    return list(cut_plan(plan, picture, size=size, enlarge=enlarge, pixel_limit=handler.pixel_limit))
 
 
 def crop(
@@ -191,11 +191,11 @@ def crop_box(
     full = handler.image.size
     frame = Frame((box.expanded(float(margin)) if box else Box.whole()).to_pixels(full), 1.0, (), 0.0)
     ratio = AspectRatio.parse(frame.size)
-    target = result_size(frame, ratio, None if size is None else Size.parse(size), enlarge=enlarge)
+    asked = result_size(frame, ratio, None if size is None else Size.parse(size), enlarge=enlarge)
     animated = animated and handler.is_animated
-    check_pixels([target], handler.pixel_limit, handler.image.frame_count if animated else 1)
+    check_pixels([asked], handler.pixel_limit, handler.image.frame_count if animated else 1)
     picture: Any = handler.animation() if animated else handler.picture().picture
-    return resized(cut_frame(picture, frame, planned=full), target)
+    return resized(cut_frame(picture, frame, planned=full), asked)
 
 
 def render_plan(
@@ -230,7 +230,7 @@ def render_animation(
     """Return `render_plan` with every frame of an animation, all cut by the one box that was planned."""
     handler = _planned(plan, source, size, orientation, pixel_limit)
     check_planned(plan, handler)
-    made = cut_plan(plan, handler.animation(), size=size, enlarge=enlarge, pixel_limit=pixel_limit)
+    made = list(cut_plan(plan, handler.animation(), size=size, enlarge=enlarge, pixel_limit=pixel_limit))
     _warn_of_enlarged(made, plan)
     return _by_ratio(made)
 
