@@ -36,8 +36,8 @@ from eyefirst.server.pool import Work
 from eyefirst.server.problems import problem, status_of
 from eyefirst.server.service import Service
 from eyefirst.server.settings import Settings
-from eyefirst.server.signing import ROUTE, check_expiry, check_signature
-from eyefirst.server.sources import fetch, is_address, read_below
+from eyefirst.server.signing import ROUTE, check_expiry, check_signature, is_address
+from eyefirst.server.sources import fetch, read_below
 
 NEEDLESS = re.compile(r"%(2[dDeE]|3\d|4[1-9a-fA-F]|5[\daA]|5[fF]|6[1-9a-fA-F]|7[\daAeE])")
 """Letters, digits and marks that nobody has to encode: each would be one more address of the same picture."""

@@ -68,7 +68,7 @@ def signed_address(
             remedy="ask for a smaller one",
         )
     signed = signature(key, text, path) if key else UNSIGNED
-    place = quote(path, safe="" if "://" in path else "/")
+    place = quote(path, safe="" if is_address(path) else "/")
     return f"{ROUTE}/{signed}/{quote(text, safe='=,:._')}/{place}"
 
 
@@ -98,12 +98,21 @@ def check_expiry(expires: int | None, now: float | None = None) -> None:
         raise ExpiredSignatureError("the address was good until its expiry", remedy="sign it anew")
 
 
+def is_address(path: str) -> bool:
+    """Whether a path names a picture elsewhere."""
+    return "://" in path
+
+
+def leads_down(path: str) -> bool:
+    """Whether a path leads nowhere but down from the root, past no hidden folder, on any system."""
+    return not re.search(r"[\\:\x00]", path) and not any(not p or p.startswith(".") for p in path.split("/"))
+
+
 def _check_path(path: str) -> None:
     """Refuse a path that no service would read, whatever lies there."""
-    if "://" in path:
+    if is_address(path):
         origin_of(path)
-        return
-    if any(not p or p.startswith(".") for p in path.split("/")) or re.search(r"[\\:\x00]", path):
+    elif not leads_down(path):
         raise InvalidValueError(
             f"no service reads a picture at {path!r}",
             remedy="give a path below the root, without leading slashes, hidden folders, '..', colons or backslashes",

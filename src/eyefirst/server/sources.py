@@ -29,15 +29,11 @@ from eyefirst import __version__
 from eyefirst.errors import AddressRefusedError, BodyTooLargeError, InvalidValueError, OriginError, PictureNotFoundError
 from eyefirst.server.caches import DiskCache
 from eyefirst.server.settings import Settings, origin_of
+from eyefirst.server.signing import leads_down
 
 REDIRECTS = 3
 CHUNK_BYTES = 1 << 16
 Resolver = Callable[[str, int], list[str]]
-
-
-def is_address(path: str) -> bool:
-    """Whether a path names a picture elsewhere."""
-    return "://" in path
 
 
 def read_below(root: Path, path: str, most_bytes: int) -> bytes:
@@ -59,10 +55,9 @@ def read_below(root: Path, path: str, most_bytes: int) -> bytes:
 
 def parts_below(path: str) -> list[str]:
     """Return the parts of a path that leads nowhere but down. Raises PictureNotFoundError for any other."""
-    parts = path.split("/")
-    if any(not p or p.startswith(".") or any(c in p for c in "\\:\0") for p in parts):
+    if not leads_down(path):
         raise not_found(path)
-    return parts
+    return path.split("/")
 
 
 def _open_below(root: Path, parts: Sequence[str]) -> int:
