@@ -236,6 +236,8 @@ def test_a_changed_file_has_another_tag(client: httpx.Client, root: Path) -> Non
         ("/v1/plan?ratio=1:1&revision=saliency_v0", b"x", 422, "unknown_revision"),
         ("/v1/plan?" + "&".join(["ratio=1:1"] * 101), b"x", 422, "invalid_value"),
         ("/v1/crop?ratio=1:1&format=exe", b"x", 422, "invalid_value"),
+        ("/v1/crop?ratio=1:1&format=png&quality=50", b"x", 422, "invalid_value"),
+        ("/v1/cutout?format=gif&quality=50", b"x", 422, "invalid_value"),
         ("/v1/saliency?kind=taste", b"x", 422, "invalid_value"),
         ("/v1/crop?ratio=1:1&size=9x9&size=8x8", b"x", 422, "invalid_value"),
         ("/v1/saliency?region=0,0,2,2", b"x", 422, "invalid_box"),

@@ -60,12 +60,15 @@ def format_of(path: Path) -> PictureFormat:
     return found
 
 
-def check_quality(format: PictureFormat | None, quality: int | None) -> None:
-    """Raise InvalidValueError where a quality was asked for, and the named format takes none."""
+def check_quality(format: PictureFormat | None, quality: int | None, option: str = "--quality") -> None:
+    """Raise InvalidValueError where a quality was asked for, and the named format takes none.
+
+    option: what the user knows it by.
+    """
     if format and not format.is_lossy and quality is not None:
         raise InvalidValueError(
-            f"{format.name} takes no quality, so --quality would have no effect",
-            remedy="leave it out, or write jpg, webp or avif",
+            f"{format.name} takes no quality, so {option} would have no effect",
+            remedy="leave it out, or name the format jpg, webp or avif",
         )
 
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from eyefirst.colours import parse_colour
 from eyefirst.errors import EyefirstError, InvalidValueError
-from eyefirst.files.formats import FORMATS, format_named
+from eyefirst.files.formats import FORMATS
 from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import read_metadata, thumbhash
@@ -173,7 +173,7 @@ def _cutting(
     query: ResultQuery, accept: str, size: Size | None
 ) -> Callable[[ImageRequestHandler, Work, CropPlan], Response]:
     """What answers with the frames of a plan: one as a picture; several, or where Accept says zip, with the plan."""
-    named = format_named(query.format) if query.format else None
+    named = query.named_format()
     parse_colour(query.background)
     encoding = query.encoding(query.background)
 
@@ -191,7 +191,7 @@ def _cutting(
 
 def _cutout(accept: str, query: CutoutQuery) -> Task[Response]:
     cutout = Cutout(query.backdrop, query.shadow, query.revision or None)
-    named = format_named(query.format) if query.format else None
+    named = query.named_format()
     cutout.check(named)
 
     def job(handler: ImageRequestHandler, work: Work) -> Response:

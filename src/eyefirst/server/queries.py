@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eyefirst.files.formats import FORMATS
-from eyefirst.server.cuts import Encoding
+from eyefirst.files.formats import FORMATS, PictureFormat, check_quality, format_named
+from eyefirst.server.cuts import QUALITY, Encoding
 from eyefirst.tools.planning import CropOrder
 
 BOX = "LEFT,TOP,RIGHT,BOTTOM in shares of the picture, such as 0.1,0.2,0.5,0.9"
@@ -37,7 +37,8 @@ class EncodingQuery(BaseModel):
     format: str = Field("", description="jpg, png, webp, avif ...; by default what Accept prefers.", max_length=10)
     quality: int = Field(
         0,
-        description="Quality of JPEG, WebP and AVIF, 1 to 100. 0: 82 for JPEG, 80 for WebP, 60 for AVIF.",
+        description="Quality of JPEG, WebP and AVIF, 1 to 100. "
+        f"0: {QUALITY['JPEG']} for JPEG, {QUALITY['WEBP']} for WebP, {QUALITY['AVIF']} for AVIF.",
         ge=0,
         le=100,
     )
@@ -47,6 +48,12 @@ class EncodingQuery(BaseModel):
     metadata: Literal["keep", "copyright", "none"] = Field(
         "copyright", description="Metadata in results: copyright, artist, credit and date; all with GPS; or none."
     )
+
+    def named_format(self) -> PictureFormat | None:
+        """The format that was asked for. Raises InvalidValueError, also where it takes no quality and one was given."""
+        named = format_named(self.format) if self.format else None
+        check_quality(named, self.quality or None, "quality")
+        return named
 
     def encoding(self, background: str = "white") -> Encoding:
         """How results are encoded."""
