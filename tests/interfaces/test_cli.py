@@ -383,7 +383,8 @@ def test_heatmap(folder: Path) -> None:
         assert run("heatmap", "photo.jpg", "--view", view.value, *colours, "-o", "heat.png").code == 0
         drawn.add((folder / "heat.png").read_bytes())
     assert len(drawn) == 3
-    assert run("heatmap", "photo.jpg", "--json").rows == [eyefirst.attention("photo.jpg").to_dict()]
+    rows = run("heatmap", "photo.jpg", "cat.png", "--json").rows
+    assert rows == [{"picture": name, **eyefirst.attention(name).to_dict()} for name in ("photo.jpg", "cat.png")]
 
 
 def test_choices_are_those_of_the_tools() -> None:

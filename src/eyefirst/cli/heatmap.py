@@ -100,6 +100,6 @@ def draw_heat_maps(
                 opacity=OPACITY if opacity is None else opacity,
             )
             written = [results.write(drawn, handler, picture, f"{kind.value}_map")]
-        return [as_line(seen.to_dict())] if as_json else written
+        return [as_line({"picture": picture.name, **seen.to_dict()})] if as_json else written
 
     for_each(batch, draw, as_json=as_json)
