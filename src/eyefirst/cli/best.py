@@ -35,8 +35,8 @@ def find_best(
 ) -> None:
     """List groups of nearly alike pictures, such as bursts, the best of each group first. No file is changed.
 
-    The best has no face cut off at its edge and the sharpest subject. Pictures that are like no other are not listed,
-    but with --paths.
+    The best has no face cut off at its edge and the sharpest subject. Pictures that are like no other are listed with
+    --paths only.
 
     \b
     Examples:

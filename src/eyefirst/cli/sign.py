@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from eyefirst.cli.guard import guarded
-from eyefirst.cli.options import Avoid, FitSize, Format, MustKeep
+from eyefirst.cli.options import Avoid, FitSize, MustKeep
 from eyefirst.cli.serve import SIGNING_KEY, keys_of
 from eyefirst.errors import InvalidValueError
 
@@ -52,7 +52,9 @@ def sign_addresses(
     size: FitSize = "",
     must_keep: MustKeep = None,
     avoid: Avoid = None,
-    format: Format = "",
+    format: Annotated[
+        str, typer.Option(metavar="EXT", help="jpg, png, webp, avif, gif, tif or bmp. By default the browser chooses.")
+    ] = "",
     quality: Annotated[
         str, typer.Option(help="Quality 1 to 100 of JPEG, WebP and AVIF, or by format: jpg:80_avif:55.")
     ] = "",
