@@ -15,7 +15,7 @@ from eyefirst.face_maps import DetectedFace
 from eyefirst.films.frames import ColourTags, VideoInfo
 from eyefirst.films.joins import joined
 from eyefirst.films.path import TrackLimits
-from eyefirst.films.people import head_of, head_tracks, people_of
+from eyefirst.films.people import head_tracks, people_of
 from eyefirst.films.planes import Turn
 from eyefirst.films.shot_camera import Camera
 from eyefirst.films.shots import watch
@@ -27,6 +27,7 @@ from eyefirst.network import OnnxNetwork
 pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
 FRAME, SQUARE = Size(640, 360), Size(360, 360)
 PROFILE = Box(0.6, 0.3, 0.75, 0.7)
+SHAPE = 16 / 9
 
 
 def spread(low: float, high: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -45,7 +46,7 @@ def sight(number: int, faces: Sequence[tuple[Box, float]], across: tuple[float, 
 def shot(sights: Sequence[Sight], start: int = 0, *, dissolved: bool = False) -> Shot:
     end = Fraction(start) + Fraction(len(sights), 3)
     moved = tuple(replace(s, seconds=s.seconds + start) for s in sights)
-    return Shot(Fraction(start), end, moved, dissolved)
+    return Shot(Fraction(start), end, moved, SHAPE, dissolved)
 
 
 def camera(window: Size = SQUARE) -> Camera:
@@ -87,10 +88,13 @@ def test_a_face_does_not_go_on_as_one_half_as_large(size: float, last: int) -> N
     assert max(person.heads) == last
 
 
-def test_a_faint_face_is_grown_further_aside() -> None:
-    (person,) = head_tracks(shot([sight(n, [(PROFILE, 0.2)], (0.6, 0.75)) for n in range(5)]))
-    assert person.heads[0].width == pytest.approx(1.5 * PROFILE.width)
-    assert person.heads[0].width > head_of(PROFILE).width
+def test_the_head_of_a_turned_face_is_wider_than_what_shows_of_it() -> None:
+    """By one rule for pictures and films: by the shape of the face in pixels, not by how sure it is."""
+    sights = [sight(n, [(PROFILE, 0.9 if n else 0.2)], (0.6, 0.75)) for n in range(5)]
+    (person,) = head_tracks(shot(sights))
+    assert [head.width for head in person.heads.values()] == pytest.approx([0.24] * 5)
+    (wider,) = head_tracks(replace(shot(sights), shape=1.0))
+    assert wider.heads[0].width > 0.3
 
 
 def test_a_face_that_is_hidden_for_a_while_is_not_taken_for_overlooked() -> None:

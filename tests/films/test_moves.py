@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from eyefirst.boxes import SalientObject
-from eyefirst.films.axis import at_times
+from eyefirst.films.axis import Axis, Wanted, at_times
 from eyefirst.films.moves import LEAST_WAY, best_moves
-from eyefirst.films.people import head_of, head_tracks, left_at, people_of
+from eyefirst.films.path import TrackLimits
+from eyefirst.films.people import head_tracks, heads_of, left_at, people_of
+from eyefirst.framing.content import head_of
 from eyefirst.geometry import Box, Size
-from tests.films.test_faint_faces import camera, shot, sight, spread
+from tests.films.test_faint_faces import SHAPE, camera, shot, sight, spread
 
 SHARE, STEP = 0.3, 1 / 3
 GRID = np.linspace(0, 1 - SHARE, 101)
@@ -93,7 +95,7 @@ def test_waiting_ends_when_something_else_is_there(other: tuple[float, float], e
     for n in range(12):
         body = Box(0.6, 0.1, 1, 1) if n < 5 else Box(other[0], 0, other[1], 1)
         seen = replace(
-            sight(n, [(Box(0.6 + 0.07 * n, 0.2, 0.7 + 0.07 * n, 0.5), 0.9)] if n < 5 else []),
+            sight(n, [(Box(0.6 + 0.07 * n, 0.2, 0.7 + 0.07 * n, 0.4), 0.9)] if n < 5 else []),
             subjects=(SalientObject(body, 0.9),) if n < 5 or n >= 7 else (),
             on_subjects=(0.5,) if n < 5 or n >= 7 else (),
         )
@@ -122,7 +124,7 @@ def test_text_that_cannot_be_whole_is_left_out_or_moves_nothing(line: tuple[floa
     without = camera(Size(202, 360)).plan(shot(plain)).path.box_at(1)
     window = path.box_at(1)
     assert len(path.keys) == 1
-    assert window.left <= head_of(head).left and head_of(head).right <= window.right
+    assert window.left <= head_of(head, SHAPE).left and head_of(head, SHAPE).right <= window.right
     if clear:
         assert without.left < line[1] - 0.02
         assert window.left >= line[1] - 0.01  # the box of a line is found a little too wide
@@ -143,7 +145,7 @@ def test_a_name_plate_beside_a_close_head_is_left_out_whole(width: int, mirrored
     path = camera(Size(width, 360)).plan(shot(sights)).path
     window = path.box_at(1)
     assert len(path.keys) == 1
-    assert window.overlap(head_of(head)) >= 0.97 * head_of(head).area
+    assert window.overlap(head_of(head, SHAPE)) >= 0.97 * head_of(head, SHAPE).area
     assert window.overlap(plate) < 0.01 * plate.width  # the box of a line is found a little too wide
 
 
@@ -179,21 +181,23 @@ def test_a_face_seen_once_does_not_go_on_as_another_much_later() -> None:
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_of_two_people_the_main_one_is_nearer_to_the_middle(mirrored: bool) -> None:
-    """Both heads are whole, and what room there is goes to the main person. For a moment they do not both fit."""
+    """Both heads are whole and have room, and the rest goes to the main person. For a moment they do not both fit."""
 
     def box(left: float, right: float, top: float, bottom: float) -> Box:
         return Box(1 - right, top, 1 - left, bottom) if mirrored else Box(left, top, right, bottom)
 
-    main, other, away = box(0.5, 0.6, 0.1, 0.6), box(0.22, 0.29, 0.1, 0.6), box(0.1, 0.17, 0.1, 0.6)
+    main, other, away = box(0.5, 0.62, 0.1, 0.35), box(0.2, 0.29, 0.1, 0.32), box(0.06, 0.15, 0.1, 0.32)
     across = (0.4, 0.8) if mirrored else (0.2, 0.6)
     sights = [sight(n, [(main, 0.9), (away if n == 5 else other, 0.8)], across) for n in range(12)]
-    made = camera(Size(288, 360)).plan(shot(sights))
+    made = camera(Size(360, 360)).plan(shot(sights))
     window = made.path.box_at(1)
     assert made.warnings == ()
-    for head in (head_of(main), head_of(other)):
+    for head in (head_of(main, SHAPE), head_of(other, SHAPE)):
         assert window.overlap(head) >= 0.97 * head.area
     assert abs(window.center.x - main.center.x) < abs(window.center.x - other.center.x) - 0.02
-    assert made.path.box_at(5 / 3).overlap(head_of(main)) >= 0.97 * head_of(main).area
+    head = head_of(other, SHAPE)
+    assert min(head.left - window.left, window.right - head.right) > 0.05 * window.width
+    assert made.path.box_at(5 / 3).overlap(head_of(main, SHAPE)) >= 0.97 * head_of(main, SHAPE).area
 
 
 def test_of_several_second_faces_one_that_fits_is_taken() -> None:
@@ -206,3 +210,14 @@ def test_of_several_second_faces_one_that_fits_is_taken() -> None:
     assert window.left < 0.44 and window.right > 0.72
     far = people_of(seen, head_tracks(seen))[1]
     assert far.heads[0].center.x == pytest.approx(0.159, abs=0.01)
+
+
+def test_between_two_looks_a_head_is_where_it_has_moved_to() -> None:
+    """It moves by its own width and more from look to look: the window that is worth most moves evenly with it."""
+    sights = [sight(n, [(Box(0.2 + 0.15 * n, 0.2, 0.3 + 0.15 * n, 0.4), 0.9)]) for n in range(3)]
+    seen = shot(sights)
+    wanted = Wanted(heads_of(head_tracks(seen), 3))
+    axis = Axis(seen, wanted, TrackLimits(), 0.2, (0.0, 1.0), False, 640)
+    times = np.linspace(0, float(sights[-1].seconds), 9)
+    grid, worths = axis._worths_over(times)
+    assert grid[worths.argmax(1)] + 0.1 == pytest.approx(0.25 + 0.0375 * np.arange(9), abs=0.015)

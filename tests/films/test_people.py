@@ -20,7 +20,7 @@ from eyefirst.films.axis import Axis, Wanted
 from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.frames import ColourTags, VideoInfo
 from eyefirst.films.path import TrackLimits
-from eyefirst.films.people import head_of, head_tracks, people_of, texts_of
+from eyefirst.films.people import head_tracks, people_of, texts_of
 from eyefirst.films.planes import Turn
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe, render_reframe
@@ -30,8 +30,10 @@ from eyefirst.films.shots import watch
 from eyefirst.films.sights import Footage, Shot, Sight, active_part
 from eyefirst.films.wishes import ShotWish, safe_area
 from eyefirst.films.writer import VideoWriter
+from eyefirst.framing.content import head_of
 from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork, Prediction
+from tests.films.test_faint_faces import SHAPE
 
 pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
 WIDE, HIGH, RATE, SECONDS = 640, 360, 24, 3.0
@@ -82,7 +84,7 @@ def face(canvas: ImageDraw.ImageDraw, x: float, y: float = 0.45, scale: float = 
 
 def head_at(x: float, y: float = 0.45, scale: float = 1.0) -> Box:
     wide, high = FACE[0] * scale / WIDE, FACE[1] * scale / HIGH
-    return head_of(Box(x - wide / 2, y - high / 2, x + wide / 2, y + high / 2))
+    return head_of(Box(x - wide / 2, y - high / 2, x + wide / 2, y + high / 2), SHAPE)
 
 
 def watched(path: Path, network: OnnxNetwork) -> Footage:
@@ -206,7 +208,7 @@ def test_tracks_survive_gaps_and_keep_people_apart() -> None:
         return Sight(Fraction(number, 3), even, even, (), (), 0.5, 20, 40, found)
 
     sights = tuple(sight(n, *([] if n in (3, 4) else [(0.1 + 0.01 * n, 0.2)]), (0.7, 0.1)) for n in range(10))
-    tracks = head_tracks(Shot(Fraction(0), Fraction(10, 3), sights))
+    tracks = head_tracks(Shot(Fraction(0), Fraction(10, 3), sights, SHAPE))
     assert [len(t.heads) for t in tracks] == [8, 10]
     between = tracks[0].at(3)
     assert between is not None
@@ -228,7 +230,7 @@ def test_a_head_goes_with_its_body_where_its_face_is_not_found() -> None:
         body = Box(x, 0.2, x + 0.2, 1.0) if n < 5 else None
         return drawn_sight(n, Box(x + 0.06, 0.22, x + 0.14, 0.4) if n < 2 else None, body)
 
-    shot = Shot(Fraction(0), Fraction(7, 3), tuple(sight(n, x) for n, x in enumerate(places)))
+    shot = Shot(Fraction(0), Fraction(7, 3), tuple(sight(n, x) for n, x in enumerate(places)), SHAPE)
     (person,) = people_of(shot, head_tracks(shot))
     assert person.seen == 2
     for number in (2, 3, 4):
@@ -242,7 +244,7 @@ def test_a_face_that_is_never_sure_does_not_lead_the_camera() -> None:
     face = Box(0.1, 0.5, 0.16, 0.6)
     for confidence, count in ((0.43, 0), (0.47, 1)):
         sights = tuple(drawn_sight(n, face, None, confidence) for n in range(4))
-        shot = Shot(Fraction(0), Fraction(4, 3), sights)
+        shot = Shot(Fraction(0), Fraction(4, 3), sights, SHAPE)
         assert len(people_of(shot, head_tracks(shot))) == count
 
 
@@ -254,7 +256,7 @@ def test_a_subject_larger_than_the_window_is_framed_round_what_is_looked_at(
     across = ((cells > looked_at[0]) & (cells < looked_at[1])).astype(np.float32)
     body = drawn_sight(0, None, Box(0.5, 0.0, 1.0, 1.0))
     sights = tuple(replace(body, seconds=Fraction(n, 3), across=across / across.sum()) for n in range(6))
-    shot = Shot(Fraction(0), Fraction(2), sights)
+    shot = Shot(Fraction(0), Fraction(2), sights, SHAPE)
     path = Axis(shot, Wanted(()), TrackLimits(), 0.3, (0.0, 1.0), upright=False, pixels=640).path(np.linspace(0, 2, 7))
     assert path.places[0] == pytest.approx(place, abs=0.02)
 
@@ -263,7 +265,7 @@ def shot_of_two() -> Shot:
     even = np.full(68, 1 / 68, np.float32)
     faces = (DetectedFace(Box(0.4, 0.2, 0.5, 0.4), 0.9), DetectedFace(Box(0.8, 0.3, 0.88, 0.45), 0.9))
     sights = [Sight(Fraction(n, 3), even, even, (), (), 0.5, 20, 40, faces) for n in range(6)]
-    return Shot(Fraction(0), Fraction(2), tuple(sights))
+    return Shot(Fraction(0), Fraction(2), tuple(sights), SHAPE)
 
 
 def camera(area: str = "none") -> Camera:
@@ -281,7 +283,7 @@ def shot_of(faces: Sequence[tuple[float, float]], looked_at: float) -> Shot:
     even = np.full(68, 1 / 68, np.float32)
     found = tuple(DetectedFace(Box(x - w / 2, 0.2, x + w / 2, 0.2 + 2 * w), 0.8) for x, w in faces)
     sights = [Sight(Fraction(n, 3), across / across.sum(), even, (), (), 0.5, 20, 40, found) for n in range(6)]
-    return Shot(Fraction(0), Fraction(2), tuple(sights))
+    return Shot(Fraction(0), Fraction(2), tuple(sights), SHAPE)
 
 
 @pytest.mark.parametrize(("looked_at", "kept"), [(0.35, 0.2), (0.55, 0.7)])
@@ -297,7 +299,7 @@ def test_of_two_faces_that_do_not_fit_the_one_with_more_to_see_round_it_stays(lo
 def test_a_face_beside_the_main_one_is_whole_or_left_out(other: float) -> None:
     box = camera().plan(shot_of(((0.4, 0.15), (other, 0.06)), 0.4)).path.box_at(1)
     assert box.left < 0.4 - 0.08 < 0.4 + 0.08 < box.right
-    head = head_of(Box(other - 0.03, 0.2, other + 0.03, 0.32))
+    head = head_of(Box(other - 0.03, 0.2, other + 0.03, 0.32), SHAPE)
     assert not 0.08 < box.overlap(head) / head.area < 0.92
 
 

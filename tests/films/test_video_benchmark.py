@@ -57,7 +57,7 @@ def plan_of(keys: list[tuple[float, float]]) -> ReframePlan:
 
 def test_figures_of_a_still_camera_before_a_jumping_subject() -> None:
     sights = tuple(sight(i / 4, 0.05 if i % 2 else 0.95) for i in range(8))
-    footage = Footage(INFO, Fraction(2), 48, 4, "r", (Shot(Fraction(0), Fraction(2), sights),))
+    footage = Footage(INFO, Fraction(2), 48, 4, "r", (Shot(Fraction(0), Fraction(2), sights, 16 / 9),))
     figures = path_figures(footage, plan_of([(0, 0.0)]))
     assert (figures.kept, figures.kept_by_centre, figures.kept_by_best) == pytest.approx((0.5, 0, 1), abs=1e-6)
     assert figures.gap_closed == pytest.approx(0.5)
@@ -68,7 +68,7 @@ def test_figures_of_a_still_camera_before_a_jumping_subject() -> None:
 
 def test_a_moving_camera_has_speed() -> None:
     sights = tuple(sight(i / 4, 0.5) for i in range(8))
-    footage = Footage(INFO, Fraction(2), 48, 4, "r", (Shot(Fraction(0), Fraction(2), sights),))
+    footage = Footage(INFO, Fraction(2), 48, 4, "r", (Shot(Fraction(0), Fraction(2), sights, 16 / 9),))
     figures = path_figures(footage, plan_of([(0, 0.0), (2, 0.75)]))
     assert figures.speed == pytest.approx(0.75 / QUARTER / 2, rel=0.15)
     assert figures.raw_speed == 0

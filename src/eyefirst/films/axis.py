@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from eyefirst.films.moves import LEAST_WAY, Knot, best_moves
 from eyefirst.films.path import TrackLimits, smooth_track
+from eyefirst.films.people import between
 from eyefirst.films.reframe_plan import Kind, MustKeep
 from eyefirst.films.sights import Shot, Sight
 from eyefirst.films.wishes import SAFE_AREAS, SafeArea
@@ -32,9 +33,9 @@ WIDE_PREMIUM = 2.0
 CENTRING = 0.3
 """How much of that premium a subject loses at the window's edge against its middle."""
 HEAD_WORTH, TEXT_WORTH, MUST_KEEP_WORTH = 6.0, 1.5, 100.0
-"""What a whole head, a whole line of text and a whole region add; all attention together is worth 1."""
-OTHER_HEAD_WORTH = 0.6
-"""What another whole head adds, and what one that is cut in the middle costs, at most."""
+"""What a whole main head, a whole line of text and a whole region add; all attention together is worth 1."""
+SECOND_HEAD_WORTH, OTHER_HEAD_WORTH = 3.0, 0.6
+"""What the second person's whole head adds, and another one at most; cut in the middle, it costs as much."""
 CLEAR = 8.0
 """Grey levels of standard deviation from which a frame counts in full; one that has faded counts little."""
 LEFT_WORTH = 2.0
@@ -47,7 +48,8 @@ HEAD_CENTRING, HEAD_HEIGHT = 0.25, 0.4
 WHOLE_OR_OUT = 4
 """A head that is cut is worth its visible share to this power."""
 HEAD_ROOM = 0.06
-"""Room beside a head that is wanted, as a share of the window, where the window is large enough."""
+"""Room that is wanted beside the heads of the main and the second person, as a share of the window, at most: as much on
+either side as both heads leave."""
 SLACK = 0.015
 """Window widths by which a track may pass by what is wanted, to be calmer."""
 FIXED, AHEAD_PRICE = 1e3, 0.2
@@ -67,12 +69,13 @@ class AxisPath(NamedTuple):
 class Wanted:
     """What has to be whole in a shot, and outside of what a platform hides.
 
-    heads: one box or None for each analysed frame. texts: with frame numbers. hidden: shares of the window's sides.
-    others: further heads of each analysed frame, with what they count against the main one, 0..1. strays: lines of text
-    that cannot be kept. left_at: where the main person left the picture, by the number of the analysed frame.
+    heads: of the main person, and of the second one if it counts too, in each analysed frame; None where it is not
+    there. texts: with frame numbers. hidden: shares of the window's sides. others: further heads of each analysed
+    frame, with what they count against the main one, 0..1. strays: lines of text that cannot be kept. left_at: where
+    the main person left the picture, by the number of the analysed frame.
     """
 
-    heads: Sequence[Box | None]
+    heads: Sequence[Sequence[Box | None]]
     texts: Sequence[tuple[Box, frozenset[int]]] = ()
     regions: Sequence[MustKeep] = ()
     hidden: SafeArea = SAFE_AREAS["none"]
@@ -165,7 +168,21 @@ class Axis:
             + _demands(s, n, grid, share, self.upright, self.wanted, (low + high - share) / 2)
             for n, s in enumerate(self.shot.sights)
         ]
-        return grid, at_times(worths, self.shot, times)
+        return grid, at_times(worths, self.shot, times) + self._heads_over(grid, times)
+
+    def _heads_over(self, grid: Places, times: Places) -> Places | float:
+        """What whole heads add at each place, at each time; between two looks at the film they move evenly."""
+        if not self.wanted.heads:
+            return 0.0
+        worths = []
+        for before, after, part in zip(*_looks(self.shot, times), strict=True):
+            one, other = self.wanted.heads[before], self.wanted.heads[after]
+            ways = list(zip(one, other, strict=True))
+            moved = [None if a is None or b is None else between(a, b, part) for a, b in ways]
+            there = ([m or box for m, box in zip(moved, heads, strict=True)] for heads in (one, other))
+            first, last = (_heads(boxes, grid, self.share, self.upright, self.wanted.hidden) for boxes in there)
+            worths.append((1 - part) * first + part * last)
+        return np.array(worths)
 
     def _strays_over(self, grid: Places, times: Places) -> Places | float:
         """What lines of text that cannot be whole cost at each place, at each time."""
@@ -201,21 +218,11 @@ def _worths(sight: Sight, grid: Places, share: float, upright: bool) -> Places:
 def _demands(
     sight: Sight, number: int, grid: Places, share: float, upright: bool, wanted: Wanted, middle: float
 ) -> Places:
-    """What heads, text and regions add; and a touch for the middle, which settles ties."""
+    """What other heads, text and regions add; and a touch for the middle, which settles ties."""
     worths = -1e-4 * np.abs(grid - middle)
-    head = wanted.heads[number] if number < len(wanted.heads) else None
-    before, after = (wanted.hidden[1], wanted.hidden[3]) if upright else (wanted.hidden[0], wanted.hidden[2])
-    if head is not None:
-        start, end = extent_of(head, upright)
-        room = max((share - (end - start)) / 2, 0.0)
-        ahead, behind = (min(max(HEAD_ROOM, hidden) * share, room) for hidden in (before, after))
-        inside = _inside(grid, share, max(start - ahead, 0.0), min(end + behind, 1.0))
-        best = before + (1 - before - after) * (HEAD_HEIGHT if upright else 0.5)
-        off = np.abs(grid + share * best - (start + end) / 2) / (share / 2)
-        worths += HEAD_WORTH * inside**WHOLE_OR_OUT * (1 - HEAD_CENTRING * np.minimum(off, 1) ** 2)
+    before, after = _hidden(wanted.hidden, upright)
     for box, weight in wanted.others[number] if number < len(wanted.others) else ():
-        inside = _inside(grid, share, *extent_of(box, upright))
-        worths += OTHER_HEAD_WORTH * weight * (inside**WHOLE_OR_OUT - 4 * inside * (1 - inside))
+        worths += OTHER_HEAD_WORTH * weight * _whole_or_out(_inside(grid, share, *extent_of(box, upright)))
     if number in wanted.left_at:
         start, end = extent_of(wanted.left_at[number], upright)
         if end - start > share:  # the part at the picture's edge
@@ -234,6 +241,21 @@ def _demands(
     return worths
 
 
+def _heads(boxes: Sequence[Box | None], grid: Places, share: float, upright: bool, hidden: SafeArea) -> Places:
+    """What the heads that have to be whole add: the main one, or the first one that is there; and a second one."""
+    before, after = _hidden(hidden, upright)
+    extents = [extent_of(box, upright) for box in boxes if box is not None]
+    if not extents:
+        return np.zeros(len(grid))
+    free = max(share - max(end for _, end in extents) + min(start for start, _ in extents), 0.0) / 2
+    ahead, behind = (min(max(HEAD_ROOM, part) * share, free) for part in (before, after))
+    main, *second = (_inside(grid, share, max(a - ahead, 0.0), min(b + behind, 1.0)) for a, b in extents)
+    best = before + (1 - before - after) * (HEAD_HEIGHT if upright else 0.5)
+    off = np.abs(grid + share * best - sum(extents[0]) / 2) / (share / 2)
+    worths = HEAD_WORTH * main**WHOLE_OR_OUT * (1 - HEAD_CENTRING * np.minimum(off, 1) ** 2)
+    return worths + sum(SECOND_HEAD_WORTH * _whole_or_out(inside) for inside in second)
+
+
 def snapped(place: float, low: float, high: float, pixels: int) -> float:
     """Return a place on whole, even pixels, where there is room: then a held frame is cut without interpolation."""
     least, most = int(np.ceil(low * pixels / 2 - 1e-6)) * 2, int(high * pixels + 1e-6) // 2 * 2
@@ -245,16 +267,32 @@ def snapped(place: float, low: float, high: float, pixels: int) -> float:
 def at_times(worths: Sequence[Places], shot: Shot, times: Places) -> Places:
     """Return worths at some times, (times, places): between those of the analysed frames before and after."""
     known = np.array(worths)
-    place = np.interp(times, [float(s.seconds) for s in shot.sights], np.arange(len(known)))
-    before = np.floor(place).astype(int)
-    after, part = np.minimum(before + 1, len(known) - 1), (place - before)[:, None]
+    before, after, part = _looks(shot, times)
+    part = part[:, None]
     return np.asarray((1 - part) * known[before] + part * known[after])
+
+
+def _looks(shot: Shot, times: Places) -> tuple[NDArray[np.intp], NDArray[np.intp], Places]:
+    """Numbers of the analysed frames before and after some times, and the share of the way between them, 0..1."""
+    place = np.interp(times, [float(s.seconds) for s in shot.sights], np.arange(len(shot.sights)))
+    before = np.floor(place).astype(np.intp)
+    return before, np.minimum(before + 1, len(shot.sights) - 1), place - before
 
 
 def _inside(grid: Places, share: float, start: float, end: float) -> Places:
     """How much of an interval lies in the window at each place, 0..1."""
     both = np.minimum(grid + share, end) - np.maximum(grid, start)
     return np.clip(both, 0, None) / (end - start)
+
+
+def _whole_or_out(inside: Places) -> Places:
+    """What a head adds of which a share is inside, -1..1: 1 where it is whole, 0 where it is out."""
+    return inside**WHOLE_OR_OUT - 4 * inside * (1 - inside)
+
+
+def _hidden(hidden: SafeArea, upright: bool) -> tuple[float, float]:
+    """What a platform hides before and after, along an axis."""
+    return (hidden.top, hidden.bottom) if upright else (hidden.left, hidden.right)
 
 
 def _looked_at(sums: Places, edges: Places, start: float, end: float) -> float:

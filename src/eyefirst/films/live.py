@@ -21,7 +21,7 @@ from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.frames import VideoFrame, VideoInfo
 from eyefirst.films.order import largest_window
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
-from eyefirst.films.people import head_tracks, others_of, people_of, texts_of, union_at
+from eyefirst.films.people import head_tracks, heads_of, others_of, people_of, texts_of
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.shot_camera import Camera
 from eyefirst.films.shots import RATE, Observer
@@ -132,8 +132,8 @@ class _LivePath:
         times: Places = begin + step * np.arange(max(count, len(given) + 1, 4), dtype=np.float64)
         tracks = head_tracks(shot)
         main = people_of(shot, tracks)[:1]
-        heads = [union_at(main, n) for n in range(len(shot.sights))]
-        wanted = Wanted(heads, texts_of(shot), others=others_of(tracks, main, len(heads)))
+        frames = len(shot.sights)
+        wanted = Wanted(heads_of(main, frames), texts_of(shot), others=others_of(tracks, main, frames))
         part = replace(shot, start=Fraction(begin), end=Fraction(float(times[-1])))
         wide, high = self._shares
         axes = [

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 from eyefirst.face_maps import LEAST_CONFIDENCE, DetectedFace
 from eyefirst.films.sights import Shot, Sight, kept_in
+from eyefirst.framing.content import head_of
 from eyefirst.geometry import Box
 
-ABOVE, ASIDE, BELOW = 0.25, 0.1, 0.05
-"""Shares of a face by which it is grown to a head."""
-FAINT_ASIDE = 0.25
-"""The same for a faint face, as in profile: its box is a part of the face, and less sure."""
 LEAST_HEAD = 0.025
 """Height of a head that counts, as a share of the frame's."""
 JUMP, GROWTH = 2.0, 1.6
@@ -26,7 +23,7 @@ LEAVING = 0.5
 """A head that moved so many of its widths when it was seen last, or first, is not taken for there any more, or yet."""
 SAME_BODY, BODY_GROWTH = 0.3, 1.3
 """A body goes on with one of this overlap (intersection over union) that is at most so many times wider or narrower."""
-PARTNER, LOOKED_AT = 0.3, 0.1
+PARTNER, LOOKED_AT = 0.3, 0.05
 """A second face counts, if it has this share of the main face's weight and of its time, and of all attention."""
 ONE_HEAD = 0.25
 """A faint face that shares so much of the smaller box with a surer one is the same head, found once more."""
@@ -71,9 +68,7 @@ class HeadTrack:
         if before is not None and after is not None:
             if after - before > 2 * LONGEST_GAP:
                 return None
-            share = (number - before) / (after - before)
-            one, other = self.heads[before], self.heads[after]
-            return Box(*((1 - share) * a + share * b for a, b in zip(_edges(one), _edges(other), strict=True)))
+            return between(self.heads[before], self.heads[after], (number - before) / (after - before))
         order = sorted(self.heads, reverse=before is not None)
         if not order or abs(order[0] - number) > LONGEST_END:
             return None
@@ -81,17 +76,6 @@ class HeadTrack:
         if len(order) > 1 and abs(box.center.x - self.heads[order[1]].center.x) > LEAVING * box.width:
             return None
         return box
-
-
-def head_of(face: Box, aside: float = ASIDE) -> Box:
-    """Return a face's box with hair, ears and chin. aside: the share of its width that is added on both sides."""
-    wide, high = aside * face.width, face.height
-    return Box(
-        max(face.left - wide, 0.0),
-        max(face.top - ABOVE * high, 0.0),
-        min(face.right + wide, 1.0),
-        min(face.bottom + BELOW * high, 1.0),
-    )
 
 
 def head_tracks(shot: Shot) -> tuple[HeadTrack, ...]:
@@ -102,7 +86,10 @@ def head_tracks(shot: Shot) -> tuple[HeadTrack, ...]:
     tracks: list[_Track] = []
     for number, sight in enumerate(shot.sights):
         faces = _apart([f for f in sight.faces if f.box.height >= LEAST_HEAD])
-        counts = [is_face(f, sight) for f in faces]
+        attention = [kept_in(sight, head_of(f.box, shot.shape)) for f in faces]
+        counts = [
+            f.confidence >= LEAST_CONFIDENCE or _is_looked_at(f, a) for f, a in zip(faces, attention, strict=True)
+        ]
         pairs = [
             (not counts[f], distance, t, f)
             for t, track in enumerate(tracks)
@@ -118,28 +105,21 @@ def head_tracks(shot: Shot) -> tuple[HeadTrack, ...]:
                 goes_on[f] = len(tracks)
                 tracks.append(_Track())
             if f in goes_on:
-                tracks[goes_on[f]].see(number, face, sight)
+                tracks[goes_on[f]].see(number, face, attention[f], sight)
         for t, track in enumerate(tracks):
             if t not in goes_on.values():
                 track.follow_body(number, sight)
     made = [
-        HeadTrack({n: head_of(b, t.aside[n]) for n, b in t.faces.items()}, t.weight / len(shot.sights), t.seen)
+        HeadTrack({n: head_of(b, shot.shape) for n, b in t.faces.items()}, t.weight / len(shot.sights), t.seen)
         for t in tracks
         if (t.surest >= SURE or t.looked_at >= 2) and (t.seen >= 2 or len(shot.sights) <= 3)
     ]
     return tuple(sorted(made, key=lambda t: -t.weight))
 
 
-def is_face(found: DetectedFace, sight: Sight) -> bool:
-    """Return whether a face counts by itself: sure enough, or faint, such as in profile, and much looked at."""
-    if found.confidence >= LEAST_CONFIDENCE:
-        return True
-    return is_looked_at(found, sight)
-
-
-def is_looked_at(found: DetectedFace, sight: Sight) -> bool:
-    """Return whether the attention on a face confirms it."""
-    return found.confidence * kept_in(sight, head_of(found.box)) >= LOOKED_AT_FACE
+def _is_looked_at(face: DetectedFace, attention: float) -> bool:
+    """Whether the attention on a face's head confirms the face, though it is faint, such as in profile."""
+    return face.confidence * attention >= LOOKED_AT_FACE
 
 
 def _apart(faces: Sequence[DetectedFace]) -> list[DetectedFace]:
@@ -157,19 +137,17 @@ class _Track:
 
     def __init__(self) -> None:
         self.faces: dict[int, Box] = {}
-        self.aside: dict[int, float] = {}
         self.weight, self.surest, self.seen, self.looked_at = 0.0, 0.0, 0, 0
         self._last_seen = -1
         self._body: Box | None = None
 
-    def see(self, number: int, face: DetectedFace, sight: Sight) -> None:
-        """Add a face that was found."""
+    def see(self, number: int, face: DetectedFace, attention: float, sight: Sight) -> None:
+        """Add a face that was found. attention: the share of it on the head."""
         box = face.box
         self.faces[number] = box
-        self.aside[number] = ASIDE if face.confidence >= LEAST_CONFIDENCE else FAINT_ASIDE
-        self.weight += face.confidence * math.sqrt(box.area) * (UNSEEN + kept_in(sight, head_of(box)))
+        self.weight += face.confidence * math.sqrt(box.area) * (UNSEEN + attention)
         self.surest, self.seen, self._last_seen = max(self.surest, face.confidence), self.seen + 1, number
-        self.looked_at += is_looked_at(face, sight)
+        self.looked_at += _is_looked_at(face, attention)
         bodies = [o.box for o in sight.subjects if o.box.overlap(box) >= 0.5 * box.area]
         self._body = min(bodies, key=lambda b: b.area, default=None)
 
@@ -181,15 +159,14 @@ class _Track:
             or number - self._last_seen > 2 * LONGEST_GAP
         ):
             return
-        near = [o.box for o in sight.subjects if _overlap(o.box, self._body) >= SAME_BODY]
-        body = max(near, key=lambda b: _overlap(b, self._body or b), default=None)
+        near = [o.box for o in sight.subjects if o.box.iou(self._body) >= SAME_BODY]
+        body = max(near, key=lambda b: b.iou(self._body or b), default=None)
         if body is None or not 1 / BODY_GROWTH <= body.width / self._body.width <= BODY_GROWTH:
             return
         face = self.faces[number - 1]
         across = body.center.x - self._body.center.x
         left = min(max(face.left + across, 0.0), 1 - face.width)
         self.faces[number] = Box(left, face.top, left + face.width, face.bottom)
-        self.aside[number] = self.aside[number - 1]
         self._body = body
 
     def apart(self, number: int, face: Box, *, faint: bool = False) -> float | None:
@@ -218,11 +195,16 @@ def people_of(
     pairs = []
     for other in tracks[1:]:
         together = len(set(main.heads) & set(other.heads))
-        seen = [kept_in(shot.sights[n], box.expanded(ABOVE)) for n, box in other.heads.items()]
+        seen = [kept_in(shot.sights[n], box) for n, box in other.heads.items()]
         large, long = other.weight >= PARTNER * main.weight, together >= PARTNER * len(main.heads)
         if large and long and sum(seen) >= LOOKED_AT * len(seen):
             pairs.append((main, other))
     return next((pair for pair in pairs if fit(pair)), pairs[0] if pairs else (main,))
+
+
+def heads_of(people: Sequence[HeadTrack], frames: int, gone: Container[int] = ()) -> list[tuple[Box | None, ...]]:
+    """Return the heads of people in each analysed frame, the main one first. gone: where nobody is there any more."""
+    return [tuple(None if n in gone else p.at(n) for p in people) for n in range(frames)]
 
 
 def others_of(tracks: Sequence[HeadTrack], people: Sequence[HeadTrack], frames: int) -> list[list[tuple[Box, float]]]:
@@ -282,7 +264,7 @@ def texts_of(shot: Shot) -> tuple[tuple[Box, frozenset[int]], ...]:
     lines: list[tuple[list[Box], set[int]]] = []
     for number, sight in enumerate(shot.sights):
         for box in sight.texts:
-            same = next((line for line in lines if _overlap(line[0][-1], box) >= SAME_LINE), None)
+            same = next((line for line in lines if line[0][-1].iou(box) >= SAME_LINE), None)
             if same is None:
                 lines.append(([box], {number}))
             else:
@@ -312,10 +294,7 @@ def widest(tracks: Sequence[HeadTrack], sights: Sequence[Sight]) -> tuple[float,
     return sorted(b.width for b in boxes)[place], sorted(b.height for b in boxes)[place]
 
 
-def _overlap(one: Box, other: Box) -> float:
-    shared = one.overlap(other)
-    return shared / max(one.area + other.area - shared, 1e-9)
-
-
-def _edges(box: Box) -> tuple[float, float, float, float]:
-    return box.left, box.top, box.right, box.bottom
+def between(one: Box, other: Box, share: float) -> Box:
+    """Return the box after a share (0..1) of the way from one to another, on which its edges move evenly."""
+    edges = ((b.left, b.top, b.right, b.bottom) for b in (one, other))
+    return Box(*((1 - share) * a + share * b for a, b in zip(*edges, strict=True)))

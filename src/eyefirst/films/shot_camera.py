@@ -6,7 +6,7 @@ stays too, where both fit; else the shot is stacked or padded, if asked, or you 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Literal, get_args
@@ -18,7 +18,17 @@ from eyefirst.films.axis import Axis, AxisPath, Places, Wanted, extent_of, snapp
 from eyefirst.films.frames import VideoInfo
 from eyefirst.films.losses import hidden_by_platform, people_lost, span, text_lost
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
-from eyefirst.films.people import HeadTrack, head_tracks, left_at, others_of, people_of, texts_of, union_at, widest
+from eyefirst.films.people import (
+    HeadTrack,
+    head_tracks,
+    heads_of,
+    left_at,
+    others_of,
+    people_of,
+    texts_of,
+    union_at,
+    widest,
+)
 from eyefirst.films.reframe_plan import KINDS, Kind, MustKeep, ShotPath, stack_cells
 from eyefirst.films.sights import Shot, Sight, kept_in
 from eyefirst.films.wishes import SAFE_AREAS, SafeArea, ShotWish
@@ -31,8 +41,6 @@ STEADY_SHARE = 0.5
 """Two subjects count as a pair where they are both seen in this share of a shot's analysed frames."""
 FITS = 0.98
 """Heads that need at most this share of the window fit into it."""
-SECOND = 5.0
-"""What the second of two people counts, against others who are as large, sure and looked at as the main one."""
 OVERLOOKED = 0.5
 """A camera that keeps faces keeps, while they are there, at least this share of the attention that it would without."""
 TIGHT_HEAD = 1.5
@@ -99,8 +107,10 @@ class Camera:
         scale = self._scale(shot, whole, people)
         shares = (whole[0] * scale, whole[1] * scale)
         gone = left_at(shot, people[0], tracks) if len(people) == 1 else {}
-        heads, others = _heads(people, tracks, len(shot.sights), gone)
-        whole_lines, strays = _apart(texts, [h for h in heads if h is not None], shares)
+        frames = len(shot.sights)
+        heads, others = heads_of(people, frames, gone), others_of(tracks, people, frames)
+        firsts = [next(h for h in found if h is not None) for found in heads if any(found)]
+        whole_lines, strays = _apart(texts, firsts, shares)
         wanted = Wanted(heads, whole_lines, self._regions, self._hidden, others, strays, gone)
         path, kind = self._path_of(shot, shares, wanted)
         if people and wish is None:
@@ -168,7 +178,7 @@ class Camera:
 
     def _kept_with(self, shot: Shot, shares: tuple[float, float], person: HeadTrack) -> float:
         """The share of the attention in a window that keeps one head."""
-        wanted = Wanted([person.at(n) for n in range(len(shot.sights))])
+        wanted = Wanted(heads_of([person], len(shot.sights)))
         return _kept(shot.sights, self._path_of(shot, shares, wanted)[0])
 
     def _rate_of(self, shot: Shot) -> float:
@@ -243,7 +253,7 @@ class Camera:
             fit = max(head[0] / whole[0], head[1] / whole[1])
             alone = _room_beside(person, other, shot.active) / whole[0]
             scale = min(1.0, max(STACK_HEAD * fit, LEAST_STACK), max(alone, TIGHT_HEAD * fit))
-            wanted = Wanted([person.at(n) for n in range(len(shot.sights))])
+            wanted = Wanted(heads_of([person], len(shot.sights)))
             paths.append(self._path_of(shot, (whole[0] * scale, whole[1] * scale), wanted)[0])
         return self._shot_path(shot, "stack", paths[0], (), second=paths[1])
 
@@ -277,22 +287,6 @@ class Camera:
             if lost > 0.01:
                 words.append(f"{span(shot)}: up to {round(100 * lost)} % of must-keep region {number} lost")
         return tuple(words)
-
-
-def _heads(
-    people: Sequence[HeadTrack], tracks: Sequence[HeadTrack], frames: int, gone: Mapping[int, Box]
-) -> tuple[list[Box | None], list[list[tuple[Box, float]]]]:
-    """Return what has to be whole in each analysed frame, and the heads beside it with what they count.
-
-    It is the main head; or the second one, where the main person is not there.
-    """
-    others, seconds = others_of(tracks, people, frames), others_of(people, people[:1], frames)
-    heads: list[Box | None] = []
-    for number in range(frames):
-        there = [p.at(number) for p in people if number not in gone]
-        heads.append(next((head for head in there if head is not None), None))
-        others[number] += [(head, SECOND) for head, _ in seconds[number] if head is not heads[-1]]
-    return heads, others
 
 
 def _apart(

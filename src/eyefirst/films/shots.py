@@ -199,6 +199,8 @@ class Observer:
 
     def __init__(self, info: VideoInfo, rate: float, network: Network) -> None:
         self._info, self._rate, self._network = info, rate, network
+        shown = info.display_size
+        self._shape = shown.width / shown.height
         per_second = float(info.frames_per_second)
         self._cutter = CutFinder(per_second, max(1, round(SHORTEST_SHOT * per_second)))
         self._looker = Looker(network)
@@ -245,7 +247,7 @@ class Observer:
             del self._sights[number]
         own = [n for n in known if first[0] <= n < last[0] and self._sights.get(n)] or old[-1:] or known[:1]
         sights = tuple(replace(self._sights[n][1].result(), seconds=self._sights[n][0]) for n in own)
-        return Shot(first[1], last[1], sights)
+        return Shot(first[1], last[1], sights, self._shape)
 
     def footage(self, warnings: Callable[[], tuple[str, ...]]) -> Footage:
         """Return all that was seen, after the last frame."""
@@ -262,7 +264,8 @@ class Observer:
             sights = tuple(sight for number, sight in seen if first <= number < stop)
             nearest = min(seen, key=lambda s: abs(s[0] - first))[1]
             dissolved = first in self._cutter.dissolves
-            shots.append(Shot(start, until, sights or (replace(nearest, seconds=start),), dissolved))
+            sights = sights or (replace(nearest, seconds=start),)
+            shots.append(Shot(start, until, sights, self._shape, dissolved))
         return Footage(self._info, end, self._count, self._rate, self._network.revision, tuple(shots), warnings())
 
     def _note(self, cuts: Sequence[int]) -> None:

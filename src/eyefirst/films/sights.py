@@ -78,12 +78,13 @@ class Sight:
 class Shot:
     """Frames between two cuts. start, end: seconds, end exclusive. sights: its analysed frames, at least one.
 
-    dissolved: whether it begins in the middle of a dissolve.
+    shape: width / height of the frame as it is shown. dissolved: whether it begins in the middle of a dissolve.
     """
 
     start: Fraction
     end: Fraction
     sights: tuple[Sight, ...]
+    shape: float
     dissolved: bool = False
 
     @property
