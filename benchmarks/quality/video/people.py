@@ -76,10 +76,8 @@ def seen_by(referee: Any, film: Path, plan: ReframePlan) -> list[Seen]:
                 continue
             heads = heads_in(referee, frame.pixels(reader.info.display_size))
             shot = plan.shot_at(frame.seconds)
-            paths = (shot.path, shot.second) if shot.second else (shot.path,)
             if heads:
-                windows = tuple(p.box_at(float(frame.seconds)) for p in paths)
-                found.append(Seen(heads, windows, plan.shots.index(shot)))
+                found.append(Seen(heads, shot.boxes_at(float(frame.seconds)), plan.shots.index(shot)))
     return found
 
 

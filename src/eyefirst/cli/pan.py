@@ -77,7 +77,7 @@ def pan_album(
         if len(sources) == 1 and sources[0].endswith(".json"):
             plan = PanPlan.from_dict(film_plan(sources[0]))
             for one in plan.left_out:
-                say(f"{one.picture}: left out: {one.reason}")
+                say(str(one))
         else:
             paths, failed = _paths(sources)
             if order == "time":

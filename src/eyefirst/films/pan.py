@@ -109,7 +109,7 @@ def plan_pan(
             if len(paths) == 1:
                 raise
             left_out.append(LeftOut(path, error.reason, error.code))
-            say(f"{path}: left out: {error.reason}; {error.remedy}")
+            say(f"{left_out[-1]}; {error.remedy}")
         progress()
     if not looked:
         nothing = f"none of {len(paths)} pictures can be used" if paths else "there are no pictures to show"
@@ -118,7 +118,7 @@ def plan_pan(
         looked, worse = _best(looked, best)
         left_out += worse
         for one in worse:
-            say(f"{one.picture}: left out: {one.reason}")
+            say(str(one))
     moves = tuple(one.move for one in looked)
     fade = min([fade_seconds, *(m.seconds / 2 for m in moves)])
     return PanPlan(film, rate, fade, moves, tuple(left_out))

@@ -74,6 +74,9 @@ class LeftOut:
     reason: str
     code: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.picture}: left out: {self.reason}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, for JSON."""
         return {"picture": self.picture, "reason": self.reason, "code": self.code}

@@ -124,14 +124,11 @@ def render_reframe(
                     writer.copy(found)
                     continue
                 shot = plan.shot_at(found.seconds)
-                box = shot.path.box_at(float(found.seconds))
+                boxes = shot.boxes_at(float(found.seconds))
                 if shot.second is not None:
-                    other = shot.second.box_at(float(found.seconds))
-                    writer.write_stack(found, (box, other), stack_cells(plan.size))
-                    count += 1
-                    progress()
-                    continue
-                writer.write_cut(found, box, padding=_padding(shot, box, plan), pad=plan.pad)
+                    writer.write_stack(found, boxes, stack_cells(plan.size))
+                else:
+                    writer.write_cut(found, boxes[0], padding=_padding(shot, boxes[0], plan), pad=plan.pad)
                 count += 1
                 progress()
         warnings = [*plan.warnings, *(w for s in plan.shots for w in s.warnings), *reader.warnings, *writer.warnings]
@@ -208,9 +205,7 @@ def strip(
             shot = plan.shot_at(frame.seconds)
             still = PillowImage.fromarray(frame.pixels(Size(wide, height)))
             caption = f"{float(frame.seconds):.1f} {shot.kind} {plan.shots.index(shot) + 1}"
-            paths = (shot.path, shot.second) if shot.second else (shot.path,)
-            boxes = [path.box_at(float(frame.seconds)) for path in paths]
-            tiles.append(Tile(_outlined(still, boxes), caption))
+            tiles.append(Tile(_outlined(still, shot.boxes_at(float(frame.seconds))), caption))
     return contact_sheet([tiles[i : i + columns] for i in range(0, len(tiles), columns)], tile_height=height, gap=6)
 
 
@@ -234,9 +229,7 @@ def draft(
         with VideoWriter(target, size, rate, encode=EncodeOptions(preset="veryfast", quality=26)) as writer:
             count = 0
             for frame in reader.frames():
-                shot = plan.shot_at(frame.seconds)
-                paths = (shot.path, shot.second) if shot.second else (shot.path,)
-                boxes = [path.box_at(float(frame.seconds)) for path in paths]
+                boxes = plan.shot_at(frame.seconds).boxes_at(float(frame.seconds))
                 still = _outlined(PillowImage.fromarray(frame.pixels(size)), boxes)
                 while count <= frame.seconds * rate + Fraction(1, 2):  # at even times, as the small film has
                     writer.write(still)

@@ -105,6 +105,10 @@ class ShotPath:
         for name in ("kept", "kept_by_centre"):  # the last bits do not survive every format of timelines
             object.__setattr__(self, name, round(getattr(self, name), 6))
 
+    def boxes_at(self, seconds: float) -> tuple[Box, ...]:
+        """Return the window at a time, and the second one of a stack."""
+        return tuple(path.box_at(seconds) for path in (self.path, self.second) if path is not None)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the shot by name, for JSON. start_seconds and end_seconds are for readers alone."""
         return {

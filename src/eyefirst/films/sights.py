@@ -235,7 +235,7 @@ def lines_of_text(edges: NDArray[np.bool_], before: NDArray[np.bool_] | None, ac
     height, width = edges.shape
     same = edges & _grown(before)
     wide = max(3, round(0.03 * width))
-    density = _box_mean(same.astype(np.float32), wide, axis=1)
+    density = _running_mean(same.astype(np.float32), wide)
     boxes: list[Box] = []
     dense = density > DENSE
     rows = dense.sum(1) >= SHORTEST_LINE * width
@@ -268,10 +268,10 @@ def _grown(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return result
 
 
-def _box_mean(values: NDArray[np.float32], length: int, axis: int) -> NDArray[np.float32]:
-    """A running mean of a length along an axis."""
+def _running_mean(values: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """The mean along each row over so many places round every place."""
     sums = np.cumsum(np.concatenate([np.zeros_like(values[:, :1]), values], 1), 1)
-    places = np.arange(values.shape[axis])
+    places = np.arange(values.shape[1])
     low, high = np.maximum(places - length // 2, 0), np.minimum(places + length // 2 + 1, values.shape[1])
     return np.asarray((sums[:, high] - sums[:, low]) / (high - low), np.float32)
 

@@ -152,7 +152,7 @@ class VideoWriter:
         result.pts, result.time_base = round(frame.seconds / self._base), self._base
         self._encode(result)
 
-    def write_stack(self, frame: VideoFrame, boxes: tuple[Box, Box], cells: tuple[Size, Size]) -> None:
+    def write_stack(self, frame: VideoFrame, boxes: tuple[Box, ...], cells: tuple[Size, Size]) -> None:
         """Write two parts of a frame, each brought to its cell: one below the other, or side by side."""
         stored = self._planar(frame)
         result = self._av.VideoFrame(self._size.width, self._size.height, self._coding.pixel_format)
