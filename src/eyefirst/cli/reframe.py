@@ -96,7 +96,7 @@ def reframe_films(
     speed: Annotated[float, typer.Option(min=0.01, help="Highest speed, in window widths a second.")] = 1.2,
     acceleration: Annotated[
         float, typer.Option(min=0.01, help="Highest acceleration, in window widths a second squared.")
-    ] = 2.5,
+    ] = 5.0,
     codec: CodecName = "auto",
     quality: CodecQuality = None,
     preset: CodecPreset = "medium",

@@ -94,7 +94,7 @@ class TrackLimits:
     """How a camera may follow a subject. speed: frame widths a second; acceleration: frame widths a second squared."""
 
     speed: float = 1.2
-    acceleration: float = 2.5
+    acceleration: float = 5.0
 
     def __post_init__(self) -> None:
         if not all(is_number(limit) and limit > 0 for limit in (self.speed, self.acceleration)):
