@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from eyefirst.films.moves import LEAST_WAY, Knot, best_moves
 from eyefirst.films.path import TrackLimits, smooth_track
-from eyefirst.films.people import between
+from eyefirst.films.people import TextLine, between
 from eyefirst.films.reframe_plan import Kind, MustKeep
 from eyefirst.films.sights import Shot, Sight
 from eyefirst.films.wishes import SAFE_AREAS, SafeArea
@@ -70,17 +70,17 @@ class Wanted:
     """What has to be whole in a shot, and outside of what a platform hides.
 
     heads: of the main person, and of the second one if it counts too, in each analysed frame; None where it is not
-    there. texts: with frame numbers. hidden: shares of the window's sides. others: further heads of each analysed
+    there. texts: lines that are whole. hidden: shares of the window's sides. others: further heads of each analysed
     frame, with what they count against the main one, 0..1. strays: lines of text that cannot be kept. left_at: where
     the main person left the picture, by the number of the analysed frame.
     """
 
     heads: Sequence[Sequence[Box | None]]
-    texts: Sequence[tuple[Box, frozenset[int]]] = ()
+    texts: Sequence[TextLine] = ()
     regions: Sequence[MustKeep] = ()
     hidden: SafeArea = SAFE_AREAS["none"]
     others: Sequence[Sequence[tuple[Box, float]]] = ()
-    strays: Sequence[tuple[Box, frozenset[int]]] = ()
+    strays: Sequence[TextLine] = ()
     left_at: Mapping[int, Box] = field(default_factory=dict)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eyefirst.films.path import CameraPath
-from eyefirst.films.people import HeadTrack, union_at
+from eyefirst.films.people import HeadTrack, TextLine, union_at
 from eyefirst.films.sights import Shot
 from eyefirst.films.wishes import SafeArea
 from eyefirst.geometry import Box
@@ -29,7 +29,7 @@ def people_lost(shot: Shot, path: CameraPath, people: Sequence[HeadTrack]) -> tu
     return (f"{span(shot)}: {whose} cut in {round(100 * len(cut) / len(heads))} % of the shot",)
 
 
-def text_lost(shot: Shot, path: CameraPath, texts: Sequence[tuple[Box, frozenset[int]]]) -> tuple[str, ...]:
+def text_lost(shot: Shot, path: CameraPath, texts: Sequence[TextLine]) -> tuple[str, ...]:
     """Which lines of text are cut."""
     lost = 0.0
     for box, numbers in texts:
@@ -45,7 +45,7 @@ def hidden_by_platform(
     shot: Shot,
     path: CameraPath,
     people: Sequence[HeadTrack],
-    texts: Sequence[tuple[Box, frozenset[int]]],
+    texts: Sequence[TextLine],
     hidden: SafeArea,
 ) -> list[str]:
     """What lies in the window, but under a platform's buttons and captions."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import NamedTuple
 
 from eyefirst.face_maps import LEAST_CONFIDENCE, DetectedFace
 from eyefirst.films.sights import Shot, Sight, kept_in
@@ -45,6 +46,13 @@ SOMETHING, SOMETHING_LOOKED_AT = 0.7, 0.2
 """A subject of this confidence, with this share of the attention on it, is something else to see."""
 SAME_LINE = 0.5
 """Overlap (intersection over union) from which two boxes are one line of text."""
+
+
+class TextLine(NamedTuple):
+    """A line of text that stays. numbers: of the analysed frames in which it is there."""
+
+    box: Box
+    numbers: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -259,8 +267,8 @@ def _largest(boxes: Sequence[Box]) -> Box | None:
     return max(boxes, key=lambda b: b.area, default=None)
 
 
-def texts_of(shot: Shot) -> tuple[tuple[Box, frozenset[int]], ...]:
-    """Return the lines of text that stay in a shot, each with the analysed frames in which it is there."""
+def texts_of(shot: Shot) -> tuple[TextLine, ...]:
+    """Return the lines of text that stay in a shot."""
     lines: list[tuple[list[Box], set[int]]] = []
     for number, sight in enumerate(shot.sights):
         for box in sight.texts:
@@ -275,7 +283,7 @@ def texts_of(shot: Shot) -> tuple[tuple[Box, frozenset[int]], ...]:
     for boxes, numbers in lines:
         if len(numbers) >= least:
             # there from the frame before, which only shows it for the first time
-            found.append((reduce(Box.union, boxes), frozenset({*numbers, max(min(numbers) - 1, 0)})))
+            found.append(TextLine(reduce(Box.union, boxes), frozenset({*numbers, max(min(numbers) - 1, 0)})))
     return tuple(found)
 
 

@@ -80,7 +80,6 @@ class VideoReader:
             if os.path.isdir(path):
                 reason, remedy = "is a folder", "name the films in it"
             raise PictureNotFoundError(reason, remedy=remedy, source=self._name)
-        self.damaged_packets = 0
         self._deinterlacer: Any = None
         self._waiting: list[Any] = []
         self._words: list[str] = []
@@ -319,7 +318,7 @@ class VideoReader:
         self.stream.thread_type = "AUTO"
         self._start = start_of(self.container, self._av.time_base)
         flags = self.container.format.flags
-        breaks = bool(flags & type(self.container.format.flags).ts_discont) if hasattr(flags, "name") else False
+        breaks = bool(flags & type(flags).ts_discont) if hasattr(flags, "name") else False
         self._can_seek = not breaks and self.stream.start_time is not None
         self._in_order = [] if self.container.format.name in IN_ORDER else None
         self._times = Restarts(self._start, can_jump=breaks)

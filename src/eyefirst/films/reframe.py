@@ -1,9 +1,9 @@
 """A film cut to another aspect ratio by a calm camera that follows what people look at.
 
-The film is read twice. The first pass watches it (`shots.watch`) and plans: shot by shot the camera holds, pans or
-tracks, whichever is the simplest that keeps about as much as the best can. It cuts where the film cuts and never
-zooms within a shot. The plan is data that can be read, changed and rendered by other programs. The second pass
-writes. At no time is more than a handful of frames in memory.
+The film is read twice. The first pass watches it (`shots.watch`) and plans: shot by shot the camera takes the path of
+rests and even moves that is worth most. It cuts where the film cuts and never zooms within a shot. The plan is data
+that can be read, changed and rendered by other programs. The second pass writes. At no time is more than a handful of
+frames in memory.
 """
 
 from __future__ import annotations

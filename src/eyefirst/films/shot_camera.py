@@ -20,6 +20,7 @@ from eyefirst.films.losses import hidden_by_platform, people_lost, span, text_lo
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
 from eyefirst.films.people import (
     HeadTrack,
+    TextLine,
     head_tracks,
     heads_of,
     left_at,
@@ -139,7 +140,7 @@ class Camera:
         shot: Shot,
         path: CameraPath,
         people: Sequence[HeadTrack],
-        texts: Sequence[tuple[Box, frozenset[int]]],
+        texts: Sequence[TextLine],
     ) -> tuple[str, ...]:
         """What is cut, and what a platform hides, in plain words."""
         words = [*self._regions_lost(shot, path), *people_lost(shot, path, people), *text_lost(shot, path, texts)]
@@ -205,7 +206,7 @@ class Camera:
         self,
         shot: Shot,
         people: Sequence[HeadTrack],
-        texts: Sequence[tuple[Box, frozenset[int]]],
+        texts: Sequence[TextLine],
         regions: Sequence[MustKeep],
     ) -> Box | None:
         """What has to be seen together: regions; or heads and text; or two subjects that are there for long."""
@@ -290,14 +291,14 @@ class Camera:
 
 
 def _apart(
-    texts: Sequence[tuple[Box, frozenset[int]]], heads: Sequence[Box], shares: tuple[float, float]
-) -> tuple[list[tuple[Box, frozenset[int]]], list[tuple[Box, frozenset[int]]]]:
+    texts: Sequence[TextLine], heads: Sequence[Box], shares: tuple[float, float]
+) -> tuple[list[TextLine], list[TextLine]]:
     """Return the lines of text that fit into the window beside the head, and those that do not."""
     head = [_median(heads)] if heads else []
-    fitting: list[tuple[Box, frozenset[int]]] = []
-    strays: list[tuple[Box, frozenset[int]]] = []
+    fitting: list[TextLine] = []
+    strays: list[TextLine] = []
     for line in texts:
-        needed = reduce(Box.union, head, line[0])
+        needed = reduce(Box.union, head, line.box)
         (fitting if _fit((needed.width, needed.height), shares, share=1 + 1e-9) else strays).append(line)
     return fitting, strays
 
