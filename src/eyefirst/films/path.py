@@ -98,7 +98,7 @@ class TrackLimits:
 
     def __post_init__(self) -> None:
         if not all(is_number(limit) and limit > 0 for limit in (self.speed, self.acceleration)):
-            raise InvalidValueError(f"expected limits above 0, got {self}", remedy="0.8 and 1.2 are calm")
+            raise InvalidValueError(f"expected limits above 0, got {self}", remedy="leave them out to follow people")
         object.__setattr__(self, "speed", float(self.speed))
         object.__setattr__(self, "acceleration", float(self.acceleration))
 
