@@ -158,6 +158,13 @@ def test_of_a_head_that_is_too_large_the_face_is_seen() -> None:
     assert seen.top <= 0.3 and seen.bottom >= 0.74
 
 
+def test_attention_on_a_subject_counts_more() -> None:
+    subject = Box(0.85, 0.4, 0.98, 0.6)
+    attention = spot(0.1, 0.5, 3, 0.6) + spot(0.9, 0.5, 3, 0.5)
+    assert best(ATTENTION, attention).left < 0.1
+    assert holds(best(ATTENTION, attention, (subject,)), subject)
+
+
 def test_edge_tones_leave_a_summit_whole() -> None:
     # the subject is below, and no map knows the summit: from 30 % of the height down to an even plain
     summit = (np.abs(COLUMNS - 20) < (ROWS - 20) / 2) | (ROWS >= 50)

@@ -43,6 +43,8 @@ CORNER_HIGH, CORNER_WIDE = 0.1, 0.3
 """The part of a corner in which a signature or a date stands, as shares of the picture's sides."""
 CORNER_OBJECTNESS = 0.5
 """A corner that is subject with this probability or more pulls like any other place."""
+SUBJECT_PULL = 0.4
+"""Attention on a subject counts so much more than attention on what lies round it."""
 LEAST_SPREAD = 1e-3
 """Brightness that spreads less, on a scale of 0 to 1, is one tone."""
 PREFERRED, NOT_PREFERRED = 2.5, 0.5
@@ -90,9 +92,10 @@ class Thing:
 class Content:
     """One picture as the score sees it.
 
-    attention: (rows, columns) float64 that sums to 1, corners discounted. objectness: (rows, columns) float64, 0..1.
-    things: heads, then subjects, then words. masks: (subjects, rows, columns) float64, each sums to 1: where each
-    subject is. margin: see FramingOptions. brightness: (rows, columns) float64, 0..1, where the caller has it.
+    attention: (rows, columns) float64 that sums to 1, subjects counted more and corners less.
+    objectness: (rows, columns) float64, 0..1. things: heads, then subjects, then words.
+    masks: (subjects, rows, columns) float64, each sums to 1: where each subject is. margin: see FramingOptions.
+    brightness: (rows, columns) float64, 0..1, where the caller has it.
     """
 
     attention: Array
@@ -205,7 +208,7 @@ def content_of(
     """Prepare once what does not depend on the ratio. shape: the picture's width / height."""
     factors = factors_of(options.prefer)
     seen = objectness.values.astype(np.float64)
-    density = _without_corners(attention.density(), seen)
+    density = _pull_of(attention.density(), seen)
     heads = [(i, f, head_of(f.box, shape)) for i, f in _strongest(faces)]
     things = [
         Thing(
@@ -304,10 +307,10 @@ def _strongest(faces: Sequence[FaceLike]) -> list[tuple[int, FaceLike]]:
     return sorted(numbered, key=lambda f: (-f[1].confidence, f[0]))[:MOST_THINGS]
 
 
-def _without_corners(density: Array, objectness: Array) -> Array:
-    """The density with less in corners that hold no subject: a signature or a date stamp does not pull the frame."""
+def _pull_of(density: Array, objectness: Array) -> Array:
+    """The density with more on subjects, and less in corners that hold none: a signature does not pull the frame."""
     empty = np.maximum(1 - objectness / CORNER_OBJECTNESS, 0)
-    kept = density * (1 - _corners(*density.shape) * empty)
+    kept = density * (1 + SUBJECT_PULL * objectness) * (1 - _corners(*density.shape) * empty)
     total = kept.sum()
     return np.asarray(kept / total if total > 0 else density)
 

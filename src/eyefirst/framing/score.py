@@ -65,7 +65,7 @@ class Weights:
     subject_end: float = 0.02
     face_seen: float = 0.12
     contrast_kept: float = 0.05
-    edge_tones: float = 0.015
+    edge_tones: float = 0.01
     objectness_cut: float = 0.02
     balance: float = 0.75
     upper: float = 0.43
