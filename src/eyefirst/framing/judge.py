@@ -30,9 +30,9 @@ MAIN_SHARE = 0.15
 """A thing with this share of the attention is one that the picture is about."""
 SLICED = 2.5
 """Where an edge runs through what people look at, no box may say so. What it cuts is the attention there, as a multiple
-of the picture's mean, times the probability of a subject and `UNKNOWN`; from this on it is worth a warning."""
+of the picture's mean, times the probability of a subject plus `UNKNOWN`; from this on it is worth a warning."""
 UNKNOWN = 0.35
-"""Added to the probability of a subject: people look at much that no network knows as one."""
+"""People look at much that no network knows as a subject."""
 SLICED_MOST = 0.6
 """The largest severity of that: it says that something is cut, not what."""
 
