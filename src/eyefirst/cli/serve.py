@@ -192,7 +192,7 @@ def serve_pictures(
 
 
 def _whole(value: float, unit: int) -> int:
-    """So many units. Raises InvalidValueError: the command line takes "nan" and "inf" for numbers."""
+    """So many units. Raises InvalidValueError: the command line takes "inf" for a number."""
     if not is_number(value):
         raise InvalidValueError(f"expected a limit as a number, got {value}", remedy="give a large one for no limit")
     return int(value * unit)
