@@ -381,6 +381,15 @@ def test_a_picture_that_has_not_changed_is_not_sent_again(origin: str, tmp_path:
         assert fetch(f"{origin}/kept/no-store", settings, kept=cache) == photo
 
 
+@pytest.mark.parametrize("rest", [b"garbled\nrest", b"", b"[]\nrest", b'{"at": 1}\nrest', b'{"ETag": "x"}\nrest'])
+def test_a_garbled_file_of_the_cache_is_fetched_anew(origin: str, tmp_path: Path, rest: bytes) -> None:
+    settings, cache = allowing(origin), DiskCache(tmp_path, 10 << 20)
+    assert fetch(f"{origin}/kept/max-age=5", settings, kept=cache) == Origin.photo
+    (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    kept.write_bytes(rest)
+    assert fetch(f"{origin}/kept/max-age=5", settings, kept=cache) == Origin.photo
+
+
 @pytest.fixture
 def store(photo_path: Path) -> Iterator[Any]:
     fsspec = pytest.importorskip("fsspec", reason="fsspec comes with the extra 'fsspec'")

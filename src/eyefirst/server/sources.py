@@ -86,7 +86,7 @@ def fetch(address: str, settings: Settings, *, resolve: Resolver | None = None, 
     """
     asked, digest = address, hashlib.sha256(f"origin|{address}".encode("utf-8", "surrogateescape")).hexdigest()
     former = kept.get(digest) if kept else None
-    known: dict[str, str] = json.loads(former[0]) if former else {}
+    known = _validators_in(former[0]) if former else {}
     until = time.monotonic() + settings.work_seconds
     for _ in range(REDIRECTS + 1):
         place = _Place.of(address, asked, settings, resolve or _resolve)
@@ -102,6 +102,15 @@ def fetch(address: str, settings: Settings, *, resolve: Resolver | None = None, 
             assert former is not None
             return former[1]
     raise OriginError(f"redirects more than {REDIRECTS} times", remedy="give the final address", source=asked)
+
+
+def _validators_in(text: str) -> dict[str, str]:
+    """What an origin can be asked by, as it was kept; nothing where somebody garbled the file."""
+    with contextlib.suppress(ValueError):
+        known = json.loads(text)
+        if isinstance(known, dict) and "at" in known and all(isinstance(v, str) for v in known.values()):
+            return known
+    return {}
 
 
 CONDITIONS = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
