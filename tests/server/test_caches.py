@@ -100,10 +100,14 @@ def test_a_result_outlives_the_service_and_not_the_picture(serving: Serving, roo
         assert again.headers["etag"] == first.headers["etag"]
         assert counted(client, "eyefirst_pictures_total") == 0
         assert counted(client, 'eyefirst_found_total{what="result"}') == 1
+        for file in (path for path in (tmp_path / "kept").rglob("*") if path.is_file()):
+            file.write_bytes(b"\xff\xfe")  # somebody garbled it
+        assert client.get(address, headers=webp).content == first.content
+        assert counted(client, "eyefirst_pictures_total") == 1
         assert client.get(address).headers["content-type"] == "image/jpeg"
         (root / "album" / "photo.jpg").write_bytes((root / "album" / "photo.jpg").read_bytes() + b"\0")
         assert client.get(address, headers=webp).headers["etag"] != first.headers["etag"]
-        assert counted(client, "eyefirst_pictures_total") == 2
+        assert counted(client, "eyefirst_pictures_total") == 3
 
 
 def test_a_picture_is_sent_once_and_looked_at_once(client: httpx.Client, photo_path: Path) -> None:

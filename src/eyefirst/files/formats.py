@@ -35,6 +35,7 @@ FORMATS = (JPEG, PNG, WEBP, AVIF, GIF, TIFF, BMP)
 SPELLINGS = {f.extension: f for f in FORMATS} | {"jpeg": JPEG, "jpe": JPEG, "tiff": TIFF}
 """Every extension that names a format, in lower case and without its dot."""
 KNOWN = ", ".join(f.extension for f in FORMATS)
+MEDIA_TYPES = tuple(f.media_type for f in FORMATS)
 QUALITY = 88
 """The default quality of lossy formats, 1 to 100."""
 THUMBNAIL_QUALITY = 85

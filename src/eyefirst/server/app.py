@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from eyefirst.colours import parse_colour
 from eyefirst.errors import EyefirstError, InvalidValueError
-from eyefirst.files.formats import FORMATS
+from eyefirst.files.formats import MEDIA_TYPES
 from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import read_metadata, thumbhash
@@ -45,7 +45,6 @@ from eyefirst.server.upkeep import add_upkeep
 from eyefirst.tools.crop import planned_handler
 from eyefirst.tools.planning import CropOrder
 
-MEDIA_TYPES = tuple(f.media_type for f in FORMATS)
 ZIP = "application/zip"
 
 
@@ -62,7 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
     _add_work(app, service)
-    add_image(app, service, MEDIA_TYPES)
+    add_image(app, service)
     add_upkeep(app, service)
     return app
 

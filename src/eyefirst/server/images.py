@@ -26,6 +26,7 @@ from eyefirst.errors import (
     SignatureError,
     TimeLimitError,
 )
+from eyefirst.files.formats import MEDIA_TYPES
 from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import Animation, read_metadata
@@ -48,10 +49,10 @@ ABSENT_SECONDS = 60
 """Time that caches may keep a 404 or the fallback picture: short, so that the right one can come soon."""
 
 
-def add_image(app: FastAPI, service: Service, media_types: tuple[str, ...]) -> None:
+def add_image(app: FastAPI, service: Service) -> None:
     """Add the route."""
     route = f"{ROUTE}/{{signature}}/{{options}}/{{path:path}}"
-    responses = openapi.picture_answer(*media_types)
+    responses = openapi.picture_answer(*MEDIA_TYPES)
     responses[304] = {"description": "The picture that If-None-Match names is still right."}
     image = partial(_image, service)
 
@@ -181,7 +182,7 @@ def _answer(
     if is_known(tag, known):
         return Response(status_code=304, headers={"ETag": tag})
     kept = service.results.get(digest) if service.results else None
-    if kept is not None:
+    if kept and kept[0] in MEDIA_TYPES:  # or somebody garbled the file
         service.metrics.found.labels("result").inc()
         return Response(kept[1], media_type=kept[0], headers={"ETag": tag})
     service.metrics.pictures.inc()
