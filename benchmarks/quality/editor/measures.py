@@ -111,24 +111,6 @@ class Kept:
         return self.whole / count, self.cut / count, self.out / count
 
 
-def add_heads(kept: Kept, look: Look, frame: Box, room: tuple[float, float]) -> None:
-    """Every head that a frame of that room (width and height, in shares of the picture) could hold."""
-    for face in look.faces:
-        head = head_of(face.box)
-        if head.width <= room[0] and head.height <= room[1]:
-            kept.add(frame.overlap(head) / head.area, CUT, WHOLE)
-
-
-def large_faces(look: Look, frame: Box, room: tuple[float, float]) -> list[float]:
-    """Of every face whose head is too large for a frame of that room, how much is shown of what could be."""
-    heads = [(face.box, head_of(face.box)) for face in look.faces]
-    return [
-        frame.overlap(face) / (min(room[0], face.width) * min(room[1], face.height))
-        for face, head in heads
-        if head.width > room[0] or head.height > room[1]
-    ]
-
-
 def subjects_of(look: Look) -> tuple[tuple[Box, Values], ...]:
     """The subjects that the other network sees, each with its box and its share of the map, (68, 68), of sum 1."""
     if look.subjects is None:
@@ -205,6 +187,19 @@ class Verdict:
             float(np.mean(self.large_faces)) if self.large_faces else float("nan"),
             *subjects[:2],
         )
+
+
+def add_faces(verdict: Verdict, look: Look, frame: Box, room: tuple[float, float]) -> None:
+    """Whether every head is kept; where a frame of that room (width and height, in shares of the picture) cannot hold
+    it, how much of the face is shown of what could be.
+    """
+    for face in look.faces:
+        head = head_of(face.box)
+        if head.width <= room[0] and head.height <= room[1]:
+            verdict.heads.add(frame.overlap(head) / head.area, CUT, WHOLE)
+        else:
+            most = min(room[0], face.box.width) * min(room[1], face.box.height)
+            verdict.large_faces.append(frame.overlap(face.box) / most)
 
 
 COLUMNS = (

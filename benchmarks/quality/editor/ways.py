@@ -15,10 +15,9 @@ from benchmarks.quality.editor.measures import (
     SUBJECT_CUT,
     SUBJECT_WHOLE,
     Verdict,
-    add_heads,
+    add_faces,
     crop_cases,
     fixation_cases,
-    large_faces,
     share_inside,
     subjects_of,
 )
@@ -88,8 +87,7 @@ def judged(looks: Iterable[Look], way: Way) -> Verdict:
             subjects = subjects_of(look)
             for ratio in EDITOR_RATIOS:
                 (room,) = centre(look, [ratio])
-                add_heads(verdict.heads, look, frames[ratio], (room.width, room.height))
-                verdict.large_faces += large_faces(look, frames[ratio], (room.width, room.height))
+                add_faces(verdict, look, frames[ratio], (room.width, room.height))
                 for box, mask in subjects:
                     if box.width <= 0.97 * room.width and box.height <= 0.97 * room.height:
                         verdict.subjects.add(share_inside(mask, frames[ratio]), SUBJECT_CUT, SUBJECT_WHOLE)

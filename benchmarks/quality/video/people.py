@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quality.editor.referee import head_of
 from eyefirst.errors import EyefirstError
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe
@@ -30,8 +31,8 @@ from eyefirst.network import Network, OnnxNetwork
 
 EVERY = 5
 SURE = 0.5
-ABOVE, ASIDE, BELOW = 0.25, 0.1, 0.05
-"""Shares of a face by which it is grown to a head."""
+BELOW = 0.05
+"""Share of a face's height that belongs to its head below, beside what is above and aside."""
 WHOLE = 0.97
 """A head is whole where this share of it is inside."""
 LEAST_HEAD = 0.05
@@ -139,19 +140,8 @@ def heads_in(referee: Any, pixels: np.ndarray[Any, Any]) -> tuple[Box, ...]:
     for left, top, right, bottom, _ in found:
         edges = np.clip([left / size.width, top / size.height, right / size.width, bottom / size.height], 0, 1)
         if edges[2] > edges[0] and edges[3] - edges[1] >= LEAST_HEAD:
-            heads.append(head_of(Box(*map(float, edges))))
+            heads.append(head_of(Box(*map(float, edges)), BELOW))
     return tuple(sorted(heads, key=lambda h: -h.area))
-
-
-def head_of(face: Box) -> Box:
-    """Return a face's box with hair, ears and chin, as far as the picture reaches."""
-    wide, high = ASIDE * face.width, face.height
-    return Box(
-        max(face.left - wide, 0.0),
-        max(face.top - ABOVE * high, 0.0),
-        min(face.right + wide, 1.0),
-        min(face.bottom + BELOW * high, 1.0),
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -164,17 +164,12 @@ class Content:
         return np.asarray(contrast / max(contrast.sum(), LEAST_SPREAD))
 
     @cached_property
-    def tones(self) -> Array | None:
-        """(2, rows, columns): the brightness and its square."""
-        return None if self.brightness is None else np.stack([self.brightness, self.brightness**2])
-
-    @cached_property
-    def usual_spreads(self) -> tuple[float, float]:
-        """Mean standard deviation of the brightness along a column and along a row."""
+    def tones(self) -> tuple[Array, float, float] | None:
+        """The brightness and its square, (2, rows, columns); and its usual spread along a column and along a row."""
         if self.brightness is None:
-            return 1.0, 1.0
+            return None
         along_column, along_row = (max(float(self.brightness.std(axis).mean()), LEAST_SPREAD) for axis in (0, 1))
-        return along_column, along_row
+        return np.stack([self.brightness, self.brightness**2]), along_column, along_row
 
     @cached_property
     def worth(self) -> Array:

@@ -155,8 +155,9 @@ def _terms_across(content: Content, across: Spans, down: Spans) -> dict[str, Arr
         "objectness_cut": -covered @ x.at_both.T,
     }
     if content.tones is not None:
-        high, wide = content.tones.shape[1:]
-        spread = _spread(*(down.on(high).mean @ content.tones)) / content.usual_spreads[0]
+        tones, usual, _ = content.tones
+        high, wide = tones.shape[1:]
+        spread = _spread(*(down.on(high).mean @ tones)) / usual
         terms["edge_tones"] = -spread @ across.on(wide).at_both.T
     return terms
 
@@ -175,9 +176,10 @@ def _terms_down(content: Content, across: Spans, down: Spans) -> dict[str, Array
         "objectness_cut": -y.at_starts @ covered,
     }
     if content.tones is not None and content.contrast is not None:
-        high, wide = content.tones.shape[1:]
+        tones, _, usual = content.tones
+        high, wide = tones.shape[1:]
         y = down.on(high)
-        spread = _spread(*(content.tones @ across.on(wide).mean.T)) / content.usual_spreads[1]
+        spread = _spread(*(tones @ across.on(wide).mean.T)) / usual
         terms["edge_tones"] = -y.at_both @ spread
         terms["contrast_kept"] = (y.inside @ content.contrast)[:, np.newaxis]
     return terms
