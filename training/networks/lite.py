@@ -49,7 +49,10 @@ class ScaledConv(nn.Conv2d):
         self.register_buffer("scale", torch.ones(outputs, 1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(x, self.weight * self.scale, self.bias)
+        if self.groups == 1:
+            return self._conv_forward(x, self.weight * self.scale, self.bias)
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 slows depthwise convolutions
+            return self._conv_forward(x.float(), self.weight * self.scale, self.bias)
 
     @torch.no_grad()
     def plain(self) -> nn.Conv2d:
