@@ -248,5 +248,5 @@ def test_of_a_subject_that_cannot_be_whole_the_top_is_kept() -> None:
     wide = ratio("3:1")
     (frame,) = framer(spot(0.5, 0.4, 8), standing).frames(wide)
     (without,) = framer(spot(0.5, 0.4, 8)).frames(wide)
-    assert frame.box.top < without.box.top - 8
+    assert frame.box.top < without.box.top - 4
     assert frame.kept > without.kept - 0.03

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from eyefirst.boxes import SalientObject
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import Frame, Framer, FramingOptions, Portrait
+from eyefirst.framing.judge import Finding, risk_of
 from eyefirst.framing.score import grid_terms
 from eyefirst.geometry import AspectRatio, Box, PixelBox, Size
 from eyefirst.heat_map import HeatMap
@@ -87,6 +88,23 @@ def test_a_cut_face_is_said_with_its_edge() -> None:
     frame = one.frame(PixelBox(600, 0, 1200, 800))
     assert frame.warnings == ("a face is cut at the left edge",)
     assert frame.severity > 0.5
+
+
+def test_shoulders_without_their_head_are_said() -> None:
+    face = Face(Box(0.45, 0.2, 0.55, 0.35))
+    below = framer(EVEN + spot(0.5, 0.3), faces=(face,)).frame(PixelBox(0, 300, 1200, 700))
+    assert below.warnings[0] == "a face is cut off at the top edge"
+    beside = framer(EVEN + spot(0.5, 0.3), faces=(face,)).frame(PixelBox(0, 0, 450, 800))
+    assert not any("cut off" in warning for warning in beside.warnings)
+
+
+def test_an_alarm_counts_less_where_the_edges_cut_nothing_sharp() -> None:
+    cut = Finding("38 % of the subject is outside, at the bottom edge", 0.6)
+    edges = [Finding("what people look at is cut at the bottom edge", s, named=False) for s in (0.0, 0.3, 0.6)]
+    risks = [risk_of([cut, edge]) for edge in edges]
+    assert risks == sorted(risks)
+    assert risks[0] < 0.1 < risks[1] < 0.5 < risks[2]
+    assert risk_of([edges[2]]) < 0.3
 
 
 def test_cut_text_is_said() -> None:

@@ -45,6 +45,8 @@ CORNER_OBJECTNESS = 0.5
 """A corner that is subject with this probability or more pulls like any other place."""
 SUBJECT_PULL = 0.4
 """Attention on a subject counts so much more than attention on what lies round it."""
+UNKNOWN = 0.35
+"""People look at much that no network knows as a subject."""
 LEAST_SPREAD = 1e-3
 """Brightness that spreads less, on a scale of 0 to 1, is one tone."""
 PREFERRED, NOT_PREFERRED = 2.5, 0.5
@@ -117,9 +119,12 @@ class Content:
         return found
 
     @cached_property
-    def maps(self) -> Array:
-        """Attention and objectness, (2, rows, columns)."""
-        return np.array([self.attention, self.objectness])
+    def sharp(self) -> Array:
+        """What is seen to be cut where an edge runs through it, (rows, columns).
+
+        That is the attention, as a multiple of its mean, times the probability of a subject plus `UNKNOWN`.
+        """
+        return self.attention * (self.objectness + UNKNOWN) * self.attention.size
 
     @cached_property
     def boxes(self) -> Array:

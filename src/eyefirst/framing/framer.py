@@ -11,7 +11,7 @@ import numpy as np
 from eyefirst.boxes import SalientObject, attention_box
 from eyefirst.face_maps import DetectedFace
 from eyefirst.framing.content import Array, Content, FaceLike, content_of, masses_in
-from eyefirst.framing.judge import Finding, findings, reason_for, remarks, severity_of, shares_inside
+from eyefirst.framing.judge import Finding, findings, reason_for, remarks, risk_of, severity_of, shares_inside
 from eyefirst.framing.options import Frame, FramingOptions, Padding
 from eyefirst.framing.portrait import portrait_places
 from eyefirst.framing.score import STRICTER, WEIGHTS, Weights, score_along, stricter, unaided
@@ -36,13 +36,13 @@ ALTERNATIVE_SCALES = (1.0, 0.85, 0.7)
 NEAR_COPY_IOU = 0.8
 """Frames that overlap by more than this are copies of one another."""
 SECOND_LOOK = 0.15
-"""A frame that is judged more severely than this is looked for again."""
-CUT_PRICE = 0.12
-"""What severity 1 costs, as a share of the attention kept."""
-SPOILED_PRICE, SPOILED_POWER = 0.4, 6
+"""A frame whose severity or risk is more than this is looked for again."""
+CUT_PRICE, RISK_PRICE = 0.08, 0.1
+"""What severity 1 costs, and the risk that an editor sends the frame back, as shares of the attention kept."""
+SPOILED_PRICE, SPOILED_POWER = 0.35, 6
 """What a frame costs beside that if it is spoiled, by a power of its severity: a sliced face, not a touched edge."""
 SPARED = 0.15
-"""How much milder the judgement of a smaller frame has to be."""
+"""How much less alarming a smaller frame has to be."""
 BREATH = 0.5
 """A smaller frame keeps less by its size alone; it is forgiven so much, as a power of its scale."""
 DIFFERENT_CHOICES = 6
@@ -54,7 +54,8 @@ class Candidate:
     """A frame that may win, judged.
 
     share: its place in 0..1 of the picture. kept, kept_objects, score: as in Frame. things: share of each thing inside.
-    findings: what an editor would remark on. severity: of these. worth: attention kept, less the price of that.
+    findings: what an editor would remark on. alarm: the larger of their severity and their risk. worth: attention kept,
+    less the price of that.
     """
 
     box: PixelBox
@@ -64,7 +65,7 @@ class Candidate:
     score: float
     things: Sequence[float]
     findings: Sequence[Finding]
-    severity: float
+    alarm: float
     worth: float
 
 
@@ -224,7 +225,7 @@ class Framer:
         """The frame with the best score; or, where an editor would stop at it, a better one if there is any."""
         search = self._search(size)
         best = self._placed(search.best(self.weights), size)
-        if best.severity >= SECOND_LOOK:
+        if best.alarm >= SECOND_LOOK:
             best = self._second_look(ratio, search, best)
         return self._frame_of(best), search.places
 
@@ -248,9 +249,9 @@ class Framer:
             box = self._pixel_box(other.left, other.top, search.size)
             found[box] = found.get(box) or self._judged(box, other.score)
         best = max(found.values(), key=_worth)
-        if self.options.fit == "breathe" and best.severity >= SECOND_LOOK:
+        if self.options.fit == "breathe" and best.alarm >= SECOND_LOOK:
             for candidate in self._smaller(ratio, search):
-                if candidate.severity < best.severity - SPARED:
+                if candidate.alarm < best.alarm - SPARED:
                     best = max(best, candidate, key=_worth)
         return best
 
@@ -272,12 +273,13 @@ class Framer:
         kept, *kept_objects = self._inside(share)
         things = shares_inside(self._content, share, kept_objects)
         found = findings(self._content, share, kept, things, self.options)
-        severity = severity_of(found)
-        worth = kept / scale**BREATH * (1 - CUT_PRICE * severity - SPOILED_PRICE * severity**SPOILED_POWER)
-        return Candidate(box, share, kept, tuple(kept_objects), score, things, found, severity, worth)
+        severity, risk = severity_of([f for f in found if f.named]), risk_of(found)
+        price = CUT_PRICE * severity + RISK_PRICE * risk + SPOILED_PRICE * severity**SPOILED_POWER
+        worth = kept / scale**BREATH * (1 - price)
+        return Candidate(box, share, kept, tuple(kept_objects), score, things, found, max(severity, risk), worth)
 
     def _frame_of(self, chosen: Candidate, padding: Padding | None = None) -> Frame:
-        found = remarks(self._content, chosen.share, chosen.findings)
+        found = remarks(chosen.findings)
         return Frame(
             chosen.box,
             chosen.kept,
