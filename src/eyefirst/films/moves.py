@@ -22,8 +22,8 @@ MOVE_PRICE, HASTE_PRICE, CREEP_PRICE = 0.2, 0.35, 0.15
 of all attention, or of what the best place has more than the worst, where that is less."""
 LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24)
 """Steps in time that one move takes; longer ones are joined from these."""
-LEAST_WAY = 0.1
-"""Window widths that a move goes at least."""
+LEAST_WAY, LEAST_SPEED = 0.1, 0.1
+"""Window widths that a move goes at least, and in each second, or half of what the limit of speed allows."""
 PLACES = 48
 """Places that moves begin and end at; then they are refined."""
 REFINED = (4, 1)
@@ -81,20 +81,25 @@ def _moves(places: Places, share: float, count: int, step_seconds: float, speed:
     moves = []
     for length in LENGTHS:
         far = min(int(speed * step_seconds * length / apart + 1e-6), len(places) - 1)
-        if length >= count or far * apart < LEAST_WAY:
+        lasts = length * step_seconds
+        least = _least_way(lasts, speed)
+        if length >= count or far * apart < least:
             continue
         begins, arrives = np.meshgrid(ends, ends)
         ways = arrives - begins
-        possible = (np.abs(ways) * apart >= LEAST_WAY) & (np.abs(ways) <= far)
+        possible = (np.abs(ways) * apart >= least) & (np.abs(ways) <= far)
         begins, ways = begins[possible], ways[possible]
         samples = min(length, SAMPLES)
         at = np.ceil(np.arange(1, samples + 1) * length / samples).astype(np.intp)
         on = np.rint(begins + at[:, None] / length * ways).astype(np.intp)
-        lasts = length * step_seconds
         price = MOVE_PRICE + HASTE_PRICE * apart * np.abs(ways) / lasts + CREEP_PRICE * lasts
         to, first = np.unique(arrives[possible], return_index=True)
         moves.append(_Move(length, begins, to, first, at, on, price))
     return moves
+
+
+def _least_way(seconds: float, speed: float) -> float:
+    return max(LEAST_WAY, min(LEAST_SPEED, speed / 2) * seconds)
 
 
 def _found(worths: Places, moves: list[_Move]) -> list[tuple[int, int]]:
@@ -174,10 +179,11 @@ def _refined(
 
 
 def _is_possible(knots: list[Knot], share: float, step_seconds: float, speed: float) -> bool:
-    return all(
-        a.number < b.number and abs(b.place - a.place) <= speed * share * step_seconds * (b.number - a.number) + 1e-9
-        for a, b in pairwise(knots)
-    )
+    for a, b in pairwise(knots):
+        way, lasts = abs(b.place - a.place) / share, step_seconds * (b.number - a.number)
+        if lasts <= 0 or way > speed * lasts + 1e-9 or 0 < way < _least_way(lasts, speed) - 1e-9:
+            return False
+    return True
 
 
 def _worth(knots: list[Knot], worths: Places, grid: Places, share: float, step_seconds: float) -> float:
