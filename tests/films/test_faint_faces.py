@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from eyefirst.boxes import SalientObject
 from eyefirst.face_maps import DetectedFace
 from eyefirst.films.frames import ColourTags, VideoInfo
 from eyefirst.films.joins import joined
 from eyefirst.films.path import TrackLimits
-from eyefirst.films.people import head_tracks, people_of
+from eyefirst.films.people import head_tracks, heads_of, people_of
 from eyefirst.films.planes import Turn
 from eyefirst.films.shot_camera import Camera
 from eyefirst.films.shots import watch
 from eyefirst.films.sights import Shot, Sight
 from eyefirst.films.writer import VideoWriter
+from eyefirst.framing.content import head_of
 from eyefirst.geometry import Box, Size
 from eyefirst.network import OnnxNetwork
 
@@ -95,6 +97,28 @@ def test_the_head_of_a_turned_face_is_wider_than_what_shows_of_it() -> None:
     assert [head.width for head in person.heads.values()] == pytest.approx([0.24] * 5)
     (wider,) = head_tracks(replace(shot(sights), shape=1.0))
     assert wider.heads[0].width > 0.3
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize(("confidence", "window", "reach"), [(0.2, 0.56, 0.3), (0.2, 0.2, 0.0), (0.9, 0.56, 0.0)])
+def test_the_back_of_a_faint_profile_reaches_to_its_body(
+    mirrored: bool, confidence: float, window: float, reach: float
+) -> None:
+    """The face looks away from its body; where the window has no room beside the head, the face is what counts."""
+    face, body = Box(0.4, 0.2, 0.55, 0.5), Box(0.39, 0, 0.9, 1)
+    if mirrored:
+        face, body = (Box(1 - b.right, b.top, 1 - b.left, b.bottom) for b in (face, body))
+    plain = sight(0, [(face, confidence)], (face.left, face.right))
+    seen = replace(plain, subjects=(SalientObject(body, 0.9),), on_subjects=(0.9,))
+    tracks = head_tracks(shot([replace(seen, seconds=seen.seconds + n) for n in range(5)]))
+    head = head_of(face, SHAPE)
+    for (found,) in heads_of(tracks, 5, width=window):
+        assert found is not None
+        front, back = head.left - found.left, found.right - head.right
+        if mirrored:
+            front, back = back, front
+        assert back == pytest.approx(reach * head.width, abs=0.01)
+        assert front == pytest.approx(0, abs=0.01)
 
 
 def test_a_face_that_is_hidden_for_a_while_is_not_taken_for_overlooked() -> None:

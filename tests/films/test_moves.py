@@ -11,7 +11,7 @@ import pytest
 
 from eyefirst.boxes import SalientObject
 from eyefirst.films.axis import Axis, Wanted, at_times
-from eyefirst.films.moves import LEAST_WAY, best_moves
+from eyefirst.films.moves import LEAST_SPEED, LEAST_WAY, best_moves
 from eyefirst.films.path import TrackLimits
 from eyefirst.films.people import head_tracks, heads_of, left_at, people_of
 from eyefirst.framing.content import head_of
@@ -64,6 +64,23 @@ def test_there_and_back_is_worth_it_only_for_long(lasts: float, moves: int) -> N
 def test_moves_are_not_small() -> None:
     path, moves = path_of(lambda t: 0.4 + 0.02 * (t > 6), 60, worth=9.0)
     assert moves == 0 or np.ptp(path) >= LEAST_WAY * SHARE - 0.01
+
+
+@pytest.mark.parametrize("speed", [0.003, 0.005, 0.008, 0.012, 0.03])
+def test_moves_are_not_so_slow_that_they_look_like_drift(speed: float) -> None:
+    """A subject creeps: the window rests, and moves along now and then."""
+    off = [np.abs(GRID + SHARE / 2 - 0.3 - speed * t) for t in np.arange(0, 12, STEP)]
+    path, knots = best_moves(np.array([6 * (1 - 200 * o**2) for o in off]), GRID, SHARE, STEP, 1.2)
+    for a, b in pairwise(knots):
+        way, lasts = abs(b.place - a.place) / SHARE, STEP * (b.number - a.number)
+        assert way == pytest.approx(0) or way >= max(LEAST_WAY, LEAST_SPEED * lasts) - 1e-6
+    assert np.abs(path + SHARE / 2 - 0.3 - speed * STEP * np.arange(len(path))).max() < SHARE / 3
+
+
+def test_a_window_moves_however_low_the_limit_of_speed_is() -> None:
+    off = [np.abs(GRID + SHARE / 2 - 0.2 - 0.01 * t) for t in np.arange(0, 60, STEP)]
+    path, _ = best_moves(np.array([1 - o for o in off]), GRID, SHARE, STEP, 0.05)
+    assert np.ptp(path) > SHARE
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -210,6 +227,26 @@ def test_of_several_second_faces_one_that_fits_is_taken() -> None:
     assert window.left < 0.44 and window.right > 0.72
     far = people_of(seen, head_tracks(seen))[1]
     assert far.heads[0].center.x == pytest.approx(0.159, abs=0.01)
+
+
+@pytest.mark.parametrize(("apart", "both"), [(0.24, True), (0.36, False)])
+def test_two_people_are_kept_with_room_or_the_main_one_alone(apart: float, both: bool) -> None:
+    """A window of 0.45: heads that just fit would stand at its edges. Who is not kept is said."""
+    main, other = Box(0.58, 0.1, 0.64, 0.25), Box(0.58 - apart, 0.1, 0.63 - apart, 0.23)
+    sights = [replace(sight(n, [(main, 0.9), (other, 0.8)], (0.18, 0.8)), down=spread(0.1, 0.4)) for n in range(9)]
+    plan = camera(Size(288, 360)).plan(shot(sights))
+    window, head = plan.path.box_at(1), head_of(main, SHAPE)
+    assert (window.overlap(other) > 0.97 * other.area) == both
+    assert min(head.left - window.left, window.right - head.right) > 0.05 * window.width
+    assert any("two faces do not fit" in w for w in plan.warnings) != both
+
+
+def test_a_subject_has_room_at_the_windows_edge() -> None:
+    """People stand at the left; what else is looked at lies on the right, and reaches farther than the window."""
+    body = Box(0.05, 0.5, 0.25, 1)
+    plain = replace(sight(0, [], (0.05, 0.7)), subjects=(SalientObject(body, 0.8),), on_subjects=(0.3,))
+    made = camera().plan(shot([replace(plain, seconds=plain.seconds + n) for n in range(4)])).path.box_at(0)
+    assert body.left - made.left > 0.015 * made.width and made.right > 0.5
 
 
 def test_between_two_looks_a_head_is_where_it_has_moved_to() -> None:

@@ -47,6 +47,8 @@ HEAD_CENTRING, HEAD_HEIGHT = 0.25, 0.4
 """What a head off its best place loses; that place across is the middle, down it is this share of the window."""
 WHOLE_OR_OUT = 4
 """A head that is cut is worth its visible share to this power."""
+SUBJECT_ROOM = 0.04
+"""Room that is wanted beside a whole subject, as a share of the window, at most."""
 HEAD_ROOM = 0.06
 """Room that is wanted beside the heads of the main and the second person, as a share of the window, at most: as much on
 either side as both heads leave."""
@@ -210,7 +212,8 @@ def _worths(sight: Sight, grid: Places, share: float, upright: bool) -> Places:
             worths += found.confidence * attention * WIDE_PREMIUM * _filled(grid, share, start, end, best)
             continue
         off = np.abs(grid + share / 2 - (start + end) / 2) / (share / 2)
-        inside = _inside(grid, share, start, end)
+        room = min(SUBJECT_ROOM * share, (share - (end - start)) / 2)
+        inside = _inside(grid, share, max(start - room, 0.0), min(end + room, 1.0))
         worths += SUBJECT_PREMIUM * found.confidence * attention * inside**2 * (1 - CENTRING * np.minimum(off, 1))
     return worths
 

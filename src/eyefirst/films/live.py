@@ -133,9 +133,10 @@ class _LivePath:
         tracks = head_tracks(shot)
         main = people_of(shot, tracks)[:1]
         frames = len(shot.sights)
-        wanted = Wanted(heads_of(main, frames), texts_of(shot), others=others_of(tracks, main, frames))
-        part = replace(shot, start=Fraction(begin), end=Fraction(float(times[-1])))
         wide, high = self._shares
+        heads, others = heads_of(main, frames, width=wide), others_of(tracks, main, frames)
+        wanted = Wanted(heads, texts_of(shot), others=others)
+        part = replace(shot, start=Fraction(begin), end=Fraction(float(times[-1])))
         axes = [
             _places(axis, times, [getattr(key.box, edge) for key in given])
             for axis, edge in zip(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ ONE_HEAD = 0.25
 """A faint face that shares so much of the smaller box with a surer one is the same head, found once more."""
 SURE = 0.45
 """Confidence that a face reaches at least once; from there nine of ten faces of the public clips are true."""
+HIDDEN, REACH = 0.3, 0.8
+"""A faint face's head reaches as far aside as its body, by so much of its own width and of the window's at most."""
 LOOKED_AT_FACE = 0.035
 """A faint face, as in profile, counts where its confidence times the share of the attention on it reaches this."""
 FAINT_JUMP = 0.7
@@ -60,12 +62,21 @@ class HeadTrack:
     """One person's head over a shot.
 
     heads: by the number of the analysed frame. weight: how much the person counts. seen: in how many of those frames
-    the face itself was found; in the others the body was.
+    the face itself was found; in the others the body was. bodies: of faint faces, where they are found.
     """
 
     heads: dict[int, Box]
     weight: float
     seen: int
+    bodies: dict[int, Box] = field(default_factory=dict)
+
+    def reaching(self, width: float) -> HeadTrack:
+        """Return the track with faint faces' heads as far aside as their bodies reach, where a window has room.
+
+        width: of the window. In profile only a part of the head is found: its back lies beside the face.
+        """
+        found = {n: _reaching(h, self.bodies[n], width) for n, h in self.heads.items() if n in self.bodies}
+        return replace(self, heads={**self.heads, **found})
 
     def at(self, number: int) -> Box | None:
         """Return the head in an analysed frame: seen, or taken to be between where it was before and after."""
@@ -118,11 +129,20 @@ def head_tracks(shot: Shot) -> tuple[HeadTrack, ...]:
             if t not in goes_on.values():
                 track.follow_body(number, sight)
     made = [
-        HeadTrack({n: head_of(b, shot.shape) for n, b in t.faces.items()}, t.weight / len(shot.sights), t.seen)
+        HeadTrack(
+            {n: head_of(b, shot.shape) for n, b in t.faces.items()}, t.weight / len(shot.sights), t.seen, t.bodies
+        )
         for t in tracks
         if (t.surest >= SURE or t.looked_at >= 2) and (t.seen >= 2 or len(shot.sights) <= 3)
     ]
     return tuple(sorted(made, key=lambda t: -t.weight))
+
+
+def _reaching(head: Box, body: Box, width: float) -> Box:
+    left, right = max(head.left - body.left, 0.0), max(body.right - head.right, 0.0)
+    most = min(HIDDEN * head.width, REACH * width - head.width)
+    share = min(max(most, 0.0) / max(left + right, 1e-9), 1.0)
+    return Box(head.left - share * left, head.top, head.right + share * right, head.bottom)
 
 
 def _is_looked_at(face: DetectedFace, attention: float) -> bool:
@@ -145,6 +165,7 @@ class _Track:
 
     def __init__(self) -> None:
         self.faces: dict[int, Box] = {}
+        self.bodies: dict[int, Box] = {}
         self.weight, self.surest, self.seen, self.looked_at = 0.0, 0.0, 0, 0
         self._last_seen = -1
         self._body: Box | None = None
@@ -158,6 +179,8 @@ class _Track:
         self.looked_at += _is_looked_at(face, attention)
         bodies = [o.box for o in sight.subjects if o.box.overlap(box) >= 0.5 * box.area]
         self._body = min(bodies, key=lambda b: b.area, default=None)
+        if self._body is not None and face.confidence < LEAST_CONFIDENCE:
+            self.bodies[number] = self._body
 
     def follow_body(self, number: int, sight: Sight) -> None:
         """Move the face with its body, where the body is found and the face is not."""
@@ -210,9 +233,15 @@ def people_of(
     return next((pair for pair in pairs if fit(pair)), pairs[0] if pairs else (main,))
 
 
-def heads_of(people: Sequence[HeadTrack], frames: int, gone: Container[int] = ()) -> list[tuple[Box | None, ...]]:
-    """Return the heads of people in each analysed frame, the main one first. gone: where nobody is there any more."""
-    return [tuple(None if n in gone else p.at(n) for p in people) for n in range(frames)]
+def heads_of(
+    people: Sequence[HeadTrack], frames: int, gone: Container[int] = (), width: float = 0.0
+) -> list[tuple[Box | None, ...]]:
+    """Return the heads of people in each analysed frame, the main one first.
+
+    gone: where nobody is there any more. width: of the window in which faint faces' heads reach as far as their bodies.
+    """
+    reaching = [p.reaching(width) for p in people]
+    return [tuple(None if n in gone else p.at(n) for p in reaching) for n in range(frames)]
 
 
 def others_of(tracks: Sequence[HeadTrack], people: Sequence[HeadTrack], frames: int) -> list[list[tuple[Box, float]]]:

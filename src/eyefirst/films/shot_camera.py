@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from eyefirst.errors import InvalidValueError
-from eyefirst.films.axis import Axis, AxisPath, Places, Wanted, extent_of, snapped
+from eyefirst.films.axis import HEAD_ROOM, Axis, AxisPath, Places, Wanted, extent_of, snapped
 from eyefirst.films.frames import VideoInfo
 from eyefirst.films.losses import hidden_by_platform, people_lost, span, text_lost
 from eyefirst.films.path import CameraPath, KeyFrame, TrackLimits
@@ -40,8 +40,8 @@ Layout = Literal["crop", "pad", "stack", "auto"]
 LAYOUTS = get_args(Layout)
 STEADY_SHARE = 0.5
 """Two subjects count as a pair where they are both seen in this share of a shot's analysed frames."""
-FITS = 0.98
-"""Heads that need at most this share of the window fit into it."""
+FITS, PAIR_FITS = 0.98, 1 - 2 * HEAD_ROOM
+"""One head that needs at most this share of the window fits into it; and two, which have room beside them."""
 OVERLOOKED = 0.5
 """A camera that keeps faces keeps, while they are there, at least this share of the attention that it would without."""
 TIGHT_HEAD = 1.5
@@ -81,7 +81,7 @@ class Camera:
         if not all(_fit((line.width, line.height), whole) for line, _ in texts):
             shot = watched.without_text()  # what cannot be kept draws nothing
         tracks = head_tracks(shot)
-        people = people_of(shot, tracks, lambda heads: _fit(widest(heads, shot.sights), whole))
+        people = people_of(shot, tracks, lambda heads: _fit(widest(heads, shot.sights), whole, PAIR_FITS))
         warnings: list[str] = []
         if wish is not None:
             if wish.face is not None and len(tracks) < wish.face:
@@ -92,12 +92,11 @@ class Camera:
             if wish.place is not None:
                 path = self._resting(shot, whole, wish.place)
                 return self._shot_path(watched, "hold", path, self._lost(shot, path, people, texts))
-        if len(people) > 1 and not _fit(widest(people, shot.sights), whole):
+        pair = people
+        if len(people) > 1 and not _fit(widest(people, shot.sights), whole, PAIR_FITS):
             if self._layout in ("stack", "auto") and not regions:
                 return self._stacked(shot, people)
             if not self._pad:
-                if not regions:
-                    warnings.append(f"{span(shot)}: two faces do not fit; --layout stack or --pad keeps both")
                 people = (max(people, key=lambda p: p.weight * self._kept_with(shot, whole, p)),)
         together = self._together(shot, people, texts, regions)
         fits = together is None or _fit((together.width, together.height), whole, share=1 + 1e-9)
@@ -109,7 +108,8 @@ class Camera:
         shares = (whole[0] * scale, whole[1] * scale)
         gone = left_at(shot, people[0], tracks) if len(people) == 1 else {}
         frames = len(shot.sights)
-        heads, others = heads_of(people, frames, gone), others_of(tracks, people, frames)
+        heads = heads_of(people, frames, gone, shares[0])
+        others = others_of(tracks, people, frames)
         firsts = [next(h for h in found if h is not None) for found in heads if any(found)]
         whole_lines, strays = _apart(texts, firsts, shares)
         wanted = Wanted(heads, whole_lines, self._regions, self._hidden, others, strays, gone)
@@ -119,6 +119,8 @@ class Camera:
             there = [shot.sights[n] for n in sorted({n for p in people for n in p.heads})]
             if _kept(there, path) < OVERLOOKED * _kept(there, other):  # nobody looks at this face
                 people, path, kind = (), other, other_kind
+        if len(pair) > len(people) and not regions and people_lost(shot, path, pair):
+            warnings.append(f"{span(shot)}: two faces do not fit; --layout stack or --pad keeps both")
         warnings += self._lost(shot, path, people, texts)
         return self._shot_path(watched, kind, path, tuple(warnings))
 
@@ -179,7 +181,7 @@ class Camera:
 
     def _kept_with(self, shot: Shot, shares: tuple[float, float], person: HeadTrack) -> float:
         """The share of the attention in a window that keeps one head."""
-        wanted = Wanted(heads_of([person], len(shot.sights)))
+        wanted = Wanted(heads_of([person], len(shot.sights), width=shares[0]))
         return _kept(shot.sights, self._path_of(shot, shares, wanted)[0])
 
     def _rate_of(self, shot: Shot) -> float:
@@ -254,7 +256,7 @@ class Camera:
             fit = max(head[0] / whole[0], head[1] / whole[1])
             alone = _room_beside(person, other, shot.active) / whole[0]
             scale = min(1.0, max(STACK_HEAD * fit, LEAST_STACK), max(alone, TIGHT_HEAD * fit))
-            wanted = Wanted(heads_of([person], len(shot.sights)))
+            wanted = Wanted(heads_of([person], len(shot.sights), width=whole[0] * scale))
             paths.append(self._path_of(shot, (whole[0] * scale, whole[1] * scale), wanted)[0])
         return self._shot_path(shot, "stack", paths[0], (), second=paths[1])
 
