@@ -14,7 +14,7 @@ pytest.importorskip("av", reason="PyAV comes with the extra 'video'")
 from benchmarks.quality.video.__main__ import main
 from benchmarks.quality.video.clips import SCENES, SIZE, film
 from benchmarks.quality.video.measure import best_window, costs, fully_inside, path_figures
-from benchmarks.quality.video.people import Seen, figures
+from benchmarks.quality.video.people import Figures, Seen, figures, together
 
 from eyefirst.films.frames import ColourTags, VideoInfo
 from eyefirst.films.path import CameraPath, KeyFrame
@@ -124,3 +124,9 @@ def test_heads_are_whole_cut_or_outside() -> None:
     heads = (Box(0.1, 0.1, 0.4, 0.6), Box(0.45, 0.1, 0.55, 0.3), Box(0.8, 0.1, 0.9, 0.3))
     found = figures([Seen(heads, (left,), 0), Seen((Box(0.6, 0.1, 0.9, 0.6),), (left,), 0)])
     assert (found.frames, found.ours, found.centre, found.fixed, found.cut) == (2, 0.5, 0, 0.5, 0.25)
+
+
+def test_films_together_count_by_their_frames() -> None:
+    found = together([Figures(30, 1.0, 0.5, 1.0, 0.0), Figures(10, 0.6, 0.1, 0.8, 0.2), Figures(0, 0, 0, 0, 0)])
+    assert found.frames == 40
+    assert (found.ours, found.centre, found.fixed, found.cut) == pytest.approx((0.9, 0.4, 0.95, 0.05))

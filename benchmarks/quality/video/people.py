@@ -68,17 +68,17 @@ class Seen:
         return self.heads[0]
 
 
-def seen_by(referee: Any, film: Path, plan: ReframePlan) -> list[Seen]:
-    """Return the frames in which the referee sees a head."""
-    found = []
+def seen_by(referee: Any, film: Path, plans: Sequence[ReframePlan]) -> list[list[Seen]]:
+    """Return the frames in which the referee sees a head, for each plan. It looks once."""
+    found: list[list[Seen]] = [[] for _ in plans]
     with VideoReader(film) as reader:
         for number, frame in enumerate(reader.frames()):
             if number % EVERY:
                 continue
             heads = heads_in(referee, frame.pixels(reader.info.display_size))
-            shot = plan.shot_at(frame.seconds)
-            if heads:
-                found.append(Seen(heads, shot.boxes_at(float(frame.seconds)), plan.shots.index(shot)))
+            for plan, seen in zip(plans, found, strict=True) if heads else ():
+                shot = plan.shot_at(frame.seconds)
+                seen.append(Seen(heads, shot.boxes_at(float(frame.seconds)), plan.shots.index(shot)))
     return found
 
 
@@ -113,6 +113,14 @@ def figures(seen: Sequence[Seen]) -> Figures:
     kept = sum(best_fixed(heads) for heads in by_shot.values())
     count = max(len(ours), 1)
     return Figures(len(ours), sum(ours) / count, sum(centre) / count, kept / count, cut)
+
+
+def together(found: Sequence[Figures]) -> Figures:
+    """Return the figures of several films as of one. Of `cut` it is the mean over the frames with a head that fits."""
+    count = sum(f.frames for f in found)
+    parts = ((f.frames / max(count, 1), f) for f in found)
+    weighted = [[share * v for v in (f.ours, f.centre, f.fixed, f.cut)] for share, f in parts]
+    return Figures(count, *(float(sum(column)) for column in zip(*weighted, strict=True)))
 
 
 def best_fixed(heads: Sequence[tuple[Box, Box]]) -> int:
@@ -156,17 +164,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     referee = CenterFace()
     network: Network | None = OnnxNetwork(options.network) if options.network else None
     print("film | ratio | frames | ours | centre | best fixed | of the main person | ours | centre | best fixed | cut")
+    totals: dict[str, list[tuple[Figures, Figures]]] = {ratio: [] for ratio in options.ratio}
     for film in options.films:
         try:
             footage = watch(film, network=network)
-            for ratio in options.ratio:
-                seen = seen_by(referee, film, plan_reframe(footage, ratio))
+            plans = [plan_reframe(footage, ratio) for ratio in options.ratio]
+            for ratio, seen in zip(options.ratio, seen_by(referee, film, plans), strict=True):
                 both = (figures(seen), figures(of_main_person(seen)))
-                words = (f"{f.frames} | {f.ours:.3f} | {f.centre:.3f} | {f.fixed:.3f}" for f in both)
-                print(film.name, ratio, *words, f"{both[0].cut:.3f}", sep=" | ", flush=True)
+                totals[ratio].append(both)
+                _print(film.name, ratio, both)
         except EyefirstError as error:
             print(f"{film.name} | left out: {error.reason}")
+    for ratio, rows in totals.items():
+        if rows:
+            every, main_ones = (together(column) for column in zip(*rows, strict=True))
+            _print("together", ratio, (every, main_ones))
     return 0
+
+
+def _print(name: str, ratio: str, both: tuple[Figures, Figures]) -> None:
+    words = (f"{f.frames} | {f.ours:.3f} | {f.centre:.3f} | {f.fixed:.3f}" for f in both)
+    print(name, ratio, *words, f"{both[0].cut:.3f}", sep=" | ", flush=True)
 
 
 if __name__ == "__main__":
