@@ -241,6 +241,16 @@ def test_two_people_are_kept_with_room_or_the_main_one_alone(apart: float, both:
     assert any("two faces do not fit" in w for w in plan.warnings) != both
 
 
+def test_a_pan_goes_one_way_only() -> None:
+    """A man stands, walks on, and stands: the window begins and ends at rest, and never swings back."""
+    walk = np.interp(np.arange(24), [8, 14], [0.15, 0.75])
+    sights = [sight(n, [(Box(x, 0.2, x + 0.1, 0.4), 0.9)], (x, x + 0.1)) for n, x in enumerate(walk)]
+    path = camera(Size(202, 360)).plan(shot(sights)).path
+    lefts = np.array([path.box_at(t).left for t in np.arange(0, 7.9, 0.04)])
+    assert np.diff(lefts).min() > -1e-5
+    assert lefts[-1] - lefts[0] == pytest.approx(0.6, abs=0.08)
+
+
 def test_a_subject_has_room_at_the_windows_edge() -> None:
     """People stand at the left; what else is looked at lies on the right, and reaches farther than the window."""
     body = Box(0.05, 0.5, 0.25, 1)

@@ -363,6 +363,28 @@ def test_long_tracks_are_solved_in_pieces_without_a_seam() -> None:
     assert np.abs(np.diff(places, 2)).max() <= 1.2 / 9 + 1e-4
 
 
+def test_a_track_does_not_swing_back_where_it_is_told_where_to_go() -> None:
+    """The calmest track takes a run-up before a move and swings out after it; on a screen that is a lurch."""
+    wanted = np.interp(np.arange(13), [4, 8], [0.2, 0.7])
+    free, told = (
+        smooth_track(wanted - 0.02, wanted + 0.02, 1.0, 1 / 3, TrackLimits(), ways=ways) for ways in (None, np.ones(12))
+    )
+    assert np.diff(free).min() < -0.005
+    assert np.diff(told).min() > -1e-5
+    assert np.abs(told - wanted).max() < 0.06
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 1000), st.booleans())
+def test_long_tracks_are_found_whatever_way_they_go(seed: int, quick: bool) -> None:
+    random = np.random.default_rng(seed)
+    knots = np.cumsum(random.integers(1, 6 if quick else 30, 400))
+    wanted = np.interp(np.arange(900), knots, random.uniform(0, 2, 400))
+    ways = np.sign(np.diff(wanted))
+    track = smooth_track(wanted, wanted, 2.0, 1 / 3, TrackLimits(speed=0.5, acceleration=1.0), ways=ways)
+    assert (np.diff(track) * ways).min() > -1e-5
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(0, 0.6), min_size=2, max_size=12), st.floats(0, 1))
 def test_a_spline_lies_between_its_key_frames(lefts: list[float], share: float) -> None:

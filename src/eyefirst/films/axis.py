@@ -147,6 +147,7 @@ class Axis:
             self.limits,
             hold_weight=np.clip(np.ptp(worths, axis=1), 0.2, 20.0),
             given=None if given is None else (given - low) / share,
+            ways=_ways(wanted) if given is None else None,
         )
         return np.clip(low + track * share, low, low + room)
 
@@ -257,6 +258,18 @@ def _heads(boxes: Sequence[Box | None], grid: Places, share: float, upright: boo
     off = np.abs(grid + share * best - sum(extents[0]) / 2) / (share / 2)
     worths = HEAD_WORTH * main**WHOLE_OR_OUT * (1 - HEAD_CENTRING * np.minimum(off, 1) ** 2)
     return worths + sum(SECOND_HEAD_WORTH * _whole_or_out(inside) for inside in second)
+
+
+def _ways(path: Places) -> Places:
+    """Return where each step of a path goes, 1 on or -1 back; a rest's half goes where the move beside it goes."""
+    ways = np.sign(np.round(np.diff(path), 9))
+    moves = np.flatnonzero(ways)
+    if not len(moves):
+        return ways
+    steps = np.arange(len(ways))
+    after = np.searchsorted(moves, steps)
+    left, right = moves[np.maximum(after - 1, 0)], moves[np.minimum(after, len(moves) - 1)]
+    return np.asarray(ways[np.where(np.abs(steps - left) <= np.abs(right - steps), left, right)])
 
 
 def snapped(place: float, low: float, high: float, pixels: int) -> float:

@@ -203,22 +203,27 @@ def smooth_track(
     *,
     hold_weight: NDArray[np.float64] | None = None,
     given: NDArray[np.float64] | None = None,
+    ways: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """The calmest track that stays between `low` and `high` where it can: one place for each key frame.
 
     All in frame lengths along one axis: low, high (n,) bound where the frame should begin at each key frame,
     0 <= low <= high <= room; step_seconds: between key frames. hold_weight: (n,) how much leaving the bounds costs,
-    1 by default. given: the first places, fewer than n, from which the track goes on. Returns (n,) in 0..room; speed
-    and acceleration of the track stay within the limits. Raises MissingExtraError without the extra `[video]` (SciPy),
-    and InvalidValueError where a given start cannot be slowed down in time.
+    1 by default. given: the first places, fewer than n, from which the track goes on. ways: (n - 1,) where each step
+    may go: 1 on, -1 back, 0 both. Returns (n,) in 0..room; speed and acceleration of the track stay within the limits.
+    Raises MissingExtraError without the extra `[video]` (SciPy), and InvalidValueError where a given start cannot be
+    slowed down in time.
     """
     weights = np.ones(len(low)) if hold_weight is None else hold_weight
+    ways = np.zeros(len(low) - 1) if ways is None else ways
     found = np.empty(0) if given is None else np.clip(given, 0, room)
     while len(found) < len(low):  # long tracks in pieces, each beginning as the one before ends
         begin = max(len(found) - 3, 0)
         end = min(begin + PIECE + OVERLAP, len(low))
         part = slice(begin, end)
-        solved = _solve_track(low[part], high[part], weights[part], room, step_seconds, limits, found[begin:])
+        solved = _solve_track(
+            low[part], high[part], weights[part], room, step_seconds, limits, found[begin:], ways[begin : end - 1]
+        )
         kept = len(solved) if end == len(low) else PIECE
         found = np.concatenate([found[:begin], solved[:kept]])
     return found
@@ -232,11 +237,12 @@ def _solve_track(
     step: float,
     limits: TrackLimits,
     given: NDArray[np.float64],
+    ways: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Variables: n places; n amounts outside of the bounds; then the sizes of first, second and third differences."""
     try:
         from scipy.optimize import linprog  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
-        from scipy.sparse import bmat, csr_matrix, eye  # type: ignore[import-untyped]  # noqa: PLC0415
+        from scipy.sparse import bmat, csr_matrix, diags, eye  # type: ignore[import-untyped]  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtraError.for_extra("video", "smooth camera paths") from error
     n = len(low)
@@ -269,6 +275,9 @@ def _solve_track(
         cost.append(np.full(count, price * MOTION_COST / step))
         ceiling = most[order - 1]
         bounds += [(0.0, ceiling + 1e-7 if ceiling is not None else None)] * count
+    forward = diags(-ways) @ (same[1:] - same[:-1])
+    rows.append([forward] + [None] * (len(rows[0]) - 1))
+    right.append(np.full(n - 1, 1e-6))
     answer = linprog(
         np.concatenate(cost), A_ub=bmat(rows, format="csr"), b_ub=np.concatenate(right), bounds=bounds, method="highs"
     )
