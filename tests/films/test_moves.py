@@ -251,6 +251,19 @@ def test_a_pan_goes_one_way_only() -> None:
     assert lefts[-1] - lefts[0] == pytest.approx(0.6, abs=0.08)
 
 
+def test_a_calm_path_rests_where_the_path_that_is_wanted_rests() -> None:
+    walk = np.interp(np.arange(24), [8, 14], [0.15, 0.75])
+    seen = shot([sight(n, [(Box(x, 0.2, x + 0.1, 0.4), 0.9)], (x, x + 0.1)) for n, x in enumerate(walk)])
+    axis = Axis(seen, Wanted(heads_of(head_tracks(seen), 24)), TrackLimits(), 0.3, (0.0, 1.0), False, 640)
+    times = np.linspace(0, 8, 25)
+    grid, worths = axis._worths_over(times)
+    wanted, knots = axis._wanted_path(grid, worths, times)
+    calm = axis._calmed(wanted, grid, worths, times)
+    ends = [k.number for k in knots]
+    assert np.abs(calm - wanted)[: ends[1]].max() < 1e-3
+    assert np.abs(calm - wanted)[ends[-2] + 1 :].max() < 1e-3
+
+
 def test_a_subject_has_room_at_the_windows_edge() -> None:
     """People stand at the left; what else is looked at lies on the right, and reaches farther than the window."""
     body = Box(0.05, 0.5, 0.25, 1)

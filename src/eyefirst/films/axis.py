@@ -53,7 +53,7 @@ HEAD_ROOM = 0.06
 """Room that is wanted beside the heads of the main and the second person, as a share of the window, at most: as much on
 either side as both heads leave."""
 SLACK = 0.015
-"""Window widths by which a track may pass by what is wanted, to be calmer."""
+"""Window widths by which a track may pass by what is wanted while it moves, to be calmer."""
 FIXED, AHEAD_PRICE = 1e3, 0.2
 """Worth of a place that is given; price of moves where little of the shot is known, and what they lead to is not."""
 STEPS_A_WINDOW, MOST_STEPS = 60, 240
@@ -139,9 +139,10 @@ class Axis:
         """The calmest track near the path that is wanted, within the limits; it begins with the given places."""
         low, room, share = float(grid[0]), float(grid[-1] - grid[0]), self.share
         at = (wanted - low) / share
+        slack = np.where(_rests(wanted), 0.0, SLACK)
         track = smooth_track(
-            np.maximum(at - SLACK, 0.0),
-            np.minimum(at + SLACK, room / share),
+            np.maximum(at - slack, 0.0),
+            np.minimum(at + slack, room / share),
             room / share,
             float(times[1] - times[0]),
             self.limits,
@@ -258,6 +259,12 @@ def _heads(boxes: Sequence[Box | None], grid: Places, share: float, upright: boo
     off = np.abs(grid + share * best - sum(extents[0]) / 2) / (share / 2)
     worths = HEAD_WORTH * main**WHOLE_OR_OUT * (1 - HEAD_CENTRING * np.minimum(off, 1) ** 2)
     return worths + sum(SECOND_HEAD_WORTH * _whole_or_out(inside) for inside in second)
+
+
+def _rests(path: Places) -> NDArray[np.bool_]:
+    """Return where a path rests before and after."""
+    moves = np.abs(np.diff(path)) > 1e-9
+    return np.asarray(~(np.append(False, moves) | np.append(moves, False)))
 
 
 def _ways(path: Places) -> Places:
