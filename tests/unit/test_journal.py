@@ -24,7 +24,7 @@ from PIL import Image as PillowImage
 from eyefirst.albums import prune
 from eyefirst.albums.journal import AlbumRow
 from eyefirst.albums.manifest import write_manifest
-from eyefirst.albums.plans import PlanSettings, plan_album
+from eyefirst.albums.plans import plan_album
 from eyefirst.albums.prune import prune_results
 from eyefirst.albums.thumbnails import ThumbnailSettings, make_thumbnails, sizes_of
 from eyefirst.albums.walk import find_pictures
@@ -34,6 +34,7 @@ from eyefirst.files.ledger import LEDGER, Ledger, Stamp
 from eyefirst.files.whole import Part
 from eyefirst.geometry import AspectRatio, Size
 from eyefirst.image import load_picture
+from eyefirst.tools.planning import PlanOrder
 
 SMALL = ThumbnailSettings(sizes=(Size(32, 32), Size(48, 24)), format="png")
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -160,12 +161,12 @@ def test_own_results_are_no_input_wherever_they_lie(tmp_path: Path) -> None:
 def test_plans_go_to_json_alone(tmp_path: Path, name: str) -> None:
     photo(tmp_path / "cat.jpg", RED)
     with pytest.raises(InvalidValueError, match=r"\.jsonl"):
-        list(plan_album(find_pictures([tmp_path]), tmp_path / name, PlanSettings(ratios=(AspectRatio.parse("1:1"),))))
+        list(plan_album(find_pictures([tmp_path]), tmp_path / name, PlanOrder(ratios=(AspectRatio.parse("1:1"),))))
 
 
 def test_a_file_of_another_kind_is_never_replaced_by_plans(tmp_path: Path) -> None:
     photo(tmp_path / "cat.jpg", RED)
-    settings = PlanSettings(ratios=(AspectRatio.parse("1:1"),))
+    settings = PlanOrder(ratios=(AspectRatio.parse("1:1"),))
     out = tmp_path / "package.json"
     for theirs in ('{"name": "my shop"}', "[1, 2]", "words", '{\n  "picture": 1\n}'):
         out.write_text(theirs)
@@ -179,7 +180,7 @@ def test_a_file_of_another_kind_is_never_replaced_by_plans(tmp_path: Path) -> No
 
 def test_two_files_of_plans_in_one_folder_have_their_own_rows(tmp_path: Path) -> None:
     photo(tmp_path / "cat.jpg", RED)
-    wide, square = (PlanSettings(ratios=(AspectRatio.parse(r),)) for r in ("16:9", "1:1"))
+    wide, square = (PlanOrder(ratios=(AspectRatio.parse(r),)) for r in ("16:9", "1:1"))
     for status in ("made", "kept"):
         for name, settings in (("wide.jsonl", wide), ("square.jsonl", square)):
             rows = list(plan_album(find_pictures([tmp_path]), tmp_path / name, settings))
@@ -214,7 +215,7 @@ def test_an_odd_name_is_a_row_like_any_other(tmp_path: Path, name: bytes) -> Non
             json.dumps(row.to_dict()).encode("ascii")
             assert all(map(os.path.exists, row.files))
         plans = plan_album(
-            find_pictures([tmp_path / "a"]), tmp_path / "p.jsonl", PlanSettings(ratios=(AspectRatio.parse("1:1"),))
+            find_pictures([tmp_path / "a"]), tmp_path / "p.jsonl", PlanOrder(ratios=(AspectRatio.parse("1:1"),))
         )
         assert statuses(list(plans)) == [status, status]
         assert len((tmp_path / "p.jsonl").read_bytes().splitlines()) == 2

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import eyefirst
 from eyefirst.albums.journal import AlbumRow
-from eyefirst.albums.plans import PlanSettings, doubtful_crops, plan_album
+from eyefirst.albums.plans import doubtful_crops, plan_album
 from eyefirst.albums.walk import Task, find_pictures
 from eyefirst.albums.watch import watched
 from eyefirst.cli import app
@@ -26,9 +26,9 @@ from eyefirst.geometry import AspectRatio, Box
 from eyefirst.image import load_picture
 from eyefirst.plan import CropPlan
 from eyefirst.tools.crop import render_plan
-from eyefirst.tools.planning import plan_crops
+from eyefirst.tools.planning import PlanOrder, plan_crops
 
-SETTINGS = PlanSettings(ratios=(AspectRatio.parse("1:1"), AspectRatio.parse("16:9")))
+SETTINGS = PlanOrder(ratios=(AspectRatio.parse("1:1"), AspectRatio.parse("16:9")))
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_stopping_leaves_the_former_file_and_no_other(album: Path, tmp_path: Pat
 
 def test_bad_settings_and_places_are_refused(album: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidValueError):
-        PlanSettings(ratios=())
+        PlanOrder(ratios=())
     (tmp_path / "file").touch()
     with pytest.raises(OutputError):
         list(plan_album(find_pictures([album]), tmp_path / "file" / "plans.jsonl", SETTINGS))

@@ -10,38 +10,18 @@ import json
 import os
 from collections.abc import Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
 from eyefirst.albums.walk import Task
 from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError, OutputError
-from eyefirst.framing import FramingOptions
-from eyefirst.geometry import AspectRatio
 from eyefirst.handler import ImageRequestHandler
-from eyefirst.network import check_revision
-from eyefirst.tools.planning import plan_from
+from eyefirst.tools.planning import PlanOrder
 
 PLAN_LIMIT_BYTES = 16 << 20
 """No line of a plan is longer than this."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanSettings:
-    """What is planned of every picture; see `plan_crops`. detectors: names of those whose finds are kept whole."""
-
-    ratios: tuple[AspectRatio, ...]
-    alternatives: int = 1
-    options: FramingOptions = field(default_factory=FramingOptions)
-    detectors: tuple[str, ...] = ()
-    revision: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.ratios:
-            raise InvalidValueError("expected at least one ratio, got none", remedy="for example 16:9")
-        object.__setattr__(self, "ratios", tuple(dict.fromkeys(AspectRatio.parse(r) for r in self.ratios)))
-        object.__setattr__(self, "revision", check_revision(self.revision))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +50,7 @@ def doubtful_crops(row: AlbumRow) -> list[DoubtfulCrop]:
 def plan_album(
     tasks: Iterable[Task],
     out: str | os.PathLike[str],
-    settings: PlanSettings,
+    order: PlanOrder,
     *,
     workers: int | None = None,
     overwrite: bool = False,
@@ -84,15 +64,15 @@ def plan_album(
     """
     path = Path(out)
     check_plan_file(path, overwrite=overwrite)
-    load_detectors(settings.detectors)
-    journal = Journal(path.parent, settings_hash(settings), of=path.name)
-    return _planned(tasks, path, journal, settings, workers)
+    load_detectors(order.detectors)
+    journal = Journal(path.parent, settings_hash(order), of=path.name)
+    return _planned(tasks, path, journal, order, workers)
 
 
 def _planned(
-    tasks: Iterable[Task], path: Path, journal: Journal, settings: PlanSettings, workers: int | None
+    tasks: Iterable[Task], path: Path, journal: Journal, order: PlanOrder, workers: int | None
 ) -> Generator[AlbumRow, None, None]:
-    rows = work_through(tasks, journal, lambda task: _made(task.source, settings), workers=workers)
+    rows = work_through(tasks, journal, lambda task: _made(task.source, order), workers=workers)
     with closing(journal), journal.ledger.writing(path, overwrite=True) as file, closing(rows):
         for row in rows:
             line = json.dumps(row.plan or {"error": row.error, "picture": row.picture})
@@ -126,14 +106,6 @@ def holds_plans(path: Path) -> bool:
     return isinstance(values, dict) and "picture" in values and bool({"frames", "error"} & set(values))
 
 
-def _made(source: str, settings: PlanSettings) -> Made:
+def _made(source: str, order: PlanOrder) -> Made:
     handler = ImageRequestHandler(source)
-    plan = plan_from(
-        handler,
-        settings.ratios,
-        settings.alternatives,
-        options=settings.options,
-        detectors=settings.detectors,
-        revision=settings.revision,
-    )
-    return Made((), plan, handler.file_remarks())
+    return Made((), order.plan(handler), handler.file_remarks())

@@ -71,9 +71,9 @@ def plan_pictures(
       eyefirst plan album -a 9:16 -o plans.jsonl --triage
       find /photos -name '*.jpg' | eyefirst plan - -a 4:5 -o plans.jsonl
     """
-    from eyefirst.albums.plans import PlanSettings, check_plan_file, plan_album
+    from eyefirst.albums.plans import check_plan_file, plan_album
     from eyefirst.cli.batch import album_tasks, check_not_away, show_rows
-    from eyefirst.tools.planning import CropOrder
+    from eyefirst.tools.planning import PlanOrder
 
     if not ratios:
         raise InvalidValueError("no ratio was asked for", remedy="add --ratio 16:9")
@@ -81,7 +81,7 @@ def plan_pictures(
         refuse("one kind of rows is printed", {"--jsonl": jsonl})
     if triage:
         refuse("--triage prints its own list", {"--jsonl": jsonl, "--csv": csv})
-    order = CropOrder.parse(
+    order = PlanOrder.parse(
         ratios=ratios,
         alternatives=alternatives,
         tightness=tightness,
@@ -94,17 +94,10 @@ def plan_pictures(
         fit=fit.value,
         revision=revision,
     )
-    settings = PlanSettings(
-        ratios=order.ratios,
-        alternatives=order.alternatives,
-        options=order.options,
-        detectors=order.detectors,
-        revision=order.revision,
-    )
     check_plan_file(Path(out), overwrite=overwrite)
     check_not_away(sources, out)
     tasks = album_tasks(sources)
-    rows = plan_album(tasks, out, settings, workers=workers or None, overwrite=overwrite)
+    rows = plan_album(tasks, out, order, workers=workers or None, overwrite=overwrite)
     doubtful: list[DoubtfulCrop] = []
     counts = show_rows(_noting(rows, doubtful) if triage else rows, len(tasks), "plans", jsonl=jsonl, csv=csv)
     for crop in sorted(doubtful, key=lambda c: -c.severity):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import PIL.Image
@@ -171,58 +171,38 @@ def anchor_from(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CropOrder:
-    """A crop as the command line and the service are asked for it, checked before any picture is looked at.
+class PlanOrder:
+    """A plan as it is asked for, checked before any picture is looked at.
 
-    size: each result is resized to fit into it. enlarge: whether it may have more pixels than its frame.
-    detectors: names of those whose finds are kept whole, beside the boxes in `options`. alternatives: frames a
-    ratio at most.
+    ratios: at least one, each once. alternatives: frames a ratio at most. detectors: names of those whose finds are
+    kept whole, beside the boxes in `options`. Raises InvalidValueError, and UnknownRevisionError.
     """
 
     ratios: tuple[AspectRatio, ...]
-    size: Size | None = None
-    enlarge: bool = True
     alternatives: int = 1
     options: FramingOptions = field(default_factory=FramingOptions)
     detectors: tuple[str, ...] = ()
     revision: str | None = None
 
+    def __post_init__(self) -> None:
+        if not self.ratios:
+            raise InvalidValueError("no ratio was asked for", remedy="give a ratio such as 16:9")
+        object.__setattr__(self, "ratios", tuple(dict.fromkeys(AspectRatio.parse(r) for r in self.ratios)))
+        object.__setattr__(self, "revision", check_revision(self.revision))
+
     @classmethod
     def parse(
-        cls,
-        *,
-        ratios: Sequence[str] = (),
-        size: str = "",
-        enlarge: bool = True,
-        alternatives: int = 1,
-        must_keep: Sequence[str] = (),
-        avoid: Sequence[str] = (),
-        revision: str = "",
-        **framing: Any,
-    ) -> CropOrder:
-        """Read texts. Without a ratio the size gives it; an empty text or None is the default.
+        cls, *, must_keep: Sequence[str] = (), avoid: Sequence[str] = (), revision: str = "", **given: Any
+    ) -> Self:
+        """Read texts; an empty text or None is the default.
 
-        must_keep: boxes such as "0.1,0.2,0.5,0.9", or names of detectors. framing: further fields of
+        must_keep: boxes such as "0.1,0.2,0.5,0.9", or names of detectors. given: further fields, also those of
         FramingOptions. Raises InvalidValueError, and UnknownRevisionError.
         """
-        if not ratios and not size:
-            raise InvalidValueError("no ratio was asked for", remedy="give a ratio such as 16:9, or a size")
-        given = {name: value for name, value in framing.items() if value is not None and value != ""}
-        options, detectors = options_of(must_keep=must_keep, avoid=avoid, **given)
-        return cls(
-            ratios=tuple(dict.fromkeys(AspectRatio.parse(r) for r in ratios or [size])),
-            size=Size.parse(size) if size else None,
-            enlarge=enlarge,
-            alternatives=alternatives,
-            options=options,
-            detectors=detectors,
-            revision=check_revision(revision or None),
-        )
-
-    def handler(self, source: Source, *, pixel_limit: int = DEFAULT_PIXEL_LIMIT) -> ImageRequestHandler:
-        """Return a handler whose one decode serves the analysis and, as far as can be known, the cut."""
-        expects = pixels_expected(self.ratios, [self.size]) or all_pixels
-        return ImageRequestHandler(source, pixel_limit=pixel_limit, expects=expects)
+        own = {f.name: given.pop(f.name) for f in fields(cls) if f.name in given}
+        framing = {name: value for name, value in given.items() if value is not None and value != ""}
+        options, detectors = options_of(must_keep=must_keep, avoid=avoid, **framing)
+        return cls(options=options, detectors=detectors, revision=revision or None, **own)
 
     def plan(self, handler: ImageRequestHandler) -> CropPlan:
         """Return the plan for the picture that a handler holds; raises as `plan_crops` does."""
@@ -234,6 +214,30 @@ class CropOrder:
             detectors=self.detectors,
             revision=self.revision,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropOrder(PlanOrder):
+    """A crop as the command line and the service are asked for it.
+
+    size: each result is resized to fit into it; without a ratio it gives that. enlarge: whether a result may have more
+    pixels than its frame.
+    """
+
+    ratios: tuple[AspectRatio, ...] = ()
+    size: Size | None = None
+    enlarge: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", Size.parse(self.size) if self.size else None)
+        if self.size and not self.ratios:
+            object.__setattr__(self, "ratios", (AspectRatio.parse(self.size),))
+        PlanOrder.__post_init__(self)
+
+    def handler(self, source: Source, *, pixel_limit: int = DEFAULT_PIXEL_LIMIT) -> ImageRequestHandler:
+        """Return a handler whose one decode serves the analysis and, as far as can be known, the cut."""
+        expects = pixels_expected(self.ratios, [self.size]) or all_pixels
+        return ImageRequestHandler(source, pixel_limit=pixel_limit, expects=expects)
 
 
 def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
