@@ -252,7 +252,7 @@ def checked_size(width: int, height: int, name: str, pixel_limit: int, frames: i
             what = f"{frames} frames of {what}, {width * height * frames} together"
         raise PictureTooLargeError(
             f"has {what}, more than the limit of {pixel_limit}",
-            remedy="make it smaller first, or raise pixel_limit if you trust it",
+            remedy="make it smaller first, or in Python raise pixel_limit if you trust it",
             source=name,
         )
     return Size(width, height)
