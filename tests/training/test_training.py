@@ -29,7 +29,7 @@ from training.weights import load_weights, save_weights  # noqa: E402
 from eyefirst.network import OnnxNetwork  # noqa: E402
 
 NET = NetConfig(channels=(8, 8, 16, 16), blocks=(1, 1, 1, 1), stem=8, decoder=8, prior_sets=("osie",))
-LITE = replace(NET, channels=(24, 40, 112, 192), lite=True, refined=1, faces=True)
+LITE = replace(NET, channels=(24, 40, 112, 192), lite=True, faces=True)
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 
 
@@ -87,9 +87,9 @@ def test_weights_travel_alone(store: Store, tmp_path: Path) -> None:
         other.start_from(again)
 
 
-@pytest.mark.parametrize("config", [replace(NET, attention_decoder=True), replace(NET, refined=2)])
-def test_what_a_larger_network_adds_begins_by_changing_nothing(config: NetConfig) -> None:
+def test_a_decoder_of_attentions_own_begins_as_the_shared_one() -> None:
     shared = SaliencyNet(NET).eval()
+    config = replace(NET, attention_decoder=True)
     run = Run(config, TrainConfig(1.0, ((0.0, 64, 0.6),)), torch.device("cpu"))
     run.start_from(shared)
     picture = torch.rand((1, 3, 64, 64), generator=torch.Generator().manual_seed(0)) * 255
@@ -196,8 +196,6 @@ def test_three_maps_and_published_blocks_ship(store: Store, tmp_path: Path) -> N
     for module in net.modules():
         if isinstance(module, ScaledConv):
             torch.nn.init.uniform_(module.scale, 0.5, 1.5)
-    for block in net.refine:
-        torch.nn.init.ones_(block[0].second[1].weight)
     run = Run(LITE, TrainConfig(1.0, ((0.0, 64, 0.6),), trunk_learning_rate=1e-4, parts=2), torch.device("cpu"))
     run.start_from(net)
     batch = Batches(store, BatchConfig({"DUTS-TR": 1.0}, {"osie": 1.0}, objects=2, attention=2), ("osie",), 1).batch(

@@ -39,8 +39,6 @@ class NetConfig:
     times (logits, less `attention_surround` times their mean over `SURROUND` cells each way, plus the prior times
     `prior_gain`): labels are blurred, people's fixations are not, and what stands out among much else that does
     draws more of them. Objectness is logits times gain plus bias.
-    `refined` residual blocks of 3 x 3 convolutions look round once more on each of the two coarsest maps of the trunk,
-    where they cost least; they begin by changing nothing.
     `lite` makes the trunk that of EfficientNet-Lite0, or of Lite`lite_size`; `channels` then names its widths, and
     `blocks` and `stem` count for nothing. `faces` adds the third map; with `face_decoder` it has a pyramid of its own,
     down to 1/4.
@@ -49,7 +47,6 @@ class NetConfig:
     channels: tuple[int, ...] = (32, 64, 112, 192)
     blocks: tuple[int, ...] = (1, 2, 3, 3)
     stem: int = 24
-    refined: int = 0
     decoder: int = 48
     finest: int = 0
     attention_decoder: bool = False
@@ -82,18 +79,16 @@ def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequen
 
 
 class Block(nn.Module):
-    """Two convolutions round a shortcut. `linear` ones begin by changing nothing, be it below zero or not."""
+    """Two convolutions round a shortcut."""
 
-    def __init__(self, channels: int, linear: bool = False) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = conv(channels, channels)
         self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
-        self.linear = linear
         nn.init.zeros_(self.second[1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x + self.second(self.first(x))
-        return y if self.linear else F.relu(y)
+        return F.relu(x + self.second(self.first(x)))
 
 
 def plain_stages(config: NetConfig) -> nn.ModuleList:
@@ -143,9 +138,6 @@ class SaliencyNet(nn.Module):
             self.stem, self.stages = lite.stem(), nn.ModuleList(lite.stages(config.lite_size))
         else:
             self.stem, self.stages = conv(3, config.stem, stride=2), plain_stages(config)
-        self.refine = nn.ModuleList(
-            nn.Sequential(*(Block(width, linear=True) for _ in range(config.refined))) for width in c[-2:]
-        )
         self.context = nn.Linear(c[-1], c[-1])
         finest, r = config.finest or d, config.readout
         self.lateral = nn.ModuleList(nn.Conv2d(c[i], d if i else finest, 1) for i in range(len(c)))
@@ -172,7 +164,7 @@ class SaliencyNet(nn.Module):
         for stage in self.stages:
             x = stage(x)
             levels.append(x)
-        return [*levels[:-2], *(refine(x) for refine, x in zip(self.refine, levels[-2:], strict=True))]
+        return levels
 
     def gated(self, levels: list[Tensor]) -> list[Tensor]:
         """The trunk's maps, the coarsest weighed by what the whole picture holds."""
