@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from eyefirst.boxes import SalientObject
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import Frame, Framer, FramingOptions, Portrait
-from eyefirst.framing.judge import Finding, risk_of
+from eyefirst.framing.judge import Finding, remarks, risk_of
 from eyefirst.framing.score import grid_terms
 from eyefirst.geometry import AspectRatio, Box, PixelBox, Size
 from eyefirst.heat_map import HeatMap
@@ -105,6 +105,16 @@ def test_an_alarm_counts_less_where_the_edges_cut_nothing_sharp() -> None:
     assert risks == sorted(risks)
     assert risks[0] < 0.1 < risks[1] < 0.5 < risks[2]
     assert risk_of([edges[2]]) < 0.3
+
+
+def test_a_small_cut_where_nobody_looks_is_not_said() -> None:
+    small, large = Finding("the subject touches the left edge", 0.35), Finding("text is cut at the left edge", 0.5)
+    faint, sharp = (Finding("what people look at is cut at the left edge", s, named=False) for s in (0.1, 0.4))
+    assert remarks([small, faint]) == []
+    assert remarks([small, sharp]) == [small]
+    assert remarks([large, faint]) == [large]
+    assert remarks([replace(sharp, severity=0.35)]) == []
+    assert remarks([replace(sharp, severity=0.6)]) == [replace(sharp, severity=0.6)]
 
 
 def test_cut_text_is_said() -> None:

@@ -15,6 +15,8 @@ from eyefirst.geometry import Box, round_half_up
 
 PASSES = 0.3
 """Findings below this severity are not worth a warning."""
+ALARMS, CERTAIN = 0.08, 0.45
+"""Of frames below this risk an editor sends back hardly any: only findings of at least this severity are said then."""
 OUTSIDE, INSIDE = 0.08, 0.93
 """A thing with less than the first share inside is left out; with more than the second it is whole."""
 BEHEADED = 0.25
@@ -72,7 +74,8 @@ def findings(
 
 def remarks(found: Sequence[Finding]) -> list[Finding]:
     """The findings that are worth a warning; what they do not name only where nothing else is said."""
-    worth_a_word = [f for f in found if f.severity >= PASSES]
+    least = PASSES if risk_of(found) >= ALARMS else CERTAIN
+    worth_a_word = [f for f in found if f.severity >= least]
     return [f for f in worth_a_word if f.named] or worth_a_word
 
 
