@@ -36,10 +36,10 @@ MAIN_SHARE = 0.15
 SLICED = 2.5
 """Where an edge runs through what people look at, no box may say so. From this value of `Content.sharp` on it is worth
 a warning."""
-RISK = 4.56, 3.07, 5.49
-"""Of the curve in `risk_of`: its place, and how much the severity of what is named and of what is not count."""
 SLICED_MOST = 0.6
 """The largest severity of that: it says that something is cut, not what."""
+RISK = 4.56, 3.07, 5.49
+"""Of the curve in `risk_of`: its place, and how much the severity of what is named and of what is not count."""
 
 
 @dataclass(frozen=True, slots=True)
