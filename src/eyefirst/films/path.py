@@ -275,9 +275,10 @@ def _solve_track(
         cost.append(np.full(count, price * MOTION_COST / step))
         ceiling = most[order - 1]
         bounds += [(0.0, ceiling + 1e-7 if ceiling is not None else None)] * count
-    forward = diags(-ways) @ (same[1:] - same[:-1])
-    rows.append([forward] + [None] * (len(rows[0]) - 1))
-    right.append(np.full(n - 1, 1e-6))
+    if ways.any():
+        forward = diags(-ways) @ (same[1:] - same[:-1])
+        rows.append([forward] + [None] * (len(rows[0]) - 1))
+        right.append(np.full(n - 1, 1e-6))
     answer = linprog(
         np.concatenate(cost), A_ub=bmat(rows, format="csr"), b_ub=np.concatenate(right), bounds=bounds, method="highs"
     )

@@ -185,9 +185,7 @@ class PlanOrder:
     revision: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.ratios:
-            raise InvalidValueError("no ratio was asked for", remedy="give a ratio such as 16:9")
-        object.__setattr__(self, "ratios", tuple(dict.fromkeys(AspectRatio.parse(r) for r in self.ratios)))
+        object.__setattr__(self, "ratios", tuple(parse_ratios(self.ratios)))
         object.__setattr__(self, "revision", check_revision(self.revision))
 
     @classmethod
@@ -229,9 +227,10 @@ class CropOrder(PlanOrder):
     enlarge: bool = True
 
     def __post_init__(self) -> None:
+        if not self.ratios and not self.size:
+            raise InvalidValueError("no ratio was asked for", remedy="give a ratio such as 16:9, or a size")
+        object.__setattr__(self, "ratios", self.ratios or (self.size,))
         object.__setattr__(self, "size", Size.parse(self.size) if self.size else None)
-        if self.size and not self.ratios:
-            object.__setattr__(self, "ratios", (AspectRatio.parse(self.size),))
         PlanOrder.__post_init__(self)
 
     def handler(self, source: Source, *, pixel_limit: int = DEFAULT_PIXEL_LIMIT) -> ImageRequestHandler:
