@@ -1,7 +1,7 @@
 """Makes a tiny ONNX network with the real interface, so that the real runtime is tested in milliseconds.
 
 Attention is the brightness of each 4 x 4 cell as a distribution, scaled; objectness is how red it is. The faces that
-it finds, if wanted, are the reddest cells, each with edges as far away as it is red.
+it finds, if wanted, are the reddest cells, each with edges as far away as it is red. Text is what is red, too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 SIDE = 272
 
 
-def make_tiny_network(path: Path, revision: str = "tiny_v1", *, faces: bool = False) -> Path:
+def make_tiny_network(path: Path, revision: str = "tiny_v1", *, faces: bool = False, text: bool = False) -> Path:
     """Writes the network and returns its path."""
     grey = np.full((1, 3, 1, 1), 1 / 3 / 255, np.float32)
     red = np.array([1, -0.5, -0.5], np.float32).reshape(1, 3, 1, 1) / 255
@@ -33,6 +33,9 @@ def make_tiny_network(path: Path, revision: str = "tiny_v1", *, faces: bool = Fa
     if faces:
         nodes.append(helper.make_node("Concat", ["clipped"] * 5, ["faces"], axis=1))
         outputs["faces"] = ["n", 5, 68, 68]
+    if text:
+        nodes.append(helper.make_node("Identity", ["objectness"], ["text"]))
+        outputs["text"] = ["n", 68, 68]
     constants: dict[str, np.ndarray] = {
         "grey": grey,
         "red": red,

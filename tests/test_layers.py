@@ -32,6 +32,7 @@ LAYERS = [
     "files",
     "requests",
     "observations",
+    "maps",
     "background",
     "handler",
     "tools",

@@ -89,7 +89,7 @@ def objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple[
         return 1.0, 0.0
     values, targets = [], []
     for part in parts_of(chosen):
-        values.append(net(as_input(net, store.pictures[part]))[1].flatten())
+        values.append(net(as_input(net, store.pictures[part])).objectness.flatten())
         masks = torch.from_numpy(np.asarray(store.labels[part][:, 0], np.float32))
         targets.append(F.avg_pool2d(masks[:, None], 2).flatten())
     x, y = torch.cat(values), torch.cat(targets)

@@ -20,7 +20,8 @@ from torch.nn import functional as F
 from eyefirst.face_maps import decode_faces
 from eyefirst.network import OnnxNetwork
 from training.datasets.store import LABEL_SIDE, Store, open_store
-from training.metrics import CROP_RATIOS, FaceScores, MaskScores, best_corner, cc, fixed_ratio_kept, nss
+from training.datasets.targets import text_targets
+from training.metrics import CROP_RATIOS, FaceScores, MaskScores, TextScores, best_corner, cc, fixed_ratio_kept, nss
 from training.networks.saliency_net import SaliencyNet
 from training.weights import load_weights
 
@@ -28,7 +29,7 @@ MAP_SIDE = LABEL_SIDE // 2
 MEASURED_SETS = ("osie", "mit1003", "eyecrowd", "scene500")
 MASKED_SETS = ("DUTS-TR", "ECSSD")
 PEOPLE_SETS = ("human290", "CCP", "FCDB", "taskview492")
-"""Where faces are looked for too."""
+"""Where faces and text are looked for too."""
 PRIOR_SETS = ("osie", "mit1003")
 """The shipped prior is the mean of these sets' priors."""
 
@@ -65,12 +66,13 @@ def predict(net: SaliencyNet, pictures: np.ndarray) -> Maps:
 def predict_input(net: SaliencyNet, x: Tensor) -> Maps:
     """The same of what `as_input` gives."""
     net.eval()
-    attention, objectness, faces = net(x)
-    attention, objectness = net.calibrated(attention + shipped_prior(net, attention.shape[-1]), objectness)
+    said = net(x)
+    prior = shipped_prior(net, said.attention.shape[-1])
+    attention, objectness = net.calibrated(said.attention + prior, said.objectness)
     density = on_grid(attention.flatten(1).softmax(1).view_as(attention))
     density /= density.sum((1, 2), keepdim=True)
-    faces = None if faces is None else faces.sigmoid().cpu().numpy()
-    return Maps(density.cpu().numpy(), on_grid(objectness.sigmoid()).cpu().numpy(), faces)
+    small = (None if logits is None else logits.sigmoid().cpu().numpy() for logits in (said.faces, said.text))
+    return Maps(density.cpu().numpy(), on_grid(objectness.sigmoid()).cpu().numpy(), *small)
 
 
 def on_grid(maps: Tensor) -> Tensor:
@@ -79,11 +81,12 @@ def on_grid(maps: Tensor) -> Tensor:
 
 
 class Maps(NamedTuple):
-    """Attention densities and objectness, (n, 68, 68) float32, and faces (n, 5, 68, 68) where a network has them."""
+    """Float32: attention densities and objectness, (n, 68, 68); faces (n, 5, 68, 68) and text where it has them."""
 
     attention: np.ndarray
     objectness: np.ndarray
-    faces: np.ndarray | None
+    faces: np.ndarray | None = None
+    text: np.ndarray | None = None
 
 
 Predictor = Callable[[np.ndarray], Maps]
@@ -98,7 +101,7 @@ def evaluate(net: SaliencyNet, store: Store, most_per_set: int = 150) -> dict[st
 def figures_of(predictor: Predictor, store: Store, most_per_set: int | None) -> dict[str, float]:
     """`evaluate` for whatever gives maps. `ECSSD`, where the store has it, is for looking, not for choosing."""
     figures: dict[str, float] = {}
-    scores = FaceScores()
+    scores, text = FaceScores(), TextScores()
 
     def asked(name: str) -> tuple[list[int], Maps]:
         chosen = store.select(name, held_back=True)[:most_per_set]
@@ -108,6 +111,11 @@ def figures_of(predictor: Predictor, store: Store, most_per_set: int | None) -> 
                 truth = np.asarray(store.faces[i])
                 if not np.isnan(truth[0, 0]):
                     scores.add(_boxes(faces), truth[truth[:, 4] > 0], store.rows[i].aspect)
+        if maps.text is not None and store.text is not None:
+            whole = torch.tensor([[0.0, 0, 1, 1]]).expand(len(chosen), 4)
+            truth = text_targets(torch.from_numpy(store.text[chosen]), whole, MAP_SIDE).numpy()
+            for said, target in zip(maps.text, truth, strict=True):
+                text.add(said, target)
         return chosen, maps
 
     for name in MEASURED_SETS:
@@ -135,6 +143,8 @@ def figures_of(predictor: Predictor, store: Store, most_per_set: int | None) -> 
     if scores.there:
         figures["faces.recall"], figures["faces.precision"] = scores.recall, scores.precision
         figures["faces.there"] = scores.there
+    if text.there:
+        figures["text.recall"], figures["text.precision"] = text.recall, text.precision
     return figures
 
 
@@ -163,16 +173,13 @@ def attention_figures(store: Store, name: str, chosen: list[int], attention: np.
 def _predict_all(predictor: Predictor, store: Store, indices: list[int]) -> Maps:
     parts = [predictor(store.pictures[part]) for part in parts_of(indices)]
     if not parts:
-        return Maps(np.empty((0, 68, 68)), np.empty((0, 68, 68)), None)
-    attention, objectness, faces = zip(*parts, strict=True)
-    return Maps(
-        np.concatenate(attention), np.concatenate(objectness), None if faces[0] is None else np.concatenate(faces)
-    )
+        return Maps(np.empty((0, 68, 68)), np.empty((0, 68, 68)))
+    return Maps(*(None if maps[0] is None else np.concatenate(maps) for maps in zip(*parts, strict=True)))
 
 
 def _exported(network: OnnxNetwork, pictures: np.ndarray) -> Maps:
     said = network.predict(np.ascontiguousarray(pictures))
-    return Maps(said.attention, said.objectness, said.faces)
+    return Maps(said.attention, said.objectness, said.faces, said.text)
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ ZERO_LEVEL = 116
 
 
 class Shipped(nn.Module):
-    """uint8 (n, 272, 272, 3) RGB in; out, in 0..1: attention and objectness (n, 68, 68), faces (n, 5, 68, 68)."""
+    """uint8 (n, 272, 272, 3) RGB in; out, in 0..1: attention, objectness and text (n, 68, 68), faces (n, 5, 68, 68)."""
 
     def __init__(self, net: SaliencyNet) -> None:
         super().__init__()
@@ -57,16 +57,17 @@ class Shipped(nn.Module):
     @property
     def outputs(self) -> list[str]:
         """The names of what it gives."""
-        return ["attention", "objectness", *(["faces"] if self.net.config.faces else [])]
+        config = self.net.config
+        return ["attention", "objectness", *(["faces"] if config.faces else []), *(["text"] if config.text else [])]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         fours = image.reshape(-1, PICTURE_SIDE, PICTURE_SIDE // 4, 12)
-        attention, objectness, faces = self.net.heads(fours.permute(0, 3, 1, 2).float() - ZERO_LEVEL)
-        attention, objectness = self.net.calibrated(attention + self.prior, objectness)
+        said = self.net.heads(fours.permute(0, 3, 1, 2).float() - ZERO_LEVEL)
+        attention, objectness = self.net.calibrated(said.attention + self.prior, said.objectness)
         density = F.softmax(attention.flatten(1), dim=1)
         relative = density * (density.shape[1] / ATTENTION_CEILING)
-        maps = (relative.clamp(max=1).view_as(attention), objectness.sigmoid())
-        return maps if faces is None else (*maps, faces.sigmoid())
+        small = (logits.sigmoid() for logits in (said.faces, said.text) if logits is not None)
+        return relative.clamp(max=1).view_as(attention), objectness.sigmoid(), *small
 
 
 def fused(net: SaliencyNet) -> SaliencyNet:
@@ -179,7 +180,7 @@ def write_int8(float_path: Path, path: Path, pictures: np.ndarray) -> None:
     graph = onnx.load(str(prepared)).graph
     weights = {i.name: onnx.numpy_helper.to_array(i) for i in graph.initializer}
     convs = [node for node in graph.node if node.op_type == "Conv"]
-    last = [node.name for node in convs if len(weights[node.input[1]]) in {1, FACE_CHANNELS}]
+    last = [node.name for node in convs if len(weights[node.input[1]]) in {1, FACE_CHANNELS, FACE_CHANNELS + 1}]
     steps = {
         weight: [
             {"axis": 0, "scale": step, "zero_point": np.array(0, np.int8)} for step in weight_steps(weights[weight])
@@ -331,6 +332,7 @@ def export(net: SaliencyNet, store: Store, revision: str, out: Path, *, int8: bo
             "attention": f"float32 (n, 68, 68): fixation density relative to an even spread, / {ATTENTION_CEILING:g}",
             "objectness": "float32 (n, 68, 68): probability that the cell is foreground subject",
             **({"faces": FACES_METADATA} if net.config.faces else {}),
+            **({"text": "float32 (n, 68, 68): probability that the cell is text"} if net.config.text else {}),
             "precision": "int8" if int8 else "float32",
             "licence": "Apache-2.0; trained on research data sets; see the card for their terms",
         },

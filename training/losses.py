@@ -66,6 +66,20 @@ def face_loss(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return where, torch.where(near, missed, 0).sum() / near.sum().clamp(min=1)
 
 
+def text_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy, heavier on text, + the Dice loss of all pictures together; one number for the batch.
+
+    logits: (n, h, w); target: (n, 2, h, w), the labels of `training.datasets.targets.text_targets`. Few cells are text,
+    so that a loss by pictures would hardly count them (as in DB: Liao et al., AAAI 2020).
+    """
+    covered, counts = target[:, 0], target[:, 1]
+    weight = counts * (1 + 4 * covered)
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, covered, reduction="none")
+    p = logits.sigmoid() * counts
+    both = 2 * (p * covered).sum() + 1
+    return (weight * cross_entropy).sum() / weight.sum().clamp(min=1) + 1 - both / (p.sum() + covered.sum() + 1)
+
+
 def _generalised_overlap(a: Tensor, b: Tensor) -> Tensor:
     """Of boxes given as (n, 4, ...) distances of left, top, right and bottom edge from one point: (n, ...)."""
 

@@ -333,6 +333,8 @@ LEAST_FACE = 0.06
 SURE_FACE = 0.5
 SAME_FACE = 0.5
 """Least intersection over union of a face with a face that is the same."""
+COVERED = 0.5
+"""Share of a cell from which on it is text."""
 
 
 @dataclass
@@ -371,6 +373,31 @@ class FaceScores:
     @property
     def precision(self) -> float:
         return self.right / self.found if self.found else float("nan")
+
+
+@dataclass
+class TextScores:
+    """Collects cells found to be text and cells that are; both from `COVERED` on, but not cells of doubtful lines."""
+
+    there: float = 0.0
+    found: float = 0.0
+    both: float = 0.0
+
+    def add(self, found: NDArray[np.floating], target: NDArray[np.floating]) -> None:
+        """found: (side, side) probabilities. target: (2, side, side), see `training.datasets.targets.text_targets`."""
+        counts = target[1] > 0
+        text, said = counts & (target[0] >= COVERED), counts & (found >= COVERED)
+        self.there += int(text.sum())
+        self.found += int(said.sum())
+        self.both += int((text & said).sum())
+
+    @property
+    def recall(self) -> float:
+        return self.both / self.there if self.there else float("nan")
+
+    @property
+    def precision(self) -> float:
+        return self.both / self.found if self.found else float("nan")
 
 
 def face_sizes(faces: NDArray[np.floating], aspect: float) -> NDArray[np.float64]:

@@ -33,6 +33,7 @@ from training.datasets.store import (
     PICTURE_SIDE,
     PICTURES_FILE,
     TEACHER_FILE,
+    TEXT_FILE,
     Store,
     fixation_density,
     open_store,
@@ -58,11 +59,11 @@ def pack(store: Path, folder: Path, sets: Sequence[str] = (), quality: int = QUA
 
     def everything() -> Iterator[tuple[str, bytes]]:
         yield INDEX_FILE, json.dumps([_shortened(index[i]) for i in chosen], separators=(",", ":")).encode()
-        if opened.faces is not None:
-            faces = opened.faces[chosen]
-            buffer = io.BytesIO()
-            np.save(buffer, faces[:, : int((faces[:, :, 4] > 0).sum(1).max()) + 1])
-            yield FACES_FILE, buffer.getvalue()
+        for name, known in ((FACES_FILE, opened.faces), (TEXT_FILE, opened.text)):
+            if known is not None:
+                boxes, buffer = known[chosen], io.BytesIO()
+                np.save(buffer, boxes[:, : int((boxes[:, :, 4] > 0).sum(1).max()) + 1])
+                yield name, buffer.getvalue()
         with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             for start in range(0, len(chosen), 512):  # the pool would run ahead of the disk
                 numbers = range(start, min(start + 512, len(chosen)))
@@ -151,7 +152,7 @@ def unpack(folder: Path, store: Path) -> int:
             pass
     for array in arrays.values():
         array.flush()
-    for name in (FACES_FILE, INDEX_FILE):
+    for name in (FACES_FILE, TEXT_FILE, INDEX_FILE):
         if name in where:
             (store / name).write_bytes(where[name].read(name))
     return len(rows)

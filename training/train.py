@@ -33,13 +33,13 @@ from training.datasets.batches import SMALLEST_WINDOW, Batch, BatchConfig, Batch
 from training.datasets.on_device import DeviceBatches
 from training.datasets.store import Store, open_store
 from training.evaluate import evaluate
-from training.losses import attention_loss, face_loss, objectness_loss
+from training.losses import attention_loss, face_loss, objectness_loss, text_loss
 from training.networks.saliency_net import NetConfig, SaliencyNet, with_attention_decoder
 from training.schedule import cosine
 from training.weights import load_weights, save_weights
 
 TRUNK = ("stem.", "stages.")
-LOSSES = ("objectness", "attention", "centres", "edges")
+LOSSES = ("objectness", "attention", "centres", "edges", "text")
 LATEST = "latest.safetensors"
 FACE_CENTRES = 0.3
 """Weight of the loss of faces' centres beside that of their edges, as in CenterNet the other way round."""
@@ -62,6 +62,7 @@ class TrainConfig:
     weight_decay: float = 0.03
     attention_weight: float = 0.35
     face_weight: float = 1.0
+    text_weight: float = 0.5
     taught: tuple[str, ...] = ("",)
     """Beginnings of the names of the parameters that learn; all others, and their norms' statistics, stay."""
     parts: int = 1
@@ -147,16 +148,19 @@ class Run:
         """The losses of a batch, and the gradients of their weighted sum."""
         pictures = batch.pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            attention, objectness, faces = self.net(pictures)
-        attention = attention.float() + self.net.prior(batch.prior_weights, attention.shape[-1], batch.windows)
-        loss_objectness = _mean(objectness_loss(objectness.float(), batch.masks), batch.mask_weights)
-        loss_attention = _mean(attention_loss(attention, batch.densities), batch.density_weights)
+            said = self.net(pictures)
+        prior = self.net.prior(batch.prior_weights, said.attention.shape[-1], batch.windows)
+        loss_objectness = _mean(objectness_loss(said.objectness.float(), batch.masks), batch.mask_weights)
+        loss_attention = _mean(attention_loss(said.attention.float() + prior, batch.densities), batch.density_weights)
         loss = loss_objectness + self.config.attention_weight * loss_attention
         parts = [loss_objectness, loss_attention]
-        if faces is not None:
-            where, edges = face_loss(faces.float(), batch.faces)
+        if said.faces is not None:
+            where, edges = face_loss(said.faces.float(), batch.faces)
             loss = loss + self.config.face_weight * (FACE_CENTRES * where + edges)
             parts += [where, edges]
+        if said.text is not None:
+            parts.append(text_loss(said.text.float(), batch.text))
+            loss = loss + self.config.text_weight * parts[-1]
         gradients = torch.autograd.grad(loss, [p for p in self.net.parameters() if p.requires_grad])
         return torch.stack(parts).detach(), gradients
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         FaceRectanglesRequest,
         ObjectnessSaliencyRequest,
         TextRecognitionRequest,
+        TextRectanglesRequest,
     )
     from eyefirst.tools.crop import attention, crop, crop_to, faces, objects, render_animation, render_plan, thumbnail
     from eyefirst.tools.cutout import cutout
@@ -76,6 +77,7 @@ _HOME = {
     "Size": "geometry",
     "TextObservation": "observations",
     "TextRecognitionRequest": "requests",
+    "TextRectanglesRequest": "requests",
     "attention": "tools.crop",
     "crop": "tools.crop",
     "crop_to": "tools.crop",
@@ -133,6 +135,7 @@ __all__ = [
     "Size",
     "TextObservation",
     "TextRecognitionRequest",
+    "TextRectanglesRequest",
     "attention",
     "crop",
     "crop_to",

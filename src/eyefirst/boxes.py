@@ -8,6 +8,8 @@ and an unsure one a wide box; where nothing stands out the map highlights the ce
 Objectness gives up to three: connected groups of cells that are more likely subject than not. A
 group's confidence is its mean probability, discounted for groups of only a few cells. Edges are
 placed within the border cells by how much of them the subject covers.
+
+Text gives blocks of lines in the same manner.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from eyefirst.heat_map import HeatMap, summed_area_table
 
 ATTENTION_BAR = 0.25
 """Density that pays for a cell's place in the attention box, as a share of the map's peak."""
-SUBJECT_PROBABILITY = 0.5
-"""A cell belongs to a subject when this is more likely than not."""
+LIKELY = 0.5
+"""A cell belongs to a subject, or to text, when this is more likely than not."""
 SPECK_CELLS = 12.0
 """A group of so many cells (0.3 % of the picture) gets half of the confidence that its probability alone earns."""
 LOWEST_CONFIDENCE = 0.5
@@ -34,9 +36,14 @@ BRIDGED_GAP_CELLS = 1
 """Groups so many cells apart count as one: a subject behind a railing, a stem between petals."""
 
 
+TEXT_SPECK_CELLS = 3.0
+LOWEST_TEXT_CONFIDENCE = 0.5
+MOST_TEXT_BLOCKS = 8
+
+
 @dataclass(frozen=True, slots=True)
 class SalientObject:
-    """A subject: its box in 0..1 of the picture, and a confidence in 0..1 that ranks it."""
+    """A subject or a block of text: its box in 0..1 of the picture, and a confidence in 0..1 that ranks it."""
 
     box: Box
     confidence: float
@@ -61,20 +68,31 @@ def attention_box(heat_map: HeatMap) -> Box:
 
 def subject_boxes(heat_map: HeatMap) -> tuple[SalientObject, ...]:
     """Up to three subjects, highest confidence first; none where the map is close to zero everywhere."""
-    values = heat_map.values
-    subject = values >= SUBJECT_PROBABILITY
-    groups = label_groups(_grown(subject, BRIDGED_GAP_CELLS)) * subject
+    return _groups_of(heat_map.values, SPECK_CELLS, LOWEST_CONFIDENCE)[:MOST_SUBJECTS]
+
+
+def text_blocks(heat_map: HeatMap) -> tuple[SalientObject, ...]:
+    """Up to eight blocks of text, highest confidence first; lines less than about a cell apart are one."""
+    return _groups_of(heat_map.values, TEXT_SPECK_CELLS, LOWEST_TEXT_CONFIDENCE)[:MOST_TEXT_BLOCKS]
+
+
+def _groups_of(values: NDArray[np.float32], speck_cells: float, least_confidence: float) -> tuple[SalientObject, ...]:
+    """Connected groups of cells that are more likely it than not, highest confidence first."""
+    likely = values >= LIKELY
+    if not likely.any():
+        return ()
+    groups = label_groups(_grown(likely, BRIDGED_GAP_CELLS)) * likely
     found = []
     for group in range(1, int(groups.max()) + 1):
         cells = groups == group
         count = int(cells.sum())
         if count == 0:
             continue
-        confidence = float(values[cells].mean()) * count / (count + SPECK_CELLS)
-        if confidence >= LOWEST_CONFIDENCE:
+        confidence = float(values[cells].mean()) * count / (count + speck_cells)
+        if confidence >= least_confidence:
             found.append(SalientObject(_box_round(values, cells), confidence))
     found.sort(key=lambda s: (-s.confidence, s.box.left, s.box.top))
-    return tuple(found[:MOST_SUBJECTS])
+    return tuple(found)
 
 
 def label_groups(cells: NDArray[np.bool_]) -> NDArray[np.intp]:

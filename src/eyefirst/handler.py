@@ -7,16 +7,15 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eyefirst.background import background, is_background
 from eyefirst.detectors import load_detector
-from eyefirst.errors import CancelledError, EyefirstError, InvalidValueError, NetworkMismatchError
-from eyefirst.face_maps import LEAST_CONFIDENCE, DetectedFace, decode_faces
+from eyefirst.errors import CancelledError, EyefirstError, InvalidValueError
+from eyefirst.face_maps import LEAST_CONFIDENCE
 from eyefirst.geometry import Box, Size
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import (
@@ -33,15 +32,14 @@ from eyefirst.image import (
     open_source,
     reduced,
 )
+from eyefirst.maps import Look, Maps
 from eyefirst.network import Network, check_revision, load_network
 from eyefirst.numeric import listed
 from eyefirst.observations import FaceObservation, Observation, RecognizedText, SaliencyObservation, TextObservation
 from eyefirst.reading import read, salient_regions
 from eyefirst.requests import (
     KINDS,
-    AttentionSaliencyRequest,
     FaceRectanglesRequest,
-    ObjectnessSaliencyRequest,
     Request,
     SaliencyRequest,
     TextRecognitionRequest,
@@ -51,29 +49,6 @@ ANALYSIS_SIDE = 272
 """Pixels a side that the networks that ship take; a picture is decoded with no fewer for them."""
 Completion = Callable[[Any, Any, EyefirstError | None], None]
 """Called as each request ends, with its observation or with the error that came instead."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Maps:
-    """What a network says of a region: two heat maps and, where it has them, its face maps (5, rows, columns)."""
-
-    attention: HeatMap
-    objectness: HeatMap
-    faces: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """All that one run of the network says of a picture. Without face maps in the network there are no faces."""
-
-    attention: SaliencyObservation
-    objects: SaliencyObservation
-    faces: tuple[DetectedFace, ...] = ()
-
-    @property
-    def revision(self) -> str:
-        """The network's."""
-        return self.attention.revision
 
 
 class ImageRequestHandler:
@@ -120,7 +95,7 @@ class ImageRequestHandler:
     def held_bytes(self) -> int:
         """Bytes of the file, if the source is one, and of the pixels and maps that `again` hands on."""
         images = sum(image.pixels.nbytes for image in self._images.values())
-        maps = sum(7 * m.attention.values.nbytes for m in self._maps.values())  # two heat maps, five of faces
+        maps = sum(m.nbytes for m in self._maps.values())
         return (0 if self.opened.is_in_memory else len(self.opened.data)) + images + maps
 
     @property
@@ -180,11 +155,8 @@ class ImageRequestHandler:
 
     def look(self, revision: str | None = None, *, least_confidence: float = LEAST_CONFIDENCE) -> Look:
         """Return all that the network says of the picture, from one run. least_confidence: of the faces."""
-        attention, objects = self.perform(
-            [AttentionSaliencyRequest(revision=revision), ObjectnessSaliencyRequest(revision=revision)]
-        )
-        maps = self._maps_of(attention.revision, Box.whole())
-        return Look(attention, objects, _faces_in(maps.faces, Box.whole(), least_confidence))
+        self.go_on()
+        return self._maps_of(self._revision(revision), Box.whole()).look(revision, least_confidence)
 
     @overload
     def perform(
@@ -273,19 +245,13 @@ class ImageRequestHandler:
 
     def _observe(self, request: Request) -> Observation:
         self.go_on()
-        revision = self._network.revision if self._network else check_revision(request.revision)
-        maps = self._maps_of(revision, request.region)
+        maps = self._maps_of(self._revision(request.revision), request.region)
         if isinstance(request, TextRecognitionRequest):
-            return self._read(request, maps.attention, revision)
+            return self._read(request, maps.attention, maps.revision)
         if isinstance(request, FaceRectanglesRequest):
-            if maps.faces is None:
-                raise NetworkMismatchError(
-                    f"the network {revision} has no face maps", remedy="leave out the revision, for the newest"
-                )
-            return FaceObservation(request, _faces_in(maps.faces, request.region), HeatMap(maps.faces[0]), revision)
+            return maps.face_observation(request)
         assert isinstance(request, SaliencyRequest)
-        heat_map = maps.attention if isinstance(request, AttentionSaliencyRequest) else maps.objectness
-        return SaliencyObservation(request, heat_map, revision)
+        return maps.saliency(request)
 
     def _read(self, request: TextRecognitionRequest, attention: HeatMap, revision: str) -> TextObservation:
         """Text in the salient regions at full resolution; then, if asked, in the rest."""
@@ -310,6 +276,9 @@ class ImageRequestHandler:
         texts.sort(key=lambda t: t.saliency, reverse=True)
         return TextObservation(request, tuple(texts), tuple(r.within(request.region) for r in regions), revision)
 
+    def _revision(self, revision: str | None) -> str:
+        return self._network.revision if self._network else check_revision(revision)
+
     def _maps_of(self, revision: str, region: Box) -> Maps:
         with self._lock:
             if (revision, region) not in self._maps:
@@ -319,11 +288,7 @@ class ImageRequestHandler:
                 part = image if region == Box.whole() else image.region(region)
                 pixels = part.squashed(network.input_side)
                 self.go_on()
-                prediction = network.predict(pixels[np.newaxis])
-                faces = prediction.faces[0] if prediction.faces is not None else None
-                self._maps[revision, region] = Maps(
-                    HeatMap(prediction.attention[0]), HeatMap(prediction.objectness[0]), faces
-                )
+                self._maps[revision, region] = Maps.of(network.predict(pixels[np.newaxis]), revision)
             return self._maps[revision, region]
 
     def _image_for(self, needed: Size) -> Image:
@@ -369,14 +334,6 @@ def handler_of(
     if isinstance(source, ImageRequestHandler):
         return source
     return ImageRequestHandler(source, orientation=orientation, network=network, expects=expects)
-
-
-def _faces_in(
-    maps: NDArray[np.float32] | None, region: Box, least_confidence: float = LEAST_CONFIDENCE
-) -> tuple[DetectedFace, ...]:
-    """The faces in a region's maps, in coordinates of the whole picture; none where the network has no such maps."""
-    found = () if maps is None else decode_faces(maps, least_confidence=least_confidence)
-    return tuple(DetectedFace(f.box.within(region), f.confidence) for f in found)
 
 
 def _needed_for(region: Box, side: int) -> Size:

@@ -32,11 +32,13 @@ class Prediction:
     attention: fixation density relative to an even spread, divided by the network's stated ceiling.
     objectness: probability that the cell belongs to a foreground subject.
     faces: the maps that `eyefirst.face_maps.decode_faces` reads, (n, 5, 68, 68), or None where the network has none.
+    text: probability that the cell is text, or None where the network has none.
     """
 
     attention: NDArray[np.float32]
     objectness: NDArray[np.float32]
     faces: NDArray[np.float32] | None = None
+    text: NDArray[np.float32] | None = None
 
 
 class Network(Protocol):
@@ -60,7 +62,7 @@ class Network(Protocol):
 class OnnxNetwork:
     """A network in an ONNX file with input `image` uint8 (n, side, side, 3) and outputs `attention`, `objectness`.
 
-    A third output, `faces`, is optional.
+    Further outputs, `faces` and `text`, are optional.
     `threads` is the number of onnxruntime threads; one, the default, is best where many pictures are
     worked on side by side. `providers` are onnxruntime's execution providers, in order of preference;
     a provider that does not come into force is an error rather than a silent change to the CPU.
@@ -92,7 +94,7 @@ class OnnxNetwork:
                 source=path,
             )
         self._side = side
-        self._outputs = ["attention", "objectness", *(["faces"] if "faces" in outputs else [])]
+        self._outputs = ["attention", "objectness", *(name for name in ("faces", "text") if name in outputs)]
 
     @property
     def revision(self) -> str:
@@ -107,7 +109,8 @@ class OnnxNetwork:
     def predict(self, pictures: NDArray[np.uint8]) -> Prediction:
         """Both maps for (n, side, side, 3) uint8 sRGB pictures."""
         _check_pictures(pictures, self._side)
-        return Prediction(*self._session.run(self._outputs, {"image": pictures}))
+        maps = self._session.run(self._outputs, {"image": pictures})
+        return Prediction(**dict(zip(self._outputs, maps, strict=True)))
 
 
 class MappedOnnxNetwork:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from eyefirst.boxes import SalientObject, attention_box, subject_boxes
+from eyefirst.boxes import SalientObject, attention_box, subject_boxes, text_blocks
 from eyefirst.errors import InvalidValueError
 from eyefirst.face_maps import DetectedFace
 from eyefirst.geometry import Box, Point
@@ -21,6 +21,7 @@ from eyefirst.requests import (
     Request,
     SaliencyRequest,
     TextRecognitionRequest,
+    TextRectanglesRequest,
     kind_of,
 )
 
@@ -43,13 +44,15 @@ class SaliencyObservation:
 
     @cached_property
     def salient_objects(self) -> tuple[SalientObject, ...]:
-        """Highest confidence first. Attention: exactly one. Objectness: up to three, or none.
+        """Highest confidence first. Attention: exactly one. Objectness: up to three, or none. Text: up to eight blocks.
 
         The confidence of the attention box is the share of the attention that lies inside it.
         """
         if isinstance(self.request, AttentionSaliencyRequest):
             box = attention_box(self.heat_map)
             found: tuple[SalientObject, ...] = (SalientObject(box, min(self.heat_map.mass_in(box), 1.0)),)
+        elif isinstance(self.request, TextRectanglesRequest):
+            found = text_blocks(self.heat_map)
         else:
             found = subject_boxes(self.heat_map)
         region = self.request.region

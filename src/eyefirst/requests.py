@@ -33,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaliencyRequest(Request):
-    """Common to both kinds of saliency."""
+    """Common to the kinds whose answer is a heat map and the boxes found in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,11 @@ class AttentionSaliencyRequest(SaliencyRequest):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectnessSaliencyRequest(SaliencyRequest):
     """Which pixels belong to the main foreground subjects?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRectanglesRequest(SaliencyRequest):
+    """Where is text? The counterpart of Vision's VNDetectTextRectanglesRequest; nothing is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,7 @@ KINDS: dict[str, type[Request]] = {
     "attention": AttentionSaliencyRequest,
     "objectness": ObjectnessSaliencyRequest,
     "faces": FaceRectanglesRequest,
+    "text_rectangles": TextRectanglesRequest,
     "text": TextRecognitionRequest,
 }
 """The name of each kind of request in JSON."""

@@ -1,4 +1,4 @@
-"""From records to batches: the split, cuts, labels, packs, and the losses of faces."""
+"""From records to batches: the split, cuts, labels, packs, and the losses of faces and text."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from training.datasets.batches import Batches  # noqa: E402
 from training.datasets.on_device import DeviceBatches  # noqa: E402
 from training.datasets.records import is_held_back  # noqa: E402
 from training.datasets.store import Store, open_store  # noqa: E402
-from training.datasets.targets import face_targets  # noqa: E402
-from training.losses import face_loss  # noqa: E402
+from training.datasets.targets import face_targets, text_targets  # noqa: E402
+from training.losses import face_loss, text_loss  # noqa: E402
 from training.networks.saliency_net import NetConfig, SaliencyNet  # noqa: E402
 
 from eyefirst.face_maps import decode_faces  # noqa: E402
@@ -64,6 +64,7 @@ def test_a_pack_carries_a_store(store: Store, tmp_path: Path, monkeypatch: pytes
     faces = np.zeros((len(store.rows), 4, 5), np.float32)
     faces[:] = FACES
     np.save(source / "faces.npy", faces)
+    np.save(source / "text.npy", faces[:, ::-1])
     monkeypatch.setattr("training.pack.LARGEST_FILE", 100_000)
     paths = pack.pack(source, tmp_path / "pack")
     assert len(paths) > 1
@@ -75,9 +76,11 @@ def test_a_pack_carries_a_store(store: Store, tmp_path: Path, monkeypatch: pytes
     np.testing.assert_allclose(again.labels, store.labels, atol=0.005)
     assert again.teacher is not None
     assert again.faces is not None
+    assert again.text is not None
     np.testing.assert_allclose(again.teacher, taught, atol=0.12)
     assert np.abs(again.teacher - taught).mean() < 0.01
     np.testing.assert_array_equal(again.faces, faces)
+    np.testing.assert_array_equal(again.text, faces[:, ::-1])
     pack.main(["pack", str(source), str(tmp_path / "few"), "--sets", "osie", "--quality", "20"])
     assert pack.unpack(tmp_path / "few", tmp_path / "few_store") == 48
     few = open_store(tmp_path / "few_store")
@@ -102,7 +105,7 @@ def smooth_maps(count: int) -> np.ndarray:
 def test_a_device_cuts_the_batches_that_pillow_cuts(store: Store, batches: Batches, side: int, taught: bool) -> None:
     faces = np.zeros((len(store.rows), 4, 5), np.float32)
     faces[:] = FACES
-    full = replace(store, teacher=smooth_maps(len(store.rows)), faces=faces) if taught else store
+    full = replace(store, teacher=smooth_maps(len(store.rows)), faces=faces, text=faces) if taught else store
     config = replace(batches.config, objects=12, attention=6, paste_share=0.5, teacher_share=0.6)
     plain = Batches(full, config, ("osie",), seed=1)
     device = DeviceBatches(full, config, ("osie",), 1, torch.device("cpu"))
@@ -114,7 +117,7 @@ def test_a_device_cuts_the_batches_that_pillow_cuts(store: Store, batches: Batch
     expected, found = plain.batch(0, side), next(device.stream(0, side))
     assert (found.pictures - expected.pictures).abs().max() < 6  # two roundings, and contrast up to 1.4 * 1.12
     assert (found.pictures - expected.pictures).abs().mean() < 0.5
-    for name in ("masks", "mask_weights", "density_weights", "prior_weights", "windows", "faces"):
+    for name in ("masks", "mask_weights", "density_weights", "prior_weights", "windows", "faces", "text"):
         torch.testing.assert_close(getattr(found, name), getattr(expected, name), atol=0.02, rtol=0)
     torch.testing.assert_close(found.densities, expected.densities, atol=1e-5, rtol=1e-3)
 
@@ -161,6 +164,31 @@ def test_faces_that_nobody_looked_for_teach_nothing(store: Store, batches: Batch
     batch = Batches(replace(store, faces=faces), batches.config, NET.prior_sets, seed=1).batch(0, 64)
     assert batch.faces.shape == (10, 6, 16, 16)
     assert set(batch.faces[6:, 1].amax((1, 2)).tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_target_of_text_is_the_share_of_each_cell(mirrored: bool) -> None:
+    lines = torch.tensor([[[0.0, 0.5, 0.3, 0.6, 0.9], [0.5, 0.5, 0.9, 0.6, 0.55], [0.5, 0.9, 0.9, 0.91, 0.9]]])
+    window = torch.tensor([[1.0, 0.0, 0.0, 1.0] if mirrored else [0.0, 0.0, 1.0, 1.0]])
+    covered, counts = text_targets(lines, window, 20)[0]
+    if mirrored:
+        covered, counts = covered.flip(1), counts.flip(1)
+    assert covered[10:12, :6].min() == pytest.approx(1)
+    assert covered.sum() == pytest.approx(12, abs=1e-4)
+    assert counts[10:12, 10:18].max() == 0, "nothing is learned where a line is doubtful"
+    assert counts[18, 10:18].max() == 0, "nor where it is too small"
+    assert counts.sum() == 400 - 16 - 8
+    half = text_targets(lines, torch.tensor([[0.0, 0.0, 0.5, 1.0]]), 20)[0, 0]
+    assert half[10:12, :12].min() == pytest.approx(1)
+    assert not text_targets(torch.full((1, 2, 5), torch.nan), window, 20).any()
+
+
+def test_the_loss_of_text_is_least_where_it_is() -> None:
+    lines = torch.tensor([[[0.1, 0.5, 0.3, 0.6, 0.9]]])
+    target = text_targets(lines, torch.tensor([[0.0, 0.0, 1.0, 1.0]]), 20)
+    right = torch.logit(target[:, 0].clamp(1e-4, 1 - 1e-4))
+    assert text_loss(right, target) < 0.01
+    assert text_loss(right, target) < text_loss(torch.full_like(right, -6), target) < text_loss(-right, target)
 
 
 def test_the_loss_of_faces_is_least_where_they_are() -> None:

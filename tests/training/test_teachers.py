@@ -46,7 +46,7 @@ def test_published_networks_have_their_authors_sizes(size: int, blocks: int, cha
     assert tuple(stage[-1].project.out_channels for stage in stages) == tuple(channels)
     net = SaliencyNet(NetConfig(channels=tuple(channels), lite=True, lite_size=size)).eval()
     with torch.no_grad():
-        attention, objectness, _ = net(torch.zeros(1, 3, 64, 64))
+        attention, objectness, *_ = net(torch.zeros(1, 3, 64, 64))
     assert attention.shape == objectness.shape == (1, 16, 16)
 
 

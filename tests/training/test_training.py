@@ -22,7 +22,7 @@ from training.evaluate import evaluate, predict, shipped_prior  # noqa: E402
 from training.export import ATTENTION_CEILING, export, weight_steps  # noqa: E402
 from training.fixate import fixate  # noqa: E402
 from training.networks.lite import ScaledConv  # noqa: E402
-from training.networks.saliency_net import NetConfig, SaliencyNet, with_attention_decoder  # noqa: E402
+from training.networks.saliency_net import Logits, NetConfig, SaliencyNet, with_attention_decoder  # noqa: E402
 from training.train import Run, TrainConfig, read_config, train  # noqa: E402
 from training.weights import load_weights, save_weights  # noqa: E402
 
@@ -62,7 +62,7 @@ def test_training_learns_stops_resumes_and_exports(batches: Batches, store: Stor
         shipped = OnnxNetwork(out / "model.onnx")
         assert shipped.revision == "smoke_v1"
         pictures = np.asarray(store.pictures[:4])
-        density, objectness, _ = predict(net, pictures)
+        density, objectness, *_ = predict(net, pictures)
         answer = shipped.predict(pictures)
         expected = np.clip(density * 68 * 68 / ATTENTION_CEILING, 0, 1)
         inner = slice(8, -8)  # what padding stands for differs, and reaches some cells inwards: see normalise_inside
@@ -165,7 +165,7 @@ def test_objectness_is_as_sharp_as_it_is_calibrated(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("training.calibrate.as_input", lambda net, pictures: pictures)
     labels = np.stack([masks.numpy().repeat(2, 1).repeat(2, 2)] * 2, 1)
     store = SimpleNamespace(pictures=truth * 2, labels=labels)
-    slope, bias = objectness_line(lambda logits: (None, logits), store, list(range(400)))  # type: ignore[arg-type]
+    slope, bias = objectness_line(lambda logits: Logits(logits, logits), store, list(range(400)))  # type: ignore[arg-type]
     x, y = (truth * 2).flatten(), masks.flatten()
     likeliest, _ = fitted(lambda w: F.binary_cross_entropy_with_logits(x * w[0] + w[1], y), [1.0, 0.0])
     errors = [calibration_error((x * s).sigmoid(), y) for s in (likeliest, slope)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eyefirst.boxes import ATTENTION_BAR, attention_box, label_groups, subject_boxes
+from eyefirst.boxes import ATTENTION_BAR, attention_box, label_groups, subject_boxes, text_blocks
 from eyefirst.geometry import Box
 from eyefirst.heat_map import HeatMap
 
@@ -106,3 +106,16 @@ def test_a_long_winding_group_is_one() -> None:
     cells[1::4, -1] = True
     cells[3::4, 0] = True
     assert label_groups(cells).max() == 1
+
+
+def test_lines_of_text_are_one_block_and_specks_are_none() -> None:
+    lines = block((10, 10, 40, 12), (10, 13, 30, 15), (10, 16, 35, 18))
+    (found,) = text_blocks(lines)
+    assert found.box.iou(Box(10 / 68, 10 / 68, 40 / 68, 18 / 68)) > 0.85
+    poster, sign = text_blocks(block((5, 50, 12, 53), (30, 5, 60, 25)))
+    assert poster.box.iou(Box(30 / 68, 5 / 68, 60 / 68, 25 / 68)) > 0.9
+    assert sign.confidence < poster.confidence
+    assert text_blocks(block((5, 5, 6, 7))) == ()
+    assert text_blocks(block((5, 5, 40, 10), p=0.4)) == ()
+    many = block(*((x, y, x + 5, y + 2) for x in (2, 18, 34, 50) for y in (5, 20, 35, 50)))
+    assert len(text_blocks(many)) == 8

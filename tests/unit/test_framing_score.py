@@ -141,6 +141,14 @@ def test_a_word_is_whole_or_out() -> None:
     assert holds(best(replace(ATTENTION, word_whole=5.0), attention, words=(word,)), word)
 
 
+@pytest.mark.parametrize("corner", [Box(0.75, 0.92, 0.98, 0.98), Box(0.02, 0.02, 0.25, 0.08)])
+def test_a_signature_is_no_word(corner: Box) -> None:
+    attention = EVEN + spot(0.5, 0.5, 6)
+    strict = replace(ATTENTION, word_whole=5.0, word_cut=5.0)
+    assert best(strict, attention, words=(corner,)) == best(strict, attention)
+    assert best(strict, attention, words=(Box(0.75, 0.6, 0.98, 0.66),)) != best(strict, attention)
+
+
 def test_subject_end_shows_the_top_of_what_is_too_tall_and_the_head_of_what_is_too_long() -> None:
     tall, attention = Box(0.4, 0.05, 0.6, 0.98), EVEN + spot(0.5, 0.6, 8, 0.2)
     assert best(ATTENTION, attention, (tall,), ratio=WIDE).top > 0.1

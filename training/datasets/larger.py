@@ -15,7 +15,15 @@ from PIL import Image
 from tqdm import tqdm
 
 from training.datasets.shards import read_shards
-from training.datasets.store import FACES_FILE, INDEX_FILE, LABELS_FILE, PICTURES_FILE, TEACHER_FILE, open_store
+from training.datasets.store import (
+    FACES_FILE,
+    INDEX_FILE,
+    LABELS_FILE,
+    PICTURES_FILE,
+    TEACHER_FILE,
+    TEXT_FILE,
+    open_store,
+)
 
 
 def enlarge(shards: Path, store: Path, out: Path, side: int) -> None:
@@ -32,7 +40,13 @@ def enlarge(shards: Path, store: Path, out: Path, side: int) -> None:
     if places:
         raise SystemExit(f"expected all pictures of {store} in {shards}, but {len(places)} are missing: {min(places)}")
     pictures.flush()
-    for name, values in ((LABELS_FILE, known.labels), (TEACHER_FILE, known.teacher), (FACES_FILE, known.faces)):
+    arrays = {
+        LABELS_FILE: known.labels,
+        TEACHER_FILE: known.teacher,
+        FACES_FILE: known.faces,
+        TEXT_FILE: known.text,
+    }
+    for name, values in arrays.items():
         if values is not None:
             np.save(out / name, values[chosen])
     rows = json.loads((store / INDEX_FILE).read_text())

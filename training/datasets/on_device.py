@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.datasets.batches import SMALLEST_WINDOW, Batch, BatchConfig, Batches, Draws
+from training.datasets.batches import SMALLEST_WINDOW, Batch, BatchConfig, Batches, BoxesName, Draws
 from training.datasets.store import LABEL_SIDE, PICTURE_SIDE, Store
 
 LOADED_AT_ONCE = 1024
@@ -30,7 +30,7 @@ class DeviceBatches(Batches):
         self.device = device
         self._pixels, self._labels = (_loaded(array, device) for array in (store.pictures, store.labels))
         self._teacher = None if store.teacher is None else _loaded(store.teacher, device)
-        self._known_faces = None if store.faces is None else _loaded(store.faces, device)
+        self._loaded_boxes = {name: _loaded(boxes, device) for name, boxes in self._boxes.items()}
         self._priors = self._priors.to(device)
         self._pixel_type = torch.float16 if device.type == "cuda" else torch.float32
 
@@ -65,13 +65,12 @@ class DeviceBatches(Batches):
             _product(pictures, self._window_matrices(draws, windows, side)),
             _product(masks, on_labels)[:, 0],
             cut[:, 0],
-            self.faces(draws.indices),
         )
 
-    def faces(self, indices: NDArray[np.int64]) -> Tensor:
-        if self._known_faces is None:
-            return super().faces(indices).to(self.device)
-        return self._known_faces[self._here(indices)][:, : self.most_faces(indices)].clone()
+    def boxes(self, name: BoxesName, indices: NDArray[np.int64]) -> Tensor:
+        if name not in self._loaded_boxes:
+            return super().boxes(name, indices).to(self.device)
+        return self._loaded_boxes[name][self._here(indices)][:, : self.most_boxes(name, indices)].clone()
 
     def stream(self, first_index: int, side: int, smallest_window: float = SMALLEST_WINDOW) -> Iterator[Batch]:
         """Endless batches of one side. The device works on earlier orders meanwhile, so nothing is prepared ahead."""

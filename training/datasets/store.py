@@ -28,8 +28,8 @@ from training.datasets.shards import read_shards
 PICTURE_SIDE = 272
 LABEL_SIDE = 136
 PICTURES_FILE, LABELS_FILE, INDEX_FILE = "pictures.npy", "labels.npy", "index.json"
-TEACHER_FILE, FACES_FILE = "teacher.npy", "faces.npy"
-"""Added to a store by `training.label` and `training.datasets.faces`."""
+TEACHER_FILE, FACES_FILE, TEXT_FILE = "teacher.npy", "faces.npy", "text.npy"
+"""Added to a store by `training.label`, `training.datasets.faces` and `training.datasets.text`."""
 FIXATION_SIGMA = 0.028
 """Standard deviation of the blur that makes a density of fixations, as a share of the side."""
 NEAR_DUPLICATE_BITS = 38
@@ -61,6 +61,7 @@ class Store:
     rows: list[Row]
     teacher: NDArray[np.float16] | None = None
     faces: NDArray[np.float32] | None = None
+    text: NDArray[np.float32] | None = None
 
     def densities(self, indices: Sequence[int]) -> NDArray[np.float32]:
         """Fixation densities on the grid of the maps, (n, 68, 68)."""
@@ -88,7 +89,7 @@ def open_store(folder: Path) -> Store:
         for r in json.loads((folder / INDEX_FILE).read_text())
     ]
     pictures, labels = (np.load(folder / name, mmap_mode="r") for name in (PICTURES_FILE, LABELS_FILE))
-    added = (folder / name for name in (TEACHER_FILE, FACES_FILE))
+    added = (folder / name for name in (TEACHER_FILE, FACES_FILE, TEXT_FILE))
     return Store(pictures, labels, rows, *(np.load(path, mmap_mode="r") if path.exists() else None for path in added))
 
 

@@ -1,4 +1,4 @@
-"""What the map of faces is taught, made from boxes."""
+"""What the maps of faces and of text are taught, made from boxes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ SURE_FACE = 0.5
 """Confidence from which the detector's faces are taught as faces."""
 SMALLEST_FACE = 0.03
 """Smaller side of the smallest faces that are taught, as a share of what the network sees."""
+SURE_TEXT = 0.75
+"""Confidence from which a line is taught as text."""
+SMALLEST_TEXT = 0.02
+"""Smaller side of the smallest lines that are taught, as a share of what the network sees."""
 
 
 def face_targets(faces: Tensor, windows: Tensor, side: int) -> Tensor:
@@ -22,9 +26,7 @@ def face_targets(faces: Tensor, windows: Tensor, side: int) -> Tensor:
     """
     known = ~faces[:, 0, 0].isnan()
     faces = faces.nan_to_num()
-    left, top, right, bottom = windows.T[:, :, None, None]
-    x = ((faces[..., [0, 2]] - left) / (right - left)).sort(-1).values
-    y = (faces[..., [1, 3]] - top) / (bottom - top)
+    x, y = _in_windows(faces, windows)
     size_x, size_y = x[..., 1] - x[..., 0], y[..., 1] - y[..., 0]
     there = (faces[..., 4] > 0) & known[:, None]
     sure = there & (faces[..., 4] >= SURE_FACE) & (torch.minimum(size_x, size_y) >= SMALLEST_FACE)
@@ -55,3 +57,34 @@ def face_targets(faces: Tensor, windows: Tensor, side: int) -> Tensor:
     distances = torch.cat([here - own[:, :2], own[:, 2:] - here], 1)
     result[:, 2:] = distances.clamp(min=1e-3) * (owner > 0)[:, None]
     return result
+
+
+def text_targets(text: Tensor, windows: Tensor, side: int) -> Tensor:
+    """(n, 2, side, side): the share of each cell that is text, and whether the cell counts.
+
+    `text` and `windows` are like those of `face_targets`. Where a line is doubtful or too small, cells do not count.
+    """
+    known = ~text[:, 0, 0].isnan()
+    text = text.nan_to_num()
+    x, y = _in_windows(text, windows)
+    high = torch.minimum(x[..., 1] - x[..., 0], y[..., 1] - y[..., 0])
+    there = text[..., 4] > 0
+    sure = there & (text[..., 4] >= SURE_TEXT) & (high >= SMALLEST_TEXT)
+    starts = torch.arange(side, device=text.device) / side
+    across, down = (
+        (torch.minimum(edges[..., 1:], starts + 1 / side) - torch.maximum(edges[..., :1], starts)).clamp(min=0) * side
+        for edges in (x, y)
+    )
+
+    def covered_by(which: Tensor) -> Tensor:
+        return (down.mT @ (across * which[..., None])).clamp(max=1)
+
+    covered, doubtful = covered_by(sure), covered_by(there & ~sure)
+    counts = known[:, None, None] & ((doubtful < 1e-3) | (covered > 0.5))
+    return torch.stack([covered * counts, counts.float()], 1)
+
+
+def _in_windows(boxes: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
+    """Boxes (n, k, 5) of whole pictures as edges along x and y of what a network sees, each (n, k, 2), in order."""
+    left, top, right, bottom = windows.T[:, :, None, None]
+    return ((boxes[..., [0, 2]] - left) / (right - left)).sort(-1).values, (boxes[..., [1, 3]] - top) / (bottom - top)

@@ -1,4 +1,4 @@
-"""One trunk, three heads: attention, objectness and faces from one picture.
+"""One trunk and its heads: attention, objectness, faces and text from one picture.
 
 The trunk is EfficientNet-Lite0 from its published weights, which know ImageNet (`training.networks.lite`), or a small
 plain network of 3 x 3 convolutions, which knows nothing. The decoder is a feature pyramid (Lin et al., CVPR 2017) that
@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,14 @@ SURROUND = 11
 FACE_CHANNELS = 5
 """Confidence that a face's centre is here, and how far its left, top, right and bottom edges are from here."""
 
-Logits = tuple[Tensor, Tensor, Tensor | None]
+
+class Logits(NamedTuple):
+    """Attention without any centre prior, objectness and text (n, h, w), and faces (n, 5, h, w), where it has them."""
+
+    attention: Tensor
+    objectness: Tensor
+    faces: Tensor | None = None
+    text: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class NetConfig:
     draws more of them. Objectness is logits times gain plus bias.
     `lite` makes the trunk that of EfficientNet-Lite0, or of Lite`lite_size`; `channels` then names its widths, and
     `blocks` and `stem` count for nothing. `faces` adds the third map; with `face_decoder` it has a pyramid of its own,
-    down to 1/4.
+    down to 1/4. `text` adds a channel to the head of faces: whether there is text.
     """
 
     channels: tuple[int, ...] = (32, 64, 112, 192)
@@ -55,6 +63,7 @@ class NetConfig:
     lite_size: int = 0
     faces: bool = False
     face_decoder: bool = False
+    text: bool = False
     prior_sets: tuple[str, ...] = ()
     attention_gain: float = 1.0
     attention_surround: float = 0.0
@@ -125,7 +134,7 @@ class Pyramid(nn.Module):
 
 
 class SaliencyNet(nn.Module):
-    """(n, 3, side, side) float RGB in 0..255 -> two logit maps (n, side / 4, side / 4)."""
+    """(n, 3, side, side) float RGB in 0..255 -> `Logits`, maps of a quarter of the side."""
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
@@ -153,7 +162,7 @@ class SaliencyNet(nn.Module):
             self.face_lateral, self.face_narrow = nn.Conv2d(c[0], finest, 1), nn.Conv2d(d, finest, 1)
             self.face_smooth = conv(finest, finest)
         if config.faces:
-            self.face_head = nn.Sequential(conv(finest, d // 2), nn.Conv2d(d // 2, FACE_CHANNELS, 1))
+            self.face_head = nn.Sequential(conv(finest, d // 2), nn.Conv2d(d // 2, FACE_CHANNELS + config.text, 1))
             nn.init.constant_(self.face_head[-1].bias, -3.0)  # faces are few, and small
         self.priors = nn.Parameter(centre_prior().repeat(max(len(config.prior_sets), 1), 1, 1))
 
@@ -179,7 +188,7 @@ class SaliencyNet(nn.Module):
         return quarter, eighth if self.attention_decoder is None else self.attention_decoder(coarser)
 
     def forward(self, x: Tensor) -> Logits:
-        """Logits of attention without any centre prior, of objectness, and of faces (n, 5, ...) where it has them."""
+        """Logits of pictures."""
         return self.heads(self.normalised(x))
 
     def normalised(self, x: Tensor) -> Tensor:
@@ -190,8 +199,12 @@ class SaliencyNet(nn.Module):
         """`forward` on a picture that is normalised already."""
         levels = self.trunk(x)
         quarter, eighth = self.decoded(levels)
-        faces = None if self.face_head is None else self.face_head(self.seen_for_faces(levels, quarter))
-        return self.attention(eighth, quarter.shape[-1])[:, 0], self.objectness_head(quarter)[:, 0], faces
+        attention, objectness = self.attention(eighth, quarter.shape[-1])[:, 0], self.objectness_head(quarter)[:, 0]
+        if self.face_head is None:
+            return Logits(attention, objectness)
+        found = self.face_head(self.seen_for_faces(levels, quarter))
+        text = found[:, FACE_CHANNELS] if self.config.text else None
+        return Logits(attention, objectness, found[:, :FACE_CHANNELS], text)
 
     def seen_for_faces(self, levels: list[Tensor], quarter: Tensor) -> Tensor:
         """What the face head reads: the shared decoder's map at 1/4, or that of a decoder of its own."""

@@ -20,7 +20,7 @@ from eyefirst.framing import WEIGHTS, FramingOptions
 
 CAPTION = (
     "Gaps: 0 is the centre crop, 1 the best window. Fixations: mean of four sets. Annotators: by the IoU with "
-    "people's own crop. Heads and subjects: of those that a frame could hold, shares whole, cut, left out. "
+    "people's own crop. Heads, subjects, lines of text: of those that a frame could hold, shares whole, cut, left out. "
     "Large faces: where no frame can hold the head, how much is shown of what a frame could show of the face."
 )
 SWITCHED = (
@@ -28,6 +28,7 @@ SWITCHED = (
     ("head_whole", "head_cut"),
     ("subject_end",),
     ("face_seen",),
+    ("word_whole", "word_cut"),
     ("contrast_kept",),
     ("edge_tones",),
     ("objectness_cut",),
@@ -61,6 +62,7 @@ def _ways() -> Iterator[tuple[str, Way]]:
     yield "eyefirst, fit=largest", by_framer(options=FramingOptions(fit="largest"))
     yield "eyefirst, the referee's faces", by_framer(faces="referee")
     yield "eyefirst, no faces", by_framer(faces="none")
+    yield "eyefirst, no text", by_framer(text=False)
 
 
 def _ablations() -> Iterator[tuple[str, Way]]:

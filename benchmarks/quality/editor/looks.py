@@ -29,8 +29,8 @@ FIRST_FIXATION_REMOVED = ("mit1003",)
 FOLDS = 5
 
 Map = NDArray[np.float32]
-Known = dict[tuple[str, str], tuple[Face, ...]]
-"""The referee's faces by set and id of a picture."""
+Known = dict[tuple[str, str], tuple[tuple[Face, ...], tuple[Box, ...]]]
+"""The referee's faces and lines by set and id of a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class Look:
     """One picture as the trials see it.
 
     size: of the picture as it was published, for its aspect ratio. attention, objectness: (68, 68) float32 in 0..1, and
-    own_faces: of eyefirst; brightness: as it frames. faces: from the referee. subjects: (68, 68) float32 in 0..1, the
-    objectness of another network, None where nobody ran it. fixations: (n, 2) x and y in 0..1. crop: what people chose.
-    votes: pairs of crops.
+    own_faces, own_text: of eyefirst; brightness: as it frames. faces, lines: from the referee. subjects: (68, 68)
+    float32 in 0..1, the objectness of another network, None where nobody ran it. fixations: (n, 2) x and y in 0..1.
+    crop: what people chose. votes: pairs of crops.
     """
 
     set_name: str
@@ -60,7 +60,9 @@ class Look:
     objectness: Map
     own_faces: tuple[DetectedFace, ...]
     brightness: Map
+    own_text: tuple[Box, ...] = ()
     faces: tuple[Face, ...] = ()
+    lines: tuple[Box, ...] = ()
     subjects: Map | None = None
     fixations: NDArray[np.float32] | None = None
     crop: Box | None = None
@@ -90,18 +92,19 @@ def load_looks(shards: Path, folder: Path) -> list[Look]:
         folder.mkdir(parents=True, exist_ok=True)
         known: Known = pickle.loads(judged.read_bytes()) if judged.exists() else {}
         looks = list(_read_all(shards, known))
-        judged.write_bytes(pickle.dumps({(look.set_name, look.id): look.faces for look in looks}))
+        judged.write_bytes(pickle.dumps({(look.set_name, look.id): (look.faces, look.lines) for look in looks}))
         kept.write_bytes(pickle.dumps(looks))
     found: list[Look] = pickle.loads(kept.read_bytes())
     return found
 
 
-def look_at(picture: Image.Image) -> tuple[Map, Map, tuple[DetectedFace, ...], Map]:
-    """Attention and objectness of an upright picture, each (68, 68) float32 in 0..1, its faces, and its brightness."""
+def look_at(picture: Image.Image) -> tuple[Map, Map, tuple[DetectedFace, ...], Map, tuple[Box, ...]]:
+    """Attention, objectness, faces, brightness and blocks of text of an upright picture; maps are (68, 68) float32."""
     handler = ImageRequestHandler(picture)
     seen = handler.look()
     brightness = brightness_of(handler.image).values
-    return seen.attention.heat_map.values, seen.objects.heat_map.values, seen.faces, brightness
+    text = tuple(block.box for block in seen.text.salient_objects) if seen.text else ()
+    return seen.attention.heat_map.values, seen.objects.heat_map.values, seen.faces, brightness, text
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -123,8 +126,8 @@ def _read_all(shards: Path, known: Known) -> Iterator[Look]:
                 print(f"{shard}: {count} of {len(names)}", flush=True)
             set_name, picture_id = PurePosixPath(name).parts[0], PurePosixPath(name).stem
             picture = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
-            attention, objectness, own_faces, brightness = look_at(picture)
-            faces = known.get((set_name, picture_id))
+            seen = look_at(picture)
+            found = known.get((set_name, picture_id)) or (referee().faces(picture), referee().lines(picture))
             label = f"{set_name}/{picture_id}.png"
             entry = notes.get(f"{set_name}/fixations", {}).get(picture_id)
             crop = notes.get(f"{set_name}/crops", {}).get(picture_id)
@@ -133,11 +136,8 @@ def _read_all(shards: Path, known: Known) -> Iterator[Look]:
                 set_name,
                 picture_id,
                 Size(int(about["width"]), int(about["height"])),
-                attention,
-                objectness,
-                own_faces,
-                brightness,
-                referee().faces(picture) if faces is None else faces,
+                *seen,
+                *found,
                 _map(subjects.read(label)) if label in with_subjects else None,
                 _fixations(set_name, entry["observers"]) if entry else None,
                 _box(crop["crops"][0][:4]) if crop else None,

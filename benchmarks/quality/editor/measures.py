@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 
 EDITOR_RATIOS = (1.0, 4 / 5, 16 / 9, 9 / 16, 3.0)
 CUT, WHOLE = 0.08, 0.92
-"""A head is cut between these shares inside."""
+"""A head or a line is cut between these shares inside."""
 SUBJECT_CUT, SUBJECT_WHOLE = 0.05, 0.95
 
 
@@ -174,6 +174,7 @@ class Verdict:
     heads: Kept = field(default_factory=Kept)
     large_faces: list[float] = field(default_factory=list)
     subjects: Kept = field(default_factory=Kept)
+    lines: Kept = field(default_factory=Kept)
 
     def figures(self) -> tuple[float, ...]:
         """In the order of `COLUMNS`."""
@@ -186,6 +187,7 @@ class Verdict:
             *heads,
             float(np.mean(self.large_faces)) if self.large_faces else float("nan"),
             *subjects[:2],
+            *self.lines.shares()[:2],
         )
 
 
@@ -202,6 +204,13 @@ def add_faces(verdict: Verdict, look: Look, frame: Box, room: tuple[float, float
             verdict.large_faces.append(frame.overlap(face.box) / most)
 
 
+def add_lines(verdict: Verdict, look: Look, frame: Box, room: tuple[float, float]) -> None:
+    """Whether every line of text is kept that a frame of that room can hold."""
+    for line in look.lines:
+        if line.width <= room[0] and line.height <= room[1]:
+            verdict.lines.add(frame.overlap(line) / line.area, CUT, WHOLE)
+
+
 COLUMNS = (
     "fixations' gap",
     "annotators' gap",
@@ -212,4 +221,6 @@ COLUMNS = (
     "large faces",
     "subjects whole",
     "subjects cut",
+    "lines whole",
+    "lines cut",
 )

@@ -19,7 +19,7 @@ from eyefirst.boxes import subject_boxes
 from eyefirst.errors import EyefirstError
 from eyefirst.face_maps import DetectedFace
 from eyefirst.framing import Frame, Framer, FramingOptions
-from eyefirst.geometry import AspectRatio, PixelBox, Size
+from eyefirst.geometry import AspectRatio, Box, PixelBox, Size
 from eyefirst.heat_map import HeatMap
 from eyefirst.network import load_network
 
@@ -37,8 +37,7 @@ Way = Callable[[Framer, AspectRatio], Frame]
 class Photo:
     """A photo with what the framing needs.
 
-    size: upright, in pixels. small: RGB, at most `SMALL` pixels a side. attention, objectness, brightness: (68, 68) in
-    0..1.
+    size: upright, in pixels. small: RGB, at most `SMALL` pixels a side. The rest is from `look_at`.
     """
 
     name: str
@@ -48,13 +47,15 @@ class Photo:
     objectness: Map
     faces: tuple[DetectedFace, ...]
     brightness: Map
+    text: tuple[Box, ...]
 
     def framer(self, options: FramingOptions | None = None) -> Framer:
         """Finds frames for this photo."""
         seen = HeatMap(self.objectness)
         found = subject_boxes(seen)
         tones = HeatMap(self.brightness)
-        return Framer(self.size, HeatMap(self.attention), seen, found, options, faces=self.faces, brightness=tones)
+        attention, faces, words = HeatMap(self.attention), self.faces, self.text
+        return Framer(self.size, attention, seen, found, options, faces=faces, words=words, brightness=tones)
 
 
 def ours(framer: Framer, ratio: AspectRatio) -> Frame:

@@ -16,6 +16,7 @@ from benchmarks.quality.editor.measures import (
     SUBJECT_WHOLE,
     Verdict,
     add_faces,
+    add_lines,
     crop_cases,
     fixation_cases,
     share_inside,
@@ -35,8 +36,11 @@ def by_framer(
     options: FramingOptions | None = None,
     *,
     faces: Literal["own", "referee", "none"] = "own",
+    text: bool = True,
 ) -> Way:
-    """The frames that eyefirst chooses. faces: which it knows: those of its own network, the referee's, or none."""
+    """The frames that eyefirst chooses. faces: which it knows: those of its own network, the referee's, or none.
+    text: whether it knows where text is.
+    """
 
     def frames(look: Look, ratios: Sequence[float]) -> list[Box]:
         seen = HeatMap(look.objectness)
@@ -48,6 +52,7 @@ def by_framer(
             subject_boxes(seen),
             options,
             faces=known[faces],
+            words=look.own_text if text else (),
             brightness=HeatMap(look.brightness),
             weights=weights,
         )
@@ -88,6 +93,7 @@ def judged(looks: Iterable[Look], way: Way) -> Verdict:
             for ratio in EDITOR_RATIOS:
                 (room,) = centre(look, [ratio])
                 add_faces(verdict, look, frames[ratio], (room.width, room.height))
+                add_lines(verdict, look, frames[ratio], (room.width, room.height))
                 for box, mask in subjects:
                     if box.width <= 0.97 * room.width and box.height <= 0.97 * room.height:
                         verdict.subjects.add(share_inside(mask, frames[ratio]), SUBJECT_CUT, SUBJECT_WHOLE)

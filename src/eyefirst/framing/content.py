@@ -232,6 +232,8 @@ def content_of(
             Thing("subject", i, o.box, o.box, float(o.confidence), mass, factors["subject"], top=top, side=side)
         )
     for i, box in enumerate(words[:MOST_THINGS], 1):
+        if _is_signature(box):
+            continue
         things.append(Thing("word", i, box, box, 1.0, mass_in(attention.table, box), factors["word"]))
     masks = np.stack([_mask_of(seen, o.box) for o in objects]) if objects else None
     tones = None if brightness is None else brightness.values.astype(np.float64)
@@ -313,6 +315,12 @@ def _pull_of(density: Array, objectness: Array) -> Array:
     kept = density * (1 + SUBJECT_PULL * objectness) * (1 - _corners(*density.shape) * empty)
     total = kept.sum()
     return np.asarray(kept / total if total > 0 else density)
+
+
+def _is_signature(box: Box) -> bool:
+    """Whether a line of text lies in a corner, as a signature or a date does."""
+    high, wide = CORNER_HIGH, CORNER_WIDE
+    return (box.bottom <= high or box.top >= 1 - high) and (box.right <= wide or box.left >= 1 - wide)
 
 
 @lru_cache(maxsize=8)

@@ -19,6 +19,7 @@ ALARMS, CERTAIN = 0.08, 0.45
 """Of frames below this risk an editor sends back hardly any: only findings of at least this severity are said then."""
 OUTSIDE, INSIDE = 0.08, 0.93
 """A thing with less than the first share inside is left out; with more than the second it is whole."""
+TEXT_CUT = 0.5
 BEHEADED = 0.25
 """A body that is inside by this share, below a head that is outside, has lost it: a quarter is a neck and shoulders."""
 TOUCH = 0.008
@@ -159,7 +160,8 @@ def _of_things(content: Content, frame: Box, shares: Sequence[float], options: F
             name = "a face" if thing.kind == "head" else "text"
             edge = _worst_edge(thing.box, frame)
             if fits or edge != "top" or thing.kind == "word":
-                severity = 0.5 + min(2 * thing.attention, 0.4) if fits else 0.45
+                least = 0.5 if thing.kind == "head" else TEXT_CUT
+                severity = least + min(2 * thing.attention, 0.4) if fits else least - 0.05
                 what = "is cut" if share > OUTSIDE else "is cut off"
                 yield Finding(f"{name} {what} {_where(thing.box, frame)}", severity * min(1.0, 0.5 + thing.confidence))
         if share <= OUTSIDE and thing.attention >= MAIN_SHARE and best < INSIDE:

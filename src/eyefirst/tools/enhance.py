@@ -15,8 +15,9 @@ from PIL import Image as PillowImage
 
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Size
-from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
+from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
 from eyefirst.image import Source
+from eyefirst.maps import Look
 from eyefirst.network import Network
 from eyefirst.numeric import is_within
 from eyefirst.tools.camera_guidance import REST_BAR, SOFT_BLUR, edge_blur, opencv, parts, sharpness_of, working_copy

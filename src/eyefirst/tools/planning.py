@@ -14,10 +14,11 @@ from eyefirst.detectors import known_detectors, load_detector
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import Fit, Framer, FramingOptions, Placement, Portrait, Prefer
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Point, RatioLike, Size
-from eyefirst.handler import ImageRequestHandler, Look, all_pixels, handler_of
+from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
 from eyefirst.heat_map import HeatMap
 from eyefirst.image import DEFAULT_PIXEL_LIMIT, Image, Source, inside_borders
 from eyefirst.mappings import MAP_SIDE
+from eyefirst.maps import Look
 from eyefirst.network import Network, check_revision
 from eyefirst.numeric import as_whole, is_number, is_pair, listed
 from eyefirst.plan import ByRatio, CropPlan
@@ -112,9 +113,9 @@ def framer_of(
     *,
     words: Sequence[Box] = (),
 ) -> Framer:
-    """Return what finds frames for a picture that was looked at. words: lines of text, where they are known already."""
-    if options and options.prefer == "text":
-        words = words or boxes_to_keep(handler, "text")
+    """Return what finds frames for a picture that was looked at. words: lines of text, where they were read."""
+    if not words and seen.text is None and options and options.prefer == "text":
+        words = boxes_to_keep(handler, "text")
     largest = options is not None and options.fit == "largest"
     return Framer(
         handler.image.size,
@@ -123,7 +124,7 @@ def framer_of(
         seen.objects.salient_objects,
         options,
         faces=seen.faces,
-        words=words,
+        words=words or ([block.box for block in seen.text.salient_objects] if seen.text else ()),
         inside=None if largest else inside_borders(handler.image.pixels),
         brightness=brightness_of(handler.image),
     )
