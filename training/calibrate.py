@@ -1,11 +1,12 @@
 """Fits what trained logits have to be multiplied by to mean what they say: `python -m training.calibrate IN STORE OUT`.
 
-Five numbers (Guo et al., "On calibration of modern neural networks", ICML 2017): gains of attention and of its
+Six numbers (Guo et al., "On calibration of modern neural networks", ICML 2017): gains of attention and of its
 centre prior, and how much of its surround is taken off, by the likelihood of people's fixations; a gain and a bias
 for objectness, by that of masks, and then as sharp as it is calibrated (Gneiting, Balabdaoui and Raftery,
 "Probabilistic forecasts, calibration and sharpness", JRSS B 2007): likelihood alone is led by the few pictures whose
-subject is another than the network thinks. They are fitted on one half of the held-back pictures, by a hash of the id;
-which half, decides `is_for_fitting`, so that figures can be taken from the other.
+subject is another than the network thinks; a bias for text, under which as many cells are found as there are. They
+are fitted on one half of the held-back pictures, by a hash of the id; which half, decides `is_for_fitting`, so that
+figures can be taken from the other.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.datasets.store import Row, Store, open_store
-from training.evaluate import MEASURED_SETS, as_input, parts_of, shipped_prior
+from training.datasets.targets import text_targets
+from training.evaluate import MEASURED_SETS, PEOPLE_SETS, as_input, parts_of, shipped_prior
 from training.fixate import head_input
 from training.losses import fixation_loss
-from training.metrics import PROBABILITY_EDGES, Reliability
+from training.metrics import COVERED, PROBABILITY_EDGES, Reliability
 from training.networks.saliency_net import NetConfig, SaliencyNet
 from training.weights import load_weights, save_weights
 
@@ -51,7 +53,10 @@ def calibrate(net: SaliencyNet, store: Store, most: int = MOST) -> SaliencyNet:
     bare = with_config(net, net.config.uncalibrated())
     attention = attention_numbers(bare, store, [i for part in looked_at for i in part])
     slope, bias = objectness_line(bare, store, [i for part in masked for i in part])
-    return with_config(net, replace(bare.config, **attention, objectness_gain=slope, objectness_bias=bias))
+    text = text_bias(bare, store, [i for i in fitting if store.rows[i].set_name in (*MEASURED_SETS, *PEOPLE_SETS)])
+    return with_config(
+        net, replace(bare.config, **attention, objectness_gain=slope, objectness_bias=bias, text_bias=text)
+    )
 
 
 def with_config(net: SaliencyNet, config: NetConfig) -> SaliencyNet:
@@ -98,6 +103,22 @@ def objectness_line(net: SaliencyNet, store: Store, chosen: list[int]) -> tuple[
     enough = calibration_error(logits.sigmoid(), y) + AS_CALIBRATED
     factor = next(f for f in np.arange(SHARPEST, 0, -0.01) if calibration_error((logits * f).sigmoid(), y) <= enough)
     return round(slope * factor, 3), round(bias * factor, 3)
+
+
+@torch.no_grad()
+def text_bias(net: SaliencyNet, store: Store, chosen: list[int]) -> float:
+    """What is added to the logits of text so that as many cells are found as there are."""
+    if not chosen or store.text is None or not net.config.text:
+        return 0.0
+    logits, there = [], 0
+    for part in parts_of(chosen):
+        text = net(as_input(net, store.pictures[part])).text
+        assert text is not None
+        whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(len(part), 4)
+        covered, counts = text_targets(torch.from_numpy(store.text[part]), whole, text.shape[-1]).unbind(1)
+        logits.append(text[counts > 0])
+        there += int((covered >= COVERED).sum())
+    return round(-float(torch.cat(logits).topk(there).values[-1]), 3) if there else 0.0
 
 
 def calibration_error(predicted: Tensor, observed: Tensor) -> float:

@@ -90,7 +90,9 @@ class Journey:
         named = {
             name: np.frombuffer(values.to_bytes(), np.float32).reshape(tuple(shape)) for name, values, shape in maps
         }
-        self._network.prediction = Prediction(named["attention"], named["objectness"], named.get("faces"))
+        self._network.prediction = Prediction(
+            named["attention"], named["objectness"], named.get("faces"), named.get("text")
+        )
         handler = self._handler
         plan = plan_from(handler, list(ratios))
         size = plan.size

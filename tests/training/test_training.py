@@ -129,6 +129,17 @@ def test_minutes_of_a_run_are_mixed_by_share(tmp_path: Path) -> None:
     mixed = load_weights(paths[2])
     assert mixed.config == NET
     assert all(torch.all(p == 2) for p in (*mixed.parameters(), mixed.stem[1].running_var))
+    with_text = SaliencyNet(replace(NET, faces=True, text=True))
+    with_faces = SaliencyNet(replace(NET, faces=True))
+    torch.nn.init.constant_(with_faces.context.bias, 1.0)
+    torch.nn.init.constant_(with_text.context.bias, 3.0)
+    save_weights(with_faces, paths[0])
+    save_weights(with_text, paths[1])
+    mix.main([str(paths[2]), f"{paths[0]}=1", f"{paths[1]}=1", "--last", "face_"])
+    mixed = load_weights(paths[2])
+    assert mixed.config.text
+    assert torch.all(mixed.context.bias == 2)
+    assert torch.equal(mixed.face_head[-1].bias, with_text.face_head[-1].bias)
     save_weights(SaliencyNet(replace(NET, finest=4)), paths[1])
     with pytest.raises(SystemExit, match="expected networks of the same sizes"):
         mix.main([str(paths[2]), f"{paths[0]}=1", f"{paths[1]}=1"])

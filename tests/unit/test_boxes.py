@@ -117,5 +117,5 @@ def test_lines_of_text_are_one_block_and_specks_are_none() -> None:
     assert sign.confidence < poster.confidence
     assert text_blocks(block((5, 5, 6, 7))) == ()
     assert text_blocks(block((5, 5, 40, 10), p=0.4)) == ()
-    many = block(*((x, y, x + 5, y + 2) for x in (2, 18, 34, 50) for y in (5, 20, 35, 50)))
+    many = block(*((x, y, x + 6, y + 3) for x in (2, 18, 34, 50) for y in (5, 20, 35, 50)))
     assert len(text_blocks(many)) == 8

@@ -118,8 +118,25 @@ def test_a_small_cut_where_nobody_looks_is_not_said() -> None:
 
 
 def test_cut_text_is_said() -> None:
-    one = framer(spot(0.3, 0.5), words=(Box(0.4, 0.45, 0.7, 0.5),))
+    word = Box(0.4, 0.45, 0.7, 0.5)
+    one = framer(spot(0.45, 0.47), words=(word,))
     assert one.frame(PixelBox(0, 0, 700, 800)).warnings == ("text is cut at the right edge",)
+    assert framer(spot(0.3, 0.6), words=(word,)).frame(PixelBox(0, 0, 700, 800)).warnings == (), "nobody looks at it"
+
+
+def test_of_a_head_that_does_not_fit_the_face_should_be_whole() -> None:
+    face = Face(Box(0.35, 0.25, 0.65, 0.7))  # the head begins at .14, and a frame of .5 holds the face alone
+    one = framer(spot(0.5, 0.45), faces=(face,))
+    assert one.frame(PixelBox(0, 190, 1200, 590)).warnings == ()
+    assert one.frame(PixelBox(0, 280, 1200, 680)).warnings[0] == "a face is cut at the top edge"
+
+
+def test_text_beside_a_large_face_does_not_count() -> None:
+    word, face = Box(0.7, 0.7, 0.95, 0.8), Face(Box(0.3, 0.2, 0.6, 0.65))
+    things = [t for t in framer(spot(0.45, 0.4), faces=(face,), words=(word,)).content.things if t.kind == "word"]
+    assert things == []
+    (seen,) = (t for t in framer(spot(0.8, 0.75), faces=(face,), words=(word,)).content.things if t.kind == "word")
+    assert 0.6 < seen.confidence < 1
 
 
 def test_a_subject_that_touches_an_edge_or_is_cut_is_said() -> None:

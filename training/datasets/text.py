@@ -24,6 +24,8 @@ MOST = 96
 LEAST_CONFIDENCE = 0.5
 LEAST_LENGTH = 2
 """Characters of a line that is no doubt text: of strange shapes a reader makes single ones."""
+LARGE, SURE_IF_LARGE = 0.25, 0.93
+"""A line that takes so much of the picture is doubtful below this confidence: most are penguins, fruit and the like."""
 LARGEST_SLANT = 0.1
 """Tangent of the angle from which on a line is kept in pieces."""
 PIECE = 1.0
@@ -59,6 +61,8 @@ class TextFinder:
         ]
         boxes = np.array(pieces, np.float32)
         boxes[:, :4] = (boxes[:, :4] / np.array([*seen.size, *seen.size])).clip(0, 1)
+        large = (boxes[:, 2:4] - boxes[:, :2]).prod(axis=1) >= LARGE
+        boxes[large & (boxes[:, 4] < SURE_IF_LARGE), 4] = LEAST_CONFIDENCE
         return boxes[np.argsort(-(boxes[:, 2:4] - boxes[:, :2]).prod(axis=1), kind="stable")]
 
 

@@ -43,10 +43,10 @@ class NetConfig:
     `decoder` channels run down the pyramid, `finest` of them at 1/4, where they cost most (0: as many).
     With `attention_decoder` attention has a pyramid of its own, down to 1/8; else both heads share one.
     `readout` is the size of each head's last convolution: one output channel wastes most of a vector unit.
-    The gains, the surround and the bias are fitted after training, by `training.calibrate`. Attention is the gain
+    The gains, the surround and the biases are fitted after training, by `training.calibrate`. Attention is the gain
     times (logits, less `attention_surround` times their mean over `SURROUND` cells each way, plus the prior times
     `prior_gain`): labels are blurred, people's fixations are not, and what stands out among much else that does
-    draws more of them. Objectness is logits times gain plus bias.
+    draws more of them. Objectness is logits times gain plus bias, text logits plus bias.
     `lite` makes the trunk that of EfficientNet-Lite0, or of Lite`lite_size`; `channels` then names its widths, and
     `blocks` and `stem` count for nothing. `faces` adds the third map; with `face_decoder` it has a pyramid of its own,
     down to 1/4. `text` adds a channel to the head of faces: whether there is text.
@@ -70,11 +70,18 @@ class NetConfig:
     prior_gain: float = 1.0
     objectness_gain: float = 1.0
     objectness_bias: float = 0.0
+    text_bias: float = 0.0
 
     def uncalibrated(self) -> NetConfig:
         """The same sizes, nothing fitted."""
         return replace(
-            self, attention_gain=1.0, attention_surround=0.0, prior_gain=1.0, objectness_gain=1.0, objectness_bias=0.0
+            self,
+            attention_gain=1.0,
+            attention_surround=0.0,
+            prior_gain=1.0,
+            objectness_gain=1.0,
+            objectness_bias=0.0,
+            text_bias=0.0,
         )
 
 
@@ -203,7 +210,7 @@ class SaliencyNet(nn.Module):
         if self.face_head is None:
             return Logits(attention, objectness)
         found = self.face_head(self.seen_for_faces(levels, quarter))
-        text = found[:, FACE_CHANNELS] if self.config.text else None
+        text = found[:, FACE_CHANNELS] + self.config.text_bias if self.config.text else None
         return Logits(attention, objectness, found[:, :FACE_CHANNELS], text)
 
     def seen_for_faces(self, levels: list[Tensor], quarter: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     ATTENTION = "attention"
     OBJECTNESS = "objectness"
     FACES = "faces"
+    TEXT = "text_rectangles"
 
 
 class View(StrEnum):
@@ -45,7 +46,9 @@ def draw_heat_maps(
     pictures: Pictures,
     *,
     out: Out = "",
-    kind: Annotated[Kind, typer.Option(help="Map of where people look, of subjects, or of faces.")] = Kind.ATTENTION,
+    kind: Annotated[
+        Kind, typer.Option(help="Map of where people look, of subjects, of faces, or of text.")
+    ] = Kind.ATTENTION,
     view: Annotated[View, typer.Option(help="Map, boxes, or both (combined), over the picture.")] = View.COMBINED,
     colormap: Annotated[Colormap | None, typer.Option(help="Colours of the map. [inferno]")] = None,
     opacity: Annotated[

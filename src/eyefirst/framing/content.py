@@ -49,6 +49,8 @@ UNKNOWN = 0.35
 """People look at much that no network knows as a subject."""
 LEAST_SPREAD = 1e-3
 """Brightness that spreads less, on a scale of 0 to 1, is one tone."""
+LEAST_REST = 0.6
+"""Text counts by the share of the attention that is not on heads; beside a large face, below this, not at all."""
 PREFERRED, NOT_PREFERRED = 2.5, 0.5
 """Factors on the weights of the kind that the caller prefers, and of all others."""
 LEAST_ATTENTION = 0.05
@@ -231,10 +233,11 @@ def content_of(
         things.append(
             Thing("subject", i, o.box, o.box, float(o.confidence), mass, factors["subject"], top=top, side=side)
         )
+    rest = 1 - sum(t.attention for t in things if t.kind == "head")
     for i, box in enumerate(words[:MOST_THINGS], 1):
-        if _is_signature(box):
+        if _is_signature(box) or (rest < LEAST_REST and options.prefer != "text"):
             continue
-        things.append(Thing("word", i, box, box, 1.0, mass_in(attention.table, box), factors["word"]))
+        things.append(Thing("word", i, box, box, max(rest, 0.0), mass_in(attention.table, box), factors["word"]))
     masks = np.stack([_mask_of(seen, o.box) for o in objects]) if objects else None
     tones = None if brightness is None else brightness.values.astype(np.float64)
     return Content(density, seen, tuple(things), masks, options.margin, tones)

@@ -8,7 +8,7 @@ from math import exp
 
 import numpy as np
 
-from eyefirst.framing.content import Array, Content, Thing
+from eyefirst.framing.content import Array, Content, Kind, Thing
 from eyefirst.framing.options import FramingOptions
 from eyefirst.framing.spans import ON_BORDER
 from eyefirst.geometry import Box, round_half_up
@@ -19,7 +19,8 @@ ALARMS, CERTAIN = 0.08, 0.45
 """Of frames below this risk an editor sends back hardly any: only findings of at least this severity are said then."""
 OUTSIDE, INSIDE = 0.08, 0.93
 """A thing with less than the first share inside is left out; with more than the second it is whole."""
-TEXT_CUT = 0.5
+CUT: dict[Kind, float] = {"head": 0.5, "word": 0.4}
+"""Severity of a cut head, or of cut text, that nobody looks at."""
 BEHEADED = 0.25
 """A body that is inside by this share, below a head that is outside, has lost it: a quarter is a neck and shoulders."""
 TOUCH = 0.008
@@ -112,20 +113,23 @@ def risk_of(found: Sequence[Finding]) -> float:
 def reason_for(content: Content, kept: float, shares: Sequence[float]) -> str:
     """What a frame keeps whole, in a few words."""
     words: list[str] = []
-    for kind, one, many in (("head", "face", "faces"), ("subject", "subject", "subjects"), ("word", "line", "lines")):
+    for kind, one, many in (
+        ("head", "face", "faces"),
+        ("subject", "subject", "subjects"),
+        ("word", "text", "blocks of text"),
+    ):
         of_kind = [(t, s) for t, s in zip(content.things, shares, strict=True) if t.kind == kind]
         whole = [t for t, s in of_kind if s >= INSIDE]
         if not of_kind or not whole or (kind == "subject" and words):
             continue
-        more = " of text" if kind == "word" else ""
         if len(of_kind) == 1:
-            words.append(f"the {one}{more}")
+            words.append(f"the {one}")
         elif len(whole) == len(of_kind):
-            words.append(f"all {len(whole)} {many}{more}")
+            words.append(f"all {len(whole)} {many}")
         elif len(whole) == 1:
-            words.append(f"the {one}{more} {_place(whole[0], [t for t, _ in of_kind])}")
+            words.append(f"the {one} {_place(whole[0], [t for t, _ in of_kind])}")
         else:
-            words.append(f"{len(whole)} of {len(of_kind)} {many}{more}")
+            words.append(f"{len(whole)} of {len(of_kind)} {many}")
     if not words:
         return f"keeps {round_half_up(100 * kept)} % of what people look at"
     return "keeps " + " and ".join(words)
@@ -149,21 +153,24 @@ def _of_things(content: Content, frame: Box, shares: Sequence[float], options: F
     grown = min(1 / frame.width, 1 / frame.height)  # a smaller frame is judged by what the largest could hold
     room = frame.width * grown + 1e-9, frame.height * grown + 1e-9
     lost = [box for box in options.must_keep if _lost(frame, box)]
-    for thing, share in zip(content.things, shares, strict=True):
+    for thing, inside in zip(content.things, shares, strict=True):
         if any(_is_alike(thing.found, box) for box in lost):
             continue  # it is said of the must-keep box
-        fits = thing.box.width <= room[0] and thing.box.height <= room[1]
+        box, share, fits = thing.box, inside, _fits(thing.box, room)
+        if thing.kind == "head" and not fits:  # then the face should be whole
+            box = thing.found
+            share, fits = frame.overlap(box) / box.area, _fits(box, room)
         if thing.kind == "subject":
             name = "the subject" if len(subjects) == 1 else f"subject {thing.number}"
             yield from _of_subject(thing, share, frame, name, fits, any(thing.box.overlap(h) > 0 for h in heads))
         elif OUTSIDE < share < INSIDE or (share <= OUTSIDE and _is_beheaded(thing, frame)):
             name = "a face" if thing.kind == "head" else "text"
-            edge = _worst_edge(thing.box, frame)
+            edge = _worst_edge(box, frame)
             if fits or edge != "top" or thing.kind == "word":
-                least = 0.5 if thing.kind == "head" else TEXT_CUT
+                least = CUT[thing.kind]
                 severity = least + min(2 * thing.attention, 0.4) if fits else least - 0.05
                 what = "is cut" if share > OUTSIDE else "is cut off"
-                yield Finding(f"{name} {what} {_where(thing.box, frame)}", severity * min(1.0, 0.5 + thing.confidence))
+                yield Finding(f"{name} {what} {_where(box, frame)}", severity * min(1.0, 0.5 + thing.confidence))
         if share <= OUTSIDE and thing.attention >= MAIN_SHARE and best < INSIDE:
             name = {"head": "the main face", "subject": "the main subject", "word": "the main text"}[thing.kind]
             yield Finding(f"{name} is outside", 0.6 + min(thing.attention, 0.4))
@@ -191,6 +198,11 @@ def _of_subject(thing: Thing, share: float, frame: Box, name: str, fits: bool, h
             yield Finding(f"{name} is cut on both sides", BOTH_SIDES * weight * min(2 * abs(thing.side), 1.0))
         if share < LARGELY and not head:
             yield Finding(f"{lost} % of {name} is outside, {where}", 0.5 * weight)
+
+
+def _fits(box: Box, room: tuple[float, float]) -> bool:
+    """Whether a frame of that width and height can hold a box."""
+    return box.width <= room[0] and box.height <= room[1]
 
 
 def _is_beheaded(thing: Thing, frame: Box) -> bool:

@@ -59,11 +59,11 @@ class Weights:
     subject_cut: float = 0.015
     head_whole: float = 0.2
     head_cut: float = 0.04
-    word_whole: float = 0.2
-    word_cut: float = 0.04
+    word_whole: float = 0.1
+    word_cut: float = 0.02
     preferred_whole: float = 1.0
     subject_end: float = 0.02
-    face_seen: float = 0.12
+    face_seen: float = 0.2
     contrast_kept: float = 0.05
     edge_tones: float = 0.01
     objectness_cut: float = 0.02

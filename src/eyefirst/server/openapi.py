@@ -15,7 +15,7 @@ BOX = {"left": 0.31, "top": 0.06, "right": 0.68, "bottom": 0.98}
 PLAN_EXAMPLE: dict[str, Any] = {
     "schema": "eyefirst.plan/2",
     "picture": {"name": "<bytes>", "sha256": "0f" * 32, "width": 1600, "height": 1067},
-    "revision": "saliency_v16",
+    "revision": "saliency_v17",
     "focal_point": {"x": 0.482, "y": 0.371},
     "anchor": {"x": 0.482, "y": 0.371},
     "object_position": "48.2% 37.1%",
@@ -62,6 +62,7 @@ FOUND = {
         "properties": {"box": REF_BOX, "confidence": SHARE},
     },
 }
+OBSERVED = ("attention", "objectness", "text_rectangles")
 SCHEMAS: dict[str, Any] = {
     "Box": {
         "type": "object",
@@ -73,7 +74,7 @@ SCHEMAS: dict[str, Any] = {
         "type": "object",
         "required": ["kind", "revision", "region_of_interest", "salient_objects", "union_box", "heat_map"],
         "properties": {
-            "kind": {"enum": ["attention", "objectness"]},
+            "kind": {"enum": list(OBSERVED)},
             "revision": {"type": "string"},
             "region_of_interest": REF_BOX,
             "salient_objects": FOUND,
@@ -85,7 +86,7 @@ SCHEMAS: dict[str, Any] = {
         "type": "object",
         "description": "Each kind that was asked for, as observation.to_dict() gives it.",
         "properties": {
-            **{kind: {"$ref": "#/components/schemas/Observation"} for kind in ("attention", "objectness")},
+            **{kind: {"$ref": "#/components/schemas/Observation"} for kind in OBSERVED},
             "faces": {"$ref": "#/components/schemas/FaceObservation"},
         },
     },

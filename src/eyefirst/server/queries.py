@@ -73,8 +73,8 @@ class ResultQuery(EncodingQuery):
 class SaliencyQuery(PictureQuery):
     """Options of /v1/saliency."""
 
-    kind: list[Literal["attention", "objectness", "faces"]] = Field(
-        ["attention", "objectness"], description="Which heat maps; repeatable.", max_length=3
+    kind: list[Literal["attention", "objectness", "faces", "text_rectangles"]] = Field(
+        ["attention", "objectness"], description="Which heat maps; repeatable.", max_length=4
     )
     region: str = Field("", description=f"The only part to look at: {BOX}.", max_length=100)
 
