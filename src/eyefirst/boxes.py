@@ -34,11 +34,8 @@ LOWEST_CONFIDENCE = 0.5
 MOST_SUBJECTS = 3
 BRIDGED_GAP_CELLS = 1
 """Groups so many cells apart count as one: a subject behind a railing, a stem between petals."""
-
-
-TEXT_SPECK_CELLS = 3.0
-LOWEST_TEXT_CONFIDENCE = 0.75
-MOST_TEXT_BLOCKS = 8
+TEXT_SPECK_CELLS, LOWEST_TEXT_CONFIDENCE, MOST_TEXT_BLOCKS = 3.0, 0.75, 8
+"""The same for blocks of text. Of pictures without any, 2.5 % have a block from this confidence on, 5 % from .5 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ def text_blocks(heat_map: HeatMap) -> tuple[SalientObject, ...]:
 
 
 def _groups_of(values: NDArray[np.float32], speck_cells: float, least_confidence: float) -> tuple[SalientObject, ...]:
-    """Connected groups of cells that are more likely it than not, highest confidence first."""
+    """Connected groups of cells that are more likely part of it than not, highest confidence first."""
     likely = values >= LIKELY
     if not likely.any():
         return ()

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image as PillowImage
 
 import eyefirst
+from eyefirst import ImageRequestHandler, TextRectanglesRequest
 from eyefirst.server.settings import Settings
 from tests.server.conftest import READY, Open, Serving
 
@@ -47,12 +48,16 @@ def test_a_picture_becomes_maps_boxes_and_crops(visit: Open, photo_path: Path) -
     box = plan.frames["16:9"][0].box.normalized(plan.size)
     assert frame_of(page) == pytest.approx([box.left, box.top, box.right, box.bottom], abs=0.01)
     shown = page.evaluate("[...document.querySelectorAll('.heat')].map(c => getComputedStyle(c).display)")
-    assert shown == ["none", "block", "none"]
+    assert shown == ["none", "block", "none", "none"]
     page.check("[value=faces]")
     faces = eyefirst.faces(photo_path).faces
     assert page.locator("#boxes .faces:visible").count() == len(faces) == 1
     assert not page.locator("#boxes .attention").is_visible()
     assert page.locator("#heat-faces").is_visible()
+    page.check("[value=text_rectangles]")
+    (text,) = ImageRequestHandler(photo_path).perform([TextRectanglesRequest()])
+    assert page.locator("#boxes .text_rectangles").count() == len(text.salient_objects)
+    assert page.locator("#heat-text_rectangles").is_visible()
     many = f"{len(plan.objects)} subject{'s' if len(plan.objects) > 1 else ''}"
     assert page.locator("#status").text_content() == f"astronaut.jpg: {many} and 1 face found"
     page.check("[value=objectness]")

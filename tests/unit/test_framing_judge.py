@@ -290,3 +290,15 @@ def test_what_must_be_kept_and_is_not_is_said_once_by_its_name(kind: str) -> Non
     name = "the face" if kind == "faces" else "the text"
     said = made.frame(PixelBox(0, 0, 600, 800)).warnings
     assert [w for w in said if any(n in w for n in ("face", "text", "must-keep"))] == [f"50 % of {name} is outside"]
+
+
+def test_the_second_look_also_holds_a_head_that_the_stricter_ones_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    face = Face(Box(0.4, 0.2, 0.55, 0.5))
+    attention = spot(0.47, 0.5, 3, 0.9) + spot(0.6, 0.8, 3, 0.4)
+    one = framer(attention, Box(0.1, 0.2, 0.8, 1.0), faces=(face,), size=Size(1200, 900))
+    (held,) = one.frames(ratio("3:1"))
+    assert not any("face" in w for w in held.warnings)
+    monkeypatch.setattr("eyefirst.framing.framer.cut_head", lambda *_: None)
+    (cut,) = one.frames(ratio("3:1"))
+    assert cut.warnings == ("a face is cut at the top edge",)
+    assert cut.kept > held.kept

@@ -27,9 +27,7 @@ LEAST_LENGTH = 2
 LARGE, SURE_IF_LARGE = 0.25, 0.93
 """A line that takes so much of the picture is doubtful below this confidence: most are penguins, fruit and the like."""
 LARGEST_SLANT = 0.1
-"""Tangent of the angle from which on a line is kept in pieces."""
-PIECE = 1.0
-"""Length of a piece in heights of its line."""
+"""Tangent of the angle from which on a line is kept in pieces, each as long as the line is high."""
 
 
 class TextFinder:
@@ -75,15 +73,11 @@ def _pieces(line: NDArray[np.floating]) -> Iterator[tuple[float, float, float, f
         along, up = corners[1] - corners[0], corners[3] - corners[0]
     count = 1
     if np.abs(along).min() > LARGEST_SLANT * np.abs(along).max():
-        count = max(round(np.hypot(*along) / max(PIECE * np.hypot(*up), 1)), 1)
+        count = max(round(np.hypot(*along) / max(np.hypot(*up), 1)), 1)
     for start, stop in zip(range(count), range(1, count + 1), strict=True):
         at = np.array([start, stop])[:, np.newaxis] / count
-        ends = np.concatenate(
-            [
-                corners[0] + at * (corners[1] - corners[0]),
-                corners[3] + at * (corners[2] - corners[3]),
-            ]
-        )
+        above, below = corners[0] + at * (corners[1] - corners[0]), corners[3] + at * (corners[2] - corners[3])
+        ends = np.concatenate([above, below])
         yield *ends.min(0), *ends.max(0)
 
 

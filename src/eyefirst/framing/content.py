@@ -233,11 +233,11 @@ def content_of(
         things.append(
             Thing("subject", i, o.box, o.box, float(o.confidence), mass, factors["subject"], top=top, side=side)
         )
-    rest = 1 - sum(t.attention for t in things if t.kind == "head")
+    on_heads = sum(t.attention for t in things if t.kind == "head")
+    counts = 1.0 if options.prefer == "text" else 1 - min(on_heads, 1.0)
     for i, box in enumerate(words[:MOST_THINGS], 1):
-        if _is_signature(box) or (rest < LEAST_REST and options.prefer != "text"):
-            continue
-        things.append(Thing("word", i, box, box, max(rest, 0.0), mass_in(attention.table, box), factors["word"]))
+        if box in options.must_keep or (counts >= LEAST_REST and not _is_signature(box)):
+            things.append(Thing("word", i, box, box, counts, mass_in(attention.table, box), factors["word"]))
     masks = np.stack([_mask_of(seen, o.box) for o in objects]) if objects else None
     tones = None if brightness is None else brightness.values.astype(np.float64)
     return Content(density, seen, tuple(things), masks, options.margin, tones)

@@ -11,7 +11,7 @@ import numpy as np
 from eyefirst.boxes import SalientObject, attention_box
 from eyefirst.face_maps import DetectedFace
 from eyefirst.framing.content import Array, Content, FaceLike, content_of, masses_in
-from eyefirst.framing.judge import Finding, findings, reason_for, remarks, risk_of, severity_of, shares_inside
+from eyefirst.framing.judge import Finding, cut_head, findings, reason_for, remarks, risk_of, severity_of, shares_inside
 from eyefirst.framing.options import Frame, FramingOptions, Padding
 from eyefirst.framing.portrait import portrait_places
 from eyefirst.framing.score import STRICTER, WEIGHTS, Weights, score_along, stricter, unaided
@@ -241,7 +241,7 @@ class Framer:
     def _second_look(self, ratio: AspectRatio, search: Search, first: Candidate) -> Candidate:
         """Of the frames that stricter searches find the one that is worth most; `first` is worth something too.
 
-        A stricter search makes cuts dearer, and may look at slightly smaller frames.
+        A stricter search makes cuts dearer. One more holds a head that is cut; others look at slightly smaller frames.
         """
         found = {first.box: first}
         for factor in STRICTER:
@@ -249,6 +249,10 @@ class Framer:
             box = self._pixel_box(other.left, other.top, search.size)
             found[box] = found.get(box) or self._judged(box, other.score)
         best = max(found.values(), key=_worth)
+        if head := cut_head(self._content, best.share, best.things):
+            options = replace(search.options, must_keep=(*search.options.must_keep, head.box))
+            held = replace(search, options=options).best(self.weights)
+            best = max(best, self._placed(held._replace(score=first.score), search.size), key=_worth)
         if self.options.fit == "breathe" and best.alarm >= SECOND_LOOK:
             for candidate in self._smaller(ratio, search):
                 if candidate.alarm < best.alarm - SPARED:

@@ -110,6 +110,16 @@ def risk_of(found: Sequence[Finding]) -> float:
     return 1 / (1 + exp(RISK[0] - RISK[1] * severity_of([f for f in found if f.named]) - RISK[2] * edges))
 
 
+def cut_head(content: Content, frame: Box, shares: Sequence[float]) -> Thing | None:
+    """Of the heads that a frame cuts though it could hold them the one that people look at most."""
+    heads = (
+        thing
+        for thing, share in zip(content.things, shares, strict=True)
+        if thing.kind == "head" and OUTSIDE < share < INSIDE and _fits(thing.box, (frame.width, frame.height))
+    )
+    return max(heads, key=lambda t: t.attention, default=None)
+
+
 def reason_for(content: Content, kept: float, shares: Sequence[float]) -> str:
     """What a frame keeps whole, in a few words."""
     words: list[str] = []

@@ -5,11 +5,12 @@ const NAMED = [...USUAL, "1:3", "1:2", "2:3", "3:4", "4:3", "5:4", "2:1"];
 export const ZIP_SIZE = "2560x2560", PREVIEW = 1600;
 const STEPS = 60, TRIES = 4;
 /** The maps, and what the page says of their boxes. */
-export const MAPS = { attention: "of the attention", objectness: "sure", faces: "" };
+export const MAPS = { attention: "of the attention", objectness: "sure", faces: "", text_rectangles: "text" };
 const COLOURS = {
   attention: ["000004", "221150", "5f187f", "982d80", "d3436e", "f8765c", "febb81", "fcfdbf"],
   objectness: ["440154", "46327e", "365c8d", "277f8e", "1fa187", "4ac16d", "a0da39", "fde725"],
   faces: ["000a1f", "0b2559", "1b4f9c", "2f7fd1", "58a9e8", "93cdf5", "c8e6fb", "f0f9ff"],
+  text_rectangles: ["0f0016", "2d0a4a", "5b1f96", "8a46d8", "b27cf0", "d3aef8", "e9d6fc", "fbf5ff"],
 };
 
 export const $ = id => document.getElementById(id);
