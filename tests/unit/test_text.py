@@ -12,13 +12,23 @@ from PIL import ImageDraw, ImageFont
 from typer.testing import CliRunner
 
 import eyefirst
-from eyefirst import Box, Detection, HeatMap, ImageRequestHandler, TextRecognitionRequest
+from eyefirst import (
+    Box,
+    Detection,
+    FramingOptions,
+    HeatMap,
+    ImageRequestHandler,
+    TextRecognitionRequest,
+    TextRectanglesRequest,
+)
 from eyefirst.cli import app
 from eyefirst.detectors import known_detectors, load_detector, register_detector
 from eyefirst.errors import InvalidValueError, MissingExtraError
 from eyefirst.geometry import Size
+from eyefirst.network import OnnxNetwork
 from eyefirst.reading import read, salient_regions
-from eyefirst.tools.planning import Kept
+from eyefirst.tools.planning import Kept, plan_from
+from tests.make_tiny_network import make_tiny_network
 
 
 class Page:
@@ -87,6 +97,20 @@ def test_detectors_enter_by_one_door() -> None:
 
 
 @pytest.mark.usefixtures("own_registries")
+def test_a_reader_is_asked_only_where_the_network_has_no_map_of_text(
+    tiny_network: OnnxNetwork, tmp_path: Path, red_square: NDArray[np.uint8]
+) -> None:
+    page = Page([Box(0.1, 0.1, 0.5, 0.2)])
+    register_detector("text", lambda: page)
+    options = FramingOptions(prefer="text")
+    known = OnnxNetwork(make_tiny_network(tmp_path / "text.onnx", text=True))
+    plan_from(ImageRequestHandler(red_square, network=known), "1:1", options=options)
+    assert page.regions == []
+    plan_from(ImageRequestHandler(red_square, network=tiny_network), "1:1", options=options)
+    assert page.regions
+
+
+@pytest.mark.usefixtures("own_registries")
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     with pytest.raises(MissingExtraError, match=r"eyefirst\[text\]; in a clone: pip install '\.\[text\]'"):
@@ -118,6 +142,13 @@ def test_the_sign_is_read_in_place(sign: PillowImage.Image) -> None:
     part = ImageRequestHandler(sign).perform([TextRecognitionRequest(region_of_interest=Box(0.4, 0, 1, 1))])[0]
     assert [t.text for t in part.texts] == ["Bakery"]
     assert part.texts[0].box.iou(text.box) > 0.7
+
+
+def test_the_network_sees_where_the_sign_is(sign: PillowImage.Image) -> None:
+    (seen,) = ImageRequestHandler(sign).perform([TextRectanglesRequest()])
+    (block,) = seen.salient_objects
+    assert block.box.contains(Box(510 / 900, 160 / 600, 790 / 900, 240 / 600))
+    assert block.box.iou(Box(480 / 900, 120 / 600, 840 / 900, 260 / 600)) > 0.6, "it is about the board"
 
 
 def test_a_crop_keeps_the_text_whole(sign: PillowImage.Image, tmp_path: Path) -> None:
