@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.datasets.store import Row, Store, open_store
-from training.datasets.targets import text_targets
+from training.datasets.targets import text_targets_of
 from training.evaluate import MEASURED_SETS, PEOPLE_SETS, as_input, parts_of, shipped_prior
 from training.fixate import head_input
 from training.losses import fixation_loss
@@ -114,8 +114,7 @@ def text_bias(net: SaliencyNet, store: Store, chosen: list[int]) -> float:
     for part in parts_of(chosen):
         text = net(as_input(net, store.pictures[part])).text
         assert text is not None
-        whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(len(part), 4)
-        covered, counts = text_targets(torch.from_numpy(store.text[part]), whole, text.shape[-1]).unbind(1)
+        covered, counts = text_targets_of(store.text[part], text.shape[-1]).unbind(1)
         logits.append(text[counts > 0])
         there += int((covered >= COVERED).sum())
     return round(-float(torch.cat(logits).topk(there).values[-1]), 3) if there else 0.0

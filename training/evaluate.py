@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from eyefirst.face_maps import decode_faces
 from eyefirst.network import OnnxNetwork
 from training.datasets.store import LABEL_SIDE, Store, open_store
-from training.datasets.targets import text_targets
+from training.datasets.targets import text_targets_of
 from training.metrics import CROP_RATIOS, FaceScores, MaskScores, TextScores, best_corner, cc, fixed_ratio_kept, nss
 from training.networks.saliency_net import SaliencyNet
 from training.weights import load_weights
@@ -112,8 +112,7 @@ def figures_of(predictor: Predictor, store: Store, most_per_set: int | None) -> 
                 if not np.isnan(truth[0, 0]):
                     scores.add(_boxes(faces), truth[truth[:, 4] > 0], store.rows[i].aspect)
         if maps.text is not None and store.text is not None:
-            whole = torch.tensor([[0.0, 0, 1, 1]]).expand(len(chosen), 4)
-            truth = text_targets(torch.from_numpy(store.text[chosen]), whole, MAP_SIDE).numpy()
+            truth = text_targets_of(store.text[chosen], MAP_SIDE).numpy()
             for said, target in zip(maps.text, truth, strict=True):
                 text.add(said, target)
         return chosen, maps

@@ -338,17 +338,31 @@ COVERED = 0.5
 
 
 @dataclass
-class FaceScores:
+class Found:
+    """How many things there are, how many of those are found; how many are found in all, how many of these right."""
+
+    there: int = 0
+    found_of_those: int = 0
+    found: int = 0
+    right: int = 0
+
+    @property
+    def recall(self) -> float:
+        return self.found_of_those / self.there if self.there else float("nan")
+
+    @property
+    def precision(self) -> float:
+        return self.right / self.found if self.found else float("nan")
+
+
+@dataclass
+class FaceScores(Found):
     """Collects faces found and faces there are; counts those of at least `least_size`, see `face_sizes`.
 
     Faces there are come from a detector. Those it doubts, and those that are too small, may be found or not.
     """
 
     least_size: float = LEAST_FACE
-    there: int = 0
-    found_of_those: int = 0
-    found: int = 0
-    right: int = 0
 
     def add(self, found: NDArray[np.floating], truth: NDArray[np.floating], aspect: float) -> None:
         """Both (n, 5): edges in 0..1, confidence; `found` is the most confident first. Aspect is width / height."""
@@ -366,22 +380,10 @@ class FaceScores:
                 self.found += 1
                 self.right += int(same)
 
-    @property
-    def recall(self) -> float:
-        return self.found_of_those / self.there if self.there else float("nan")
-
-    @property
-    def precision(self) -> float:
-        return self.right / self.found if self.found else float("nan")
-
 
 @dataclass
-class TextScores:
+class TextScores(Found):
     """Collects cells found to be text and cells that are; both from `COVERED` on, but not cells of doubtful lines."""
-
-    there: float = 0.0
-    found: float = 0.0
-    both: float = 0.0
 
     def add(self, found: NDArray[np.floating], target: NDArray[np.floating]) -> None:
         """found: (side, side) probabilities. target: (2, side, side), see `training.datasets.targets.text_targets`."""
@@ -389,15 +391,9 @@ class TextScores:
         text, said = counts & (target[0] >= COVERED), counts & (found >= COVERED)
         self.there += int(text.sum())
         self.found += int(said.sum())
-        self.both += int((text & said).sum())
-
-    @property
-    def recall(self) -> float:
-        return self.both / self.there if self.there else float("nan")
-
-    @property
-    def precision(self) -> float:
-        return self.both / self.found if self.found else float("nan")
+        both = int((text & said).sum())
+        self.found_of_those += both
+        self.right += both
 
 
 def face_sizes(faces: NDArray[np.floating], aspect: float) -> NDArray[np.float64]:

@@ -42,6 +42,11 @@ class Look:
         """The network's."""
         return self.attention.revision
 
+    @property
+    def text_boxes(self) -> tuple[Box, ...]:
+        """Of the blocks of text; none where the network has no map of it."""
+        return tuple(block.box for block in self.text.salient_objects) if self.text else ()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Maps:

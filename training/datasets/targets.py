@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 SURE_FACE = 0.5
@@ -82,6 +84,11 @@ def text_targets(text: Tensor, windows: Tensor, side: int) -> Tensor:
     covered, doubtful = covered_by(sure), covered_by(there & ~sure)
     counts = known[:, None, None] & ((doubtful < 1e-3) | (covered > 0.5))
     return torch.stack([covered * counts, counts.float()], 1)
+
+
+def text_targets_of(text: NDArray[np.float32], side: int) -> Tensor:
+    """`text_targets` of whole pictures, from a store's boxes of them."""
+    return text_targets(torch.from_numpy(text), torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(len(text), 4), side)
 
 
 def _in_windows(boxes: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:

@@ -103,8 +103,7 @@ def look_at(picture: Image.Image) -> tuple[Map, Map, tuple[DetectedFace, ...], M
     handler = ImageRequestHandler(picture)
     seen = handler.look()
     brightness = brightness_of(handler.image).values
-    text = tuple(block.box for block in seen.text.salient_objects) if seen.text else ()
-    return seen.attention.heat_map.values, seen.objects.heat_map.values, seen.faces, brightness, text
+    return seen.attention.heat_map.values, seen.objects.heat_map.values, seen.faces, brightness, seen.text_boxes
 
 
 def open_picture(path: Path) -> Image.Image:

@@ -124,7 +124,7 @@ def framer_of(
         seen.objects.salient_objects,
         options,
         faces=seen.faces,
-        words=words or ([block.box for block in seen.text.salient_objects] if seen.text else ()),
+        words=words or seen.text_boxes,
         inside=None if largest else inside_borders(handler.image.pixels),
         brightness=brightness_of(handler.image),
     )
