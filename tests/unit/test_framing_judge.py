@@ -15,6 +15,7 @@ from eyefirst.errors import InvalidValueError
 from eyefirst.framing import Frame, Framer, FramingOptions, Portrait
 from eyefirst.framing.judge import Finding, remarks, risk_of
 from eyefirst.framing.score import grid_terms
+from eyefirst.framing.search import Search, fits_of
 from eyefirst.geometry import AspectRatio, Box, PixelBox, Size
 from eyefirst.heat_map import HeatMap
 
@@ -179,8 +180,8 @@ def test_a_frame_breathes_to_cut_nothing() -> None:
     assert frames["breathe"].severity <= frames["largest"].severity
 
 
-def test_the_terms_of_a_frame_are_computed_for_three_grids_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of the largest size, and two of both smaller sizes together; stricter searches weigh the same terms anew."""
+def test_the_terms_of_a_frame_are_computed_for_two_grids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the largest size, and one of both smaller sizes together."""
     grids = []
 
     def counted(*given: Any) -> Any:
@@ -193,7 +194,7 @@ def test_the_terms_of_a_frame_are_computed_for_three_grids_at_most(monkeypatch: 
     framer(attention, person, other, options=FramingOptions(fit="largest")).frames(ratio("1:1"))
     assert len(grids) == 1
     framer(attention, person, other).frames(ratio("1:1"))
-    assert len(grids) == 1 + 3
+    assert len(grids) == 1 + 2
 
 
 def test_alternatives_keep_something_else_and_say_what() -> None:
@@ -292,13 +293,32 @@ def test_what_must_be_kept_and_is_not_is_said_once_by_its_name(kind: str) -> Non
     assert [w for w in said if any(n in w for n in ("face", "text", "must-keep"))] == [f"50 % of {name} is outside"]
 
 
-def test_the_second_look_also_holds_a_head_that_the_stricter_ones_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_look_takes_a_place_that_scores_less_and_spares_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
     face = Face(Box(0.4, 0.2, 0.55, 0.5))
-    attention = spot(0.47, 0.5, 3, 0.9) + spot(0.6, 0.8, 3, 0.4)
+    attention = spot(0.47, 0.4, 3, 0.9) + spot(0.6, 0.7, 3, 0.4)
     one = framer(attention, Box(0.1, 0.2, 0.8, 1.0), faces=(face,), size=Size(1200, 900))
-    (held,) = one.frames(ratio("3:1"))
-    assert not any("face" in w for w in held.warnings)
-    monkeypatch.setattr("eyefirst.framing.framer.cut_head", lambda *_: None)
-    (cut,) = one.frames(ratio("3:1"))
-    assert cut.warnings == ("a face is cut at the top edge",)
-    assert cut.kept > held.kept
+    (spared,) = one.frames(ratio("3:1"))
+    assert not any("face" in w for w in spared.warnings)
+    monkeypatch.setattr("eyefirst.framing.framer.SECOND_LOOK", 1.0)
+    (first,) = one.frames(ratio("3:1"))
+    assert first.warnings == ("a face is cut at the top edge",)
+    assert first.score > spared.score
+
+
+def test_a_frame_is_worth_its_score_less_what_an_editor_would_mind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all places of the largest size, judged one by one, none is worth more than the frame that is chosen."""
+    monkeypatch.setattr("eyefirst.framing.framer.APART", 1e-6)
+    monkeypatch.setattr("eyefirst.framing.framer.MOST_JUDGED", 1000)
+    one = framer(
+        spot(0.47, 0.4, 3, 0.9) + spot(0.6, 0.7, 3, 0.4),
+        Box(0.1, 0.2, 0.8, 1.0),
+        faces=(Face(Box(0.4, 0.2, 0.55, 0.5)),),
+        size=Size(1200, 900),
+        options=FramingOptions(fit="largest"),
+    )
+    (frame,) = one.frames(ratio("3:1"))
+    places = Search(one.content, one.size, frame.size, fits_of(one.content, one.size, frame.size), one.options).places
+    boxes = [one._pixel_box(p.left, p.top, frame.size) for p in places.ranked(one.weights)]
+    worth = {b: one._judged(b, p.score).worth for b, p in zip(boxes, places.ranked(one.weights), strict=True)}
+    assert len(worth) > 60
+    assert worth[frame.box] == max(worth.values())

@@ -11,10 +11,10 @@ import numpy as np
 from eyefirst.boxes import SalientObject, attention_box
 from eyefirst.face_maps import DetectedFace
 from eyefirst.framing.content import Array, Content, FaceLike, content_of, masses_in
-from eyefirst.framing.judge import Finding, cut_head, findings, reason_for, remarks, risk_of, severity_of, shares_inside
+from eyefirst.framing.judge import Finding, findings, reason_for, remarks, risk_of, severity_of, shares_inside
 from eyefirst.framing.options import Frame, FramingOptions, Padding
 from eyefirst.framing.portrait import portrait_places
-from eyefirst.framing.score import STRICTER, WEIGHTS, Weights, score_along, stricter, unaided
+from eyefirst.framing.score import WEIGHTS, Weights, score_along, unaided
 from eyefirst.framing.search import (
     ANCHOR_PLACES,
     BREATHING_SCALES,
@@ -23,9 +23,9 @@ from eyefirst.framing.search import (
     Places,
     Search,
     anchored,
-    best_of,
     fits_of,
     of_width,
+    places_of_sizes,
 )
 from eyefirst.framing.spans import Axis, Spans
 from eyefirst.geometry import AspectRatio, Box, PixelBox, Point, Size, round_half_up
@@ -36,15 +36,13 @@ ALTERNATIVE_SCALES = (1.0, 0.85, 0.7)
 NEAR_COPY_IOU = 0.8
 """Frames that overlap by more than this are copies of one another."""
 SECOND_LOOK = 0.15
-"""A frame whose severity or risk is more than this is looked for again."""
-CUT_PRICE, RISK_PRICE = 0.08, 0.1
-"""What severity 1 costs, and the risk that an editor sends the frame back, as shares of the attention kept."""
-SPOILED_PRICE, SPOILED_POWER = 0.35, 6
-"""What a frame costs beside that if it is spoiled, by a power of its severity: a sliced face, not a touched edge."""
+"""Beside a frame whose severity or risk is more than this, others are judged too."""
+CUT_PRICE, RISK_PRICE = 0.05, 0.1
+"""What each cut of severity 1 costs, and the risk that an editor sends the frame back, as shares of all attention."""
+APART, MOST_JUDGED = 1 / 68, 32
+"""Judged places lie so far apart, in shares of the picture, and are no more than that for each size."""
 SPARED = 0.15
 """How much less alarming a smaller frame has to be."""
-BREATH = 0.5
-"""A smaller frame keeps less by its size alone; it is forgiven so much, as a power of its scale."""
 DIFFERENT_CHOICES = 6
 """How many of the best places of one size are looked at for an alternative that keeps something else."""
 
@@ -54,8 +52,8 @@ class Candidate:
     """A frame that may win, judged.
 
     share: its place in 0..1 of the picture. kept, kept_objects, score: as in Frame. things: share of each thing inside.
-    findings: what an editor would remark on. alarm: the larger of their severity and their risk. worth: attention kept,
-    less the price of that.
+    findings: what an editor would remark on. alarm: the larger of their severity and their risk. worth: the score less
+    the price of what is cut and of the risk.
     """
 
     box: PixelBox
@@ -67,10 +65,6 @@ class Candidate:
     findings: Sequence[Finding]
     alarm: float
     worth: float
-
-
-def _worth(candidate: Candidate) -> float:
-    return candidate.worth
 
 
 class Framer:
@@ -238,49 +232,48 @@ class Framer:
                 options = replace(options, must_keep=(*options.must_keep, box))
         return Search(self._content, self.size, size, fits_of(self._content, self.size, size), options)
 
-    def _second_look(self, ratio: AspectRatio, search: Search, first: Candidate) -> Candidate:
-        """Of the frames that stricter searches find the one that is worth most; `first` is worth something too.
-
-        A stricter search makes cuts dearer. One more holds a head that is cut; others look at slightly smaller frames.
-        """
-        found = {first.box: first}
-        for factor in STRICTER:
-            other = search.best(stricter(self.weights, factor))
-            box = self._pixel_box(other.left, other.top, search.size)
-            found[box] = found.get(box) or self._judged(box, other.score)
-        best = max(found.values(), key=_worth)
-        if head := cut_head(self._content, best.share, best.things):
-            options = replace(search.options, must_keep=(*search.options.must_keep, head.box))
-            held = replace(search, options=options).best(self.weights)
-            best = max(best, self._placed(held._replace(score=first.score), search.size), key=_worth)
+    def _second_look(self, ratio: AspectRatio, search: Search, best: Candidate) -> Candidate:
+        """The frame that is worth most; where even that alarms, a slightly smaller one that alarms less."""
+        best = self._worthiest(search.places, best)
         if self.options.fit == "breathe" and best.alarm >= SECOND_LOOK:
-            for candidate in self._smaller(ratio, search):
-                if candidate.alarm < best.alarm - SPARED:
-                    best = max(best, candidate, key=_worth)
+            sizes = [of_width(search.size.width * scale, ratio, search.size) for scale in BREATHING_SCALES]
+            sizes = [size for size in sizes if size != search.size and min(size) >= 2]
+            for places in places_of_sizes(search, sizes):
+                best = self._worthiest(places, best, best.alarm - SPARED)
         return best
 
-    def _smaller(self, ratio: AspectRatio, search: Search) -> list[Candidate]:
-        """The best frames of slightly smaller sizes, with dear cuts."""
-        sizes = {scale: of_width(search.size.width * scale, ratio, search.size) for scale in BREATHING_SCALES}
-        sizes = {k: s for k, s in sizes.items() if s != search.size and min(s) >= 2}
-        weights = stricter(self.weights, STRICTER[-1])
-        found = best_of([replace(search, size=size) for size in sizes.values()], weights)
-        return [self._placed(best, size, scale) for (scale, size), best in zip(sizes.items(), found, strict=True)]
+    def _worthiest(self, places: Places, best: Candidate, most: float = 1.0) -> Candidate:
+        """Of some places and the best frame so far the one that is worth most, among those that alarm at most so much.
 
-    def _placed(self, best: Best, size: Size, scale: float = 1.0) -> Candidate:
-        """The best frame of a size, judged. scale: its size beside the largest."""
-        return self._judged(self._pixel_box(best.left, best.top, size), best.score, scale)
+        They are judged in the order of their score, until none that is left can be worth more.
+        """
+        judged: set[tuple[int, int]] = set()
+        for place in places.ranked(self.weights):
+            if place.score <= best.worth or len(judged) == MOST_JUDGED:
+                break
+            near = round(place.left / APART), round(place.top / APART)
+            if near not in judged:
+                judged.add(near)
+                other = self._placed(place, places.size)
+                if other.alarm <= most and other.worth > best.worth:
+                    best = other
+        return best
 
-    def _judged(self, box: PixelBox, score: float, scale: float = 1.0) -> Candidate:
+    def _placed(self, best: Best, size: Size) -> Candidate:
+        """The best frame of a size, judged."""
+        return self._judged(self._pixel_box(best.left, best.top, size), best.score)
+
+    def _judged(self, box: PixelBox, score: float) -> Candidate:
         """A frame with what an editor would say of it."""
         share = box.normalized(self.size)
         kept, *kept_objects = self._inside(share)
         things = shares_inside(self._content, share, kept_objects)
         found = findings(self._content, share, kept, things, self.options)
-        severity, risk = severity_of([f for f in found if f.named]), risk_of(found)
-        price = CUT_PRICE * severity + RISK_PRICE * risk + SPOILED_PRICE * severity**SPOILED_POWER
-        worth = kept / scale**BREATH * (1 - price)
-        return Candidate(box, share, kept, tuple(kept_objects), score, things, found, max(severity, risk), worth)
+        named, risk = [f for f in found if f.named], risk_of(found)
+        worth = score - CUT_PRICE * sum(f.severity for f in named) - RISK_PRICE * risk
+        return Candidate(
+            box, share, kept, tuple(kept_objects), score, things, found, max(severity_of(named), risk), worth
+        )
 
     def _frame_of(self, chosen: Candidate, padding: Padding | None = None) -> Frame:
         found = remarks(chosen.findings)

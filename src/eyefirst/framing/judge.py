@@ -15,7 +15,7 @@ from eyefirst.geometry import Box, round_half_up
 
 PASSES = 0.3
 """Findings below this severity are not worth a warning."""
-ALARMS, CERTAIN = 0.08, 0.45
+ALARMS, CERTAIN = 0.15, 0.45
 """Of frames below this risk an editor sends back hardly any: only findings of at least this severity are said then."""
 OUTSIDE, INSIDE = 0.08, 0.93
 """A thing with less than the first share inside is left out; with more than the second it is whole."""
@@ -108,16 +108,6 @@ def risk_of(found: Sequence[Finding]) -> float:
     """
     edges = max((f.severity for f in found if not f.named), default=0.0)
     return 1 / (1 + exp(RISK[0] - RISK[1] * severity_of([f for f in found if f.named]) - RISK[2] * edges))
-
-
-def cut_head(content: Content, frame: Box, shares: Sequence[float]) -> Thing | None:
-    """Of the heads that a frame cuts though it could hold them the one that people look at most."""
-    heads = (
-        thing
-        for thing, share in zip(content.things, shares, strict=True)
-        if thing.kind == "head" and OUTSIDE < share < INSIDE and _fits(thing.box, (frame.width, frame.height))
-    )
-    return max(heads, key=lambda t: t.attention, default=None)
 
 
 def reason_for(content: Content, kept: float, shares: Sequence[float]) -> str:

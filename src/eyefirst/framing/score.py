@@ -56,18 +56,18 @@ class Weights:
 
     kept: float = 1.0
     subject_whole: float = 0.01
-    subject_cut: float = 0.015
-    head_whole: float = 0.2
-    head_cut: float = 0.04
-    word_whole: float = 0.1
-    word_cut: float = 0.02
+    subject_cut: float = 0.02
+    head_whole: float = 0.22
+    head_cut: float = 0.08
+    word_whole: float = 0.15
+    word_cut: float = 0.04
     preferred_whole: float = 1.0
     subject_end: float = 0.02
     face_seen: float = 0.2
-    contrast_kept: float = 0.05
-    edge_tones: float = 0.01
-    objectness_cut: float = 0.02
-    balance: float = 0.75
+    contrast_kept: float = 0.032
+    edge_tones: float = 0.006
+    objectness_cut: float = 0.01
+    balance: float = 0.45
     upper: float = 0.43
     centre: float = 1e-4
 
@@ -78,15 +78,6 @@ _weights_of = attrgetter(*TERMS)
 _NUMBERS = {name: i for i, name in enumerate(TERMS)}
 ENDS: dict[str, Kind] = {"subject_end": "subject", "face_seen": "head"}
 """Terms of things that are too large for the frame."""
-STRICTER = (2.0, 4.0, 8.0)
-"""How much dearer cuts are, step by step, in the search for a frame that an editor would pass."""
-
-
-@cache
-def stricter(weights: Weights, factor: float) -> Weights:
-    """The same weights with dearer cuts."""
-    cuts = ("subject_cut", "head_cut", "word_cut", *ENDS, "objectness_cut")
-    return replace(weights, **{name: factor * getattr(weights, name) for name in cuts})
 
 
 @cache

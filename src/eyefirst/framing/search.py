@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from typing import Literal, NamedTuple
 
@@ -52,7 +52,15 @@ class Places:
     def best(self, weights: Weights) -> Best:
         """The best place; of equals the first."""
         score = self.score(weights)
-        row, column = divmod(int(score.argmax()), score.shape[1])
+        return self._place(score, int(score.argmax()))
+
+    def ranked(self, weights: Weights) -> Iterator[Best]:
+        """All places, the best first; equals in their order."""
+        score = self.score(weights)
+        return (self._place(score, i) for i in np.argsort(-score, axis=None, kind="stable").tolist())
+
+    def _place(self, score: Array, at: int) -> Best:
+        row, column = divmod(at, score.shape[1])
         return Best(float(self.left[column]), float(self.top[row]), float(score[row, column]))
 
 
@@ -83,8 +91,13 @@ class Search:
         return places_of([self.lattice])[0]
 
     def best(self, weights: Weights = WEIGHTS) -> Best:
-        """The best frame, found on the lattice and then between its places."""
-        return _refined([self], [self.places], weights)[0]
+        """The best frame, found on the lattice; where frames move both ways, also on a finer one round the best."""
+        found = self.places.best(weights)
+        if min(len(self.places.left), len(self.places.top)) == 1:
+            return found
+        wide, high = self.lengths
+        across, down = between(self.places.left, found.left, wide), between(self.places.top, found.top, high)
+        return max(found, places_of([Lattice(self, across, down)])[0].best(weights), key=lambda b: b.score)
 
     @property
     def lattice(self) -> Lattice:
@@ -128,23 +141,9 @@ joined_once = lru_cache(maxsize=16)(joined)
 """For spans that are prepared once themselves."""
 
 
-def best_of(searches: Sequence[Search], weights: Weights) -> list[Best]:
-    """The best frames of searches in one picture that differ in size alone: together they cost less."""
-    return _refined(searches, places_of([s.lattice for s in searches], joined_once), weights)
-
-
-def _refined(searches: Sequence[Search], places: Sequence[Places], weights: Weights) -> list[Best]:
-    """The best places of lattices; where frames move both ways, also of a finer lattice round each."""
-    found = [p.best(weights) for p in places]
-    both = [i for i, p in enumerate(places) if len(p.left) > 1 and len(p.top) > 1]
-    for i, finer in zip(both, places_of([_finer(searches[i], places[i], found[i]) for i in both]), strict=True):
-        found[i] = max(found[i], finer.best(weights), key=lambda b: b.score)
-    return found
-
-
-def _finer(search: Search, places: Places, best: Best) -> Lattice:
-    wide, high = search.lengths
-    return Lattice(search, between(places.left, best.left, wide), between(places.top, best.top, high))
+def places_of_sizes(search: Search, sizes: Iterable[Size]) -> list[Places]:
+    """The places of a search's frames at other sizes: together they cost less."""
+    return places_of([replace(search, size=size).lattice for size in sizes], joined_once)
 
 
 def places_of(lattices: Sequence[Lattice], join: Callable[..., Spans] = joined) -> list[Places]:
