@@ -37,8 +37,8 @@ NEAR_COPY_IOU = 0.8
 """Frames that overlap by more than this are copies of one another."""
 SECOND_LOOK = 0.15
 """Beside a frame whose severity or risk is more than this, others are judged too."""
-CUT_PRICE, RISK_PRICE = 0.05, 0.1
-"""What each cut of severity 1 costs, and the risk that an editor sends the frame back, as shares of all attention."""
+CUT_PRICE, RISK_PRICE = 0.043, 0.088
+"""What each cut of severity 1 costs, and the risk that an editor sends it back, as shares of the attention kept."""
 APART, MOST_JUDGED = 1 / 68, 32
 """Judged places lie so far apart, in shares of the picture, and are no more than that for each size."""
 SPARED = 0.15
@@ -270,7 +270,7 @@ class Framer:
         things = shares_inside(self._content, share, kept_objects)
         found = findings(self._content, share, kept, things, self.options)
         named, risk = [f for f in found if f.named], risk_of(found)
-        worth = score - CUT_PRICE * sum(f.severity for f in named) - RISK_PRICE * risk
+        worth = score - kept * (CUT_PRICE * sum(f.severity for f in named) + RISK_PRICE * risk)
         return Candidate(
             box, share, kept, tuple(kept_objects), score, things, found, max(severity_of(named), risk), worth
         )
