@@ -23,7 +23,7 @@ from rich.table import Table
 from tests.golden.make import PHOTOS, photo
 
 from benchmarks.speed.reference_networks import SIDE, dense, depthwise
-from eyefirst.framing.search import even_windows, joined_once
+from eyefirst.framing.search import even_windows, joined
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.network import Network, OnnxNetwork, default_revision
 from eyefirst.tools.planning import plan_crops
@@ -112,7 +112,7 @@ def planning(runs: int) -> list[Comparison]:
         for handler in handlers:
             if fresh:
                 even_windows.cache_clear()
-                joined_once.cache_clear()
+                joined.cache_clear()
             plan_crops(handler, ratios)
 
     def networks() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from eyefirst.boxes import SalientObject, subject_boxes
 from eyefirst.errors import InvalidValueError
 from eyefirst.framing import ANCHOR_LENGTHS, NEAR_COPY_IOU, Framer, FramingOptions, Placement, Spans
-from eyefirst.framing.search import REFINED, Search, between, even_windows, fits_of, places_of
+from eyefirst.framing.search import REFINED, Search, between, even_windows, fits_of, places_of_sizes
 from eyefirst.geometry import AspectRatio, Box, Point, Size
 from eyefirst.heat_map import HeatMap
 
@@ -80,11 +81,11 @@ def test_sizes_that_are_scored_together_get_the_scores_that_each_gets_alone() ->
     person = Box(0.3, 0.2, 0.62, 0.9)
     content, picture = framer(spot(0.3, 0.4), person).content, Size(600, 400)
     fits = fits_of(content, picture, Size(400, 225))
-    searches = [Search(content, picture, size, fits, FramingOptions()) for size in (Size(370, 208), Size(340, 191))]
-    together = places_of([search.lattice for search in searches])
-    for search, places in zip(searches, together, strict=True):
+    search = Search(content, picture, Size(400, 225), fits, FramingOptions())
+    sizes = Size(370, 208), Size(340, 191)
+    for size, places in zip(sizes, places_of_sizes(search, sizes), strict=True):
         assert places.terms.any()
-        assert places.terms == pytest.approx(search.places.terms, abs=1e-12)
+        assert places.terms == pytest.approx(replace(search, size=size).places.terms, abs=1e-12)
 
 
 def test_windows_of_a_size_are_prepared_once_whatever_the_picture() -> None:

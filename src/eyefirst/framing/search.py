@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from typing import Literal, NamedTuple
@@ -88,7 +88,7 @@ class Search:
     @cached_property
     def places(self) -> Places:
         """Every frame of the lattice."""
-        return places_of([self.lattice])[0]
+        return places_on(self.lattice)
 
     def best(self, weights: Weights = WEIGHTS) -> Best:
         """The best frame, found on the lattice; where frames move both ways, also on a finer one round the best."""
@@ -97,7 +97,7 @@ class Search:
             return found
         wide, high = self.lengths
         across, down = between(self.places.left, found.left, wide), between(self.places.top, found.top, high)
-        return max(found, places_of([Lattice(self, across, down)])[0].best(weights), key=lambda b: b.score)
+        return max(found, places_on(Lattice(self, across, down)).best(weights), key=lambda b: b.score)
 
     @property
     def lattice(self) -> Lattice:
@@ -130,36 +130,39 @@ class Lattice:
         return min(count) > 1, count[0] >= count[1]
 
 
-def joined(*spans: Spans) -> Spans:
-    """All windows of several spans, in their order."""
-    if len(spans) == 1:
-        return spans[0]
-    return Spans(np.concatenate([s.starts for s in spans]), np.concatenate([s.stops for s in spans]))
-
-
-joined_once = lru_cache(maxsize=16)(joined)
-"""For spans that are prepared once themselves."""
+def places_on(lattice: Lattice) -> Places:
+    """What is known of the places of one lattice."""
+    return _places(lattice, _terms(lattice.search, lattice.across, lattice.down))
 
 
 def places_of_sizes(search: Search, sizes: Iterable[Size]) -> list[Places]:
-    """The places of a search's frames at other sizes: together they cost less."""
-    return places_of([replace(search, size=size).lattice for size in sizes], joined_once)
-
-
-def places_of(lattices: Sequence[Lattice], join: Callable[..., Spans] = joined) -> list[Places]:
-    """What is known of the places of lattices in one picture; the terms of one grid cost less than those of two."""
-    if len(lattices) != 1 and {x.shape for x in lattices} not in ({(True, True)}, {(True, False)}):
-        return [place for x in lattices for place in places_of([x])]
-    search = lattices[0].search
-    across, down = join(*(x.across for x in lattices)), join(*(x.down for x in lattices))
-    terms = stacked(grid_terms(search.content, across, down, search.fits))
+    """The places of a search's frames at other sizes; the terms of one grid cost less than those of two."""
+    lattices = [replace(search, size=size).lattice for size in sizes]
+    if {x.shape for x in lattices} not in ({(True, True)}, {(True, False)}):
+        return [places_on(x) for x in lattices]
+    terms = _terms(search, joined(*(x.across for x in lattices)), joined(*(x.down for x in lattices)))
     found, row, column = [], 0, 0
     for x in lattices:
-        left, top = x.across.starts, x.down.starts
-        part = terms[:, row : row + len(top), column : column + len(left)]
-        found.append(Places(x.search.size, left, top, part, constraints(x.search.options, x.across, x.down)))
-        row, column = row + len(top), column + len(left)
+        rows, columns = len(x.down.starts), len(x.across.starts)
+        found.append(_places(x, terms[:, row : row + rows, column : column + columns]))
+        row, column = row + rows, column + columns
     return found
+
+
+@lru_cache(maxsize=16)
+def joined(*spans: Spans) -> Spans:
+    """All windows of several spans, in their order; spans are prepared once, so what they are joined to is too."""
+    return Spans(np.concatenate([s.starts for s in spans]), np.concatenate([s.stops for s in spans]))
+
+
+def _terms(search: Search, across: Spans, down: Spans) -> Array:
+    return stacked(grid_terms(search.content, across, down, search.fits))
+
+
+def _places(lattice: Lattice, terms: Array) -> Places:
+    across, down = lattice.across, lattice.down
+    added = constraints(lattice.search.options, across, down)
+    return Places(lattice.search.size, across.starts, down.starts, terms, added)
 
 
 def constraints(options: FramingOptions, across: Spans, down: Spans) -> Array | float:
