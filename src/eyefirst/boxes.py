@@ -95,7 +95,8 @@ def _groups_of(values: NDArray[np.float32], speck_cells: float, least_confidence
 def label_groups(cells: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Numbers the connected groups of a (rows, columns) mask from 1, by edges and corners; 0 elsewhere."""
     rows, columns = cells.shape
-    numbers = np.where(cells, np.arange(1, cells.size + 1).reshape(cells.shape), 0)
+    own = np.arange(1, cells.size + 1).reshape(cells.shape)
+    numbers = np.where(cells, own, 0)
     padded = np.zeros((rows + 2, columns + 2), np.intp)
     while True:  # every cell takes the largest number near it, until nothing changes
         padded[1:-1, 1:-1] = numbers
@@ -108,9 +109,8 @@ def label_groups(cells: NDArray[np.bool_]) -> NDArray[np.intp]:
         if np.array_equal(jumped, numbers):
             break
         numbers = jumped
-    _, order = np.unique(numbers, return_inverse=True)
-    order = order.reshape(cells.shape)
-    return order if (~cells).any() else order + 1
+    order = np.cumsum(numbers == own)  # a group has the number of its last cell
+    return np.concatenate([[0], order])[numbers]
 
 
 def _grown(cells: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
