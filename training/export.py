@@ -286,7 +286,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path, help="a check-point (.pt) or averaged weights (.safetensors)")
     parser.add_argument("store", type=Path)
-    parser.add_argument("revision", help="such as saliency_v17")
+    parser.add_argument("revision", help="such as saliency_v18")
     parser.add_argument("out", type=Path, help="folder to write model.onnx, REVISION.safetensors and export.json to")
     parser.add_argument("--float", action="store_true", help="ship float32 instead of int8")
     arguments = parser.parse_args()

@@ -311,7 +311,7 @@ def test_a_bad_picture_is_a_row(folder: Path) -> None:
         (("crop", "photo.jpg", "-a", "1:1", "--size", "big", "-o", "out"), "WIDTHxHEIGHT"),
         (("crop", "photo.jpg", "-a", "1:1", "--pad", "nocolour", "--json"), "#f4f4f4"),
         (("crop", "photo.jpg", "-a", "1:1", "--must-keep", "0,0,9,9", "--json"), "0..1"),
-        (("crop", "photo.jpg", "-a", "1:1", "--revision", "v0", "--json"), "saliency_v17"),
+        (("crop", "photo.jpg", "-a", "1:1", "--revision", "v0", "--json"), "saliency_v18"),
         (("crop", "photo.jpg", "-a", "1:1", "--format", "psd", "-o", "out"), "webp"),
         (("crop", "photo.jpg", "-a", "1:1", "-o", "-"), "name a file or a folder"),
         (("crop", "photo.jpg", "cat.png", "-a", "1:1", "-o", "out.jpg"), "name a folder"),
@@ -324,7 +324,7 @@ def test_a_bad_picture_is_a_row(folder: Path) -> None:
         (("enhance", "photo.jpg", "--quality", "50"), "--quality would have no effect"),
         (("sidecar", "-"), "name files or folders"),
         (("sidecar", "photo.jpg", "-a", "wide"), "16:9"),
-        (("heatmap", "photo.jpg", "--revision", "v0", "--json"), "saliency_v17"),
+        (("heatmap", "photo.jpg", "--revision", "v0", "--json"), "saliency_v18"),
     ],
 )
 def test_wrong_usage_is_one_line_with_a_remedy(folder: Path, words: tuple[str, ...], hint: str) -> None:
@@ -626,7 +626,7 @@ def test_reframe_plans_and_renders_what_was_planned(talk: str, folder: Path) -> 
         (("reframe", "talk.mp4", "--json", "--must-keep", "0,0,1,1@9"), 2, "5-12.5"),
         (("reframe", "talk.mp4", "--json", "-a", "wide"), 2, "16:9"),
         (("reframe", "none.mp4", "--json"), 1, "no such file"),
-        (("reframe", "talk.mp4", "-a", "1:1", "--json", "--revision", "v0"), 2, "saliency_v17"),
+        (("reframe", "talk.mp4", "-a", "1:1", "--json", "--revision", "v0"), 2, "saliency_v18"),
         (("reframe", "photo.jpg", "-o", "v.mp4"), 1, "is a still picture, not a film; `eyefirst crop`"),
         (("watch", "photo.jpg", "-o", "v.mkv"), 1, "is a still picture, not a film; `eyefirst crop`"),
         (("shots", "photo.jpg"), 1, "is a still picture, not a film; `eyefirst crop`"),

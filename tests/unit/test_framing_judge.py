@@ -295,7 +295,7 @@ def test_what_must_be_kept_and_is_not_is_said_once_by_its_name(kind: str) -> Non
 
 def test_the_second_look_takes_a_place_that_scores_less_and_spares_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
     face = Face(Box(0.4, 0.2, 0.55, 0.5))
-    attention = spot(0.47, 0.4, 3, 0.9) + spot(0.6, 0.7, 3, 0.4)
+    attention = spot(0.47, 0.4, 3, 0.9) + spot(0.6, 0.7, 3, 0.6)
     one = framer(attention, Box(0.1, 0.2, 0.8, 1.0), faces=(face,), size=Size(1200, 900))
     (spared,) = one.frames(ratio("3:1"))
     assert not any("face" in w for w in spared.warnings)
@@ -303,6 +303,17 @@ def test_the_second_look_takes_a_place_that_scores_less_and_spares_a_face(monkey
     (first,) = one.frames(ratio("3:1"))
     assert first.warnings == ("a face is cut at the top edge",)
     assert first.score > spared.score
+
+
+def test_a_head_that_people_look_at_is_whole_though_more_is_seen_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    def frame() -> Frame:
+        attention = spot(0.5, 0.3, 3, 0.6) + spot(0.45, 0.8, 4, 0.5)
+        person, face = Box(0.2, 0.1, 0.8, 1), Face(Box(0.43, 0.15, 0.57, 0.42))
+        return framer(attention, person, faces=(face,), size=Size(800, 600)).frames(ratio("16:9"))[0]
+
+    assert not any("face" in w for w in frame().warnings)
+    monkeypatch.setattr("eyefirst.framing.content.MAIN_HEAD", 0.0)
+    assert frame().warnings == ("a face is cut at the top edge",)
 
 
 def test_a_frame_is_worth_its_score_less_what_an_editor_would_mind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def test_a_region_that_leaves_the_picture_is_an_error() -> None:
 
 
 def test_an_unknown_revision_lists_those_known() -> None:
-    with pytest.raises(UnknownRevisionError, match="saliency_v17"):
+    with pytest.raises(UnknownRevisionError, match="saliency_v18"):
         AttentionSaliencyRequest(revision="saliency_v999")
 
 

@@ -91,7 +91,7 @@ def test_weights_are_checked_against_their_hash(tmp_path: Path) -> None:
         verified(path, "0" * 64)
     with pytest.raises(WeightsError, match="cannot read"):
         verified(tmp_path / "gone.onnx", "0" * 64)
-    with pytest.raises(UnknownRevisionError, match="saliency_v17"):
+    with pytest.raises(UnknownRevisionError, match="saliency_v18"):
         find_weights("nope")
 
 

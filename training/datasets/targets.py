@@ -9,7 +9,7 @@ from torch import Tensor
 
 SURE_FACE = 0.5
 """Confidence from which the detector's faces are taught as faces."""
-SMALLEST_FACE = 0.03
+SMALLEST_FACE = 0.02
 """Smaller side of the smallest faces that are taught, as a share of what the network sees."""
 SURE_TEXT = 0.75
 """Confidence from which a line is taught as text."""

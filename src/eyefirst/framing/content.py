@@ -35,6 +35,8 @@ HEAD_ROOM = 0.15
 """Free space above a head, as a share of its height."""
 LEAST_MARGIN = 0.015
 """Free space round anything that is whole, as a share of the picture, beside the margin of its own size."""
+MAIN_HEAD = 8.0
+"""Cutting a head costs so much more times the attention on it: who a picture is about should not lose it."""
 LEAST_WORTH = 0.5
 """What the main subject is worth beside the attention on it, times its confidence."""
 MOST_THINGS = 24
@@ -190,9 +192,9 @@ class Content:
             main = max(subjects, key=lambda i: self.things[i].attention)
             whole[main] += LEAST_WORTH * self.things[main].confidence
         weights = np.array([t.weight for t in self.things])
-        confidence = np.array([t.confidence for t in self.things])
+        cut = np.array([t.confidence * (1 + MAIN_HEAD * t.attention * (t.kind == "head")) for t in self.things])
         preferred = [t.confidence * (LEAST_ATTENTION + t.attention) if t.weight > 1 else 0.0 for t in self.things]
-        worth = [np.array(whole) * weights, confidence * weights, np.array(preferred) / (sum(preferred) or 1)]
+        worth = [np.array(whole) * weights, cut * weights, np.array(preferred) / (sum(preferred) or 1)]
         return np.array(worth)[..., np.newaxis, np.newaxis]
 
 

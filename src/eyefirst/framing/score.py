@@ -40,7 +40,8 @@ class Weights:
     """What each term counts beside the share of attention kept, which counts 1. Learned; the docs have a table.
 
     subject_whole, head_whole, word_whole: for each thing that is whole, times the attention on it.
-    subject_cut, head_cut, word_cut: for each thing that is cut though the frame could hold it, or touches an edge.
+    subject_cut, head_cut, word_cut: for each thing that is cut though the frame could hold it, or touches an edge; of a
+    head more where people look at it.
     preferred_whole: for things of the kind that the caller prefers that are whole, as a part of all of that kind.
     subject_end, face_seen: of a subject that is too large for the frame the top, and the side that people look at; of
     such a head the face; times the attention on the whole.
@@ -57,8 +58,8 @@ class Weights:
     kept: float = 1.0
     subject_whole: float = 0.01
     subject_cut: float = 0.02
-    head_whole: float = 0.22
-    head_cut: float = 0.08
+    head_whole: float = 0.08
+    head_cut: float = 0.05
     word_whole: float = 0.15
     word_cut: float = 0.04
     preferred_whole: float = 1.0
@@ -219,12 +220,12 @@ def _thing_terms(content: Content, across: Spans, down: Spans, fits: Array) -> d
             of_kind = seen[content.part[kind]].sum(0)
             found[name] = of_kind[:, np.newaxis] if axis else of_kind
     fits = fits[:, :, np.newaxis] if axis else fits[:, np.newaxis]
-    attention, confidence, preferred = content.worth
+    attention, cost, preferred = content.worth
     whole *= fits
     if preferred.any():
         found["preferred_whole"] = (whole * preferred).sum(0)
     whole *= attention
-    cut *= confidence * fits
+    cut *= cost * fits
     for kind, part in content.part.items():
         if part.stop > part.start:
             found[f"{kind}_whole"] = whole[part].sum(0)

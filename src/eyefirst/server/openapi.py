@@ -15,7 +15,7 @@ BOX = {"left": 0.31, "top": 0.06, "right": 0.68, "bottom": 0.98}
 PLAN_EXAMPLE: dict[str, Any] = {
     "schema": "eyefirst.plan/2",
     "picture": {"name": "<bytes>", "sha256": "0f" * 32, "width": 1600, "height": 1067},
-    "revision": "saliency_v17",
+    "revision": "saliency_v18",
     "focal_point": {"x": 0.482, "y": 0.371},
     "anchor": {"x": 0.482, "y": 0.371},
     "object_position": "48.2% 37.1%",
