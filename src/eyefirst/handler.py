@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from copy import copy
-from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
@@ -30,7 +29,6 @@ from eyefirst.image import (
     kind_of,
     load_animation,
     open_source,
-    reduced,
 )
 from eyefirst.maps import Look, Maps
 from eyefirst.network import Network, check_revision, load_network
@@ -302,9 +300,7 @@ class ImageRequestHandler:
             if whole is None or self._is_jpeg:
                 at_least = needed if self._is_jpeg or self._expects is None else None
                 whole = self._decode(at_least)
-            if not (self._is_jpeg or self.opened.is_in_memory or whole.is_reduced):
-                whole = replace(whole, picture=reduced(whole.picture, needed))
-            self._images[needed] = whole.image()
+            self._images[needed] = whole.image(at_least=needed)
         return self._images[needed]
 
     def _decode(self, need: Need | None) -> Decoded:

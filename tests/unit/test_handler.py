@@ -127,8 +127,13 @@ def test_an_unknown_revision_lists_those_known() -> None:
         AttentionSaliencyRequest(revision="saliency_v999")
 
 
-def test_every_kind_of_source_sees_the_same(red_square: NDArray[np.uint8], network: Counting, tmp_path: Path) -> None:
-    picture = PillowImage.fromarray(red_square)
+@pytest.mark.parametrize("times", [1, 7])
+def test_every_kind_of_source_sees_the_same(
+    red_square: NDArray[np.uint8], network: Counting, tmp_path: Path, times: int
+) -> None:
+    pixels = red_square.repeat(times, 0).repeat(times, 1)
+    pixels += np.random.default_rng(0).integers(0, 200, pixels.shape, np.uint8)  # averaging this shows
+    picture = PillowImage.fromarray(pixels)
     picture.save(tmp_path / "p.png")
     data = (tmp_path / "p.png").read_bytes()
     with (tmp_path / "p.png").open("rb") as file:
@@ -139,7 +144,8 @@ def test_every_kind_of_source_sees_the_same(red_square: NDArray[np.uint8], netwo
             io.BytesIO(data),
             file,
             picture,
-            red_square,
+            pixels,
+            load_image(pixels),
         ]
         maps = [ImageRequestHandler(s, network=network).perform(BOTH)[0].heat_map.values for s in sources]
     for other in maps[1:]:

@@ -75,11 +75,15 @@ class Decoded:
         """Say whether `picture` has fewer pixels than the source."""
         return self.picture.size != (self.size.width, self.size.height)
 
-    def image(self, paper: tuple[int, int, int] | None = None) -> Image:
-        """Return the picture for analysis: alpha laid on a colour, by default on one that it stands out from."""
+    def image(self, paper: tuple[int, int, int] | None = None, *, at_least: Size | None = None) -> Image:
+        """Return the picture for analysis: alpha laid on a colour, by default on one that it stands out from.
+
+        at_least: pixels of the upright picture that are enough; it is averaged down as far as they allow.
+        """
+        picture = reduced(self.picture, at_least)
         if paper is None:
-            paper = ground_for(self.picture)
-        pixels = locked(np.asarray(on_paper(self.picture, paper)))
+            paper = ground_for(picture)
+        pixels = locked(np.asarray(on_paper(picture, paper)))
         return Image(pixels, self.size, self.name, self.sha256, self.format, self.frame_count, self.warnings)
 
 
