@@ -23,6 +23,8 @@ LARGEST_OVERLAP = 0.4
 """Intersection over union from which two boxes are taken for one face."""
 MOST_FACES = 200
 """Peaks per picture that are looked at, the most confident first."""
+_NEAR = np.indices((3, 3)).reshape(2, 9, 1)
+"""Steps to a cell and its eight neighbours, in a map that is one cell wider on each side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,10 @@ def face_boxes(faces: NDArray[np.floating], least_confidence: float) -> NDArray[
     """Return left, top, right, bottom and confidence of every peak, (n, 5), the most confident first."""
     height, width = faces.shape[1:]
     confidence = np.asarray(faces[0], np.float64)
-    rows, columns = np.nonzero((confidence >= least_confidence) & (confidence >= _highest_around(confidence)))
+    rows, columns = np.nonzero(confidence >= least_confidence)
+    around = np.pad(confidence, 1)[rows + _NEAR[0], columns + _NEAR[1]]  # (9, n): each cell and its neighbours
+    highest = confidence[rows, columns] == around.max(axis=0)
+    rows, columns = rows[highest], columns[highest]
     order = np.argsort(-confidence[rows, columns], kind="stable")[:MOST_FACES]
     rows, columns = rows[order], columns[order]
     x, y = (columns + 0.5) / width, (rows + 0.5) / height
@@ -86,11 +91,3 @@ def overlaps(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray
     shared = sides.clip(0).prod(axis=1)
     areas = (box[2:4] - box[:2]).prod() + (others[:, 2:4] - others[:, :2]).prod(axis=1) - shared
     return np.asarray(shared / np.maximum(areas, 1e-12), np.float64)
-
-
-def _highest_around(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The highest value among each cell's eight neighbours."""
-    height, width = values.shape
-    padded = np.pad(values, 1, constant_values=-1.0)
-    shifts = [(dy, dx) for dy in range(3) for dx in range(3) if (dy, dx) != (1, 1)]
-    return np.max([padded[dy : dy + height, dx : dx + width] for dy, dx in shifts], axis=0)
