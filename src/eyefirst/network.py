@@ -23,6 +23,7 @@ from eyefirst.registry import Registry
 from eyefirst.weight_store import find_weights, known_weights, verified
 
 CPU_ONLY = ("CPUExecutionProvider",)
+LAST_BITS = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +110,7 @@ class OnnxNetwork:
     def predict(self, pictures: NDArray[np.uint8]) -> Prediction:
         """Both maps for (n, side, side, 3) uint8 sRGB pictures."""
         _check_pictures(pictures, self._side)
-        maps = self._session.run(self._outputs, {"image": pictures})
+        maps = map(_without_overshoot, self._session.run(self._outputs, {"image": pictures}))
         return Prediction(**dict(zip(self._outputs, maps, strict=True)))
 
 
@@ -206,6 +207,12 @@ def _open_session(path: str | PathLike[str], threads: int, providers: tuple[str,
             remedy=f"install an onnxruntime build that has it, or choose among {ort.get_available_providers()}",
         )
     return session
+
+
+def _without_overshoot(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A map whose sigmoid missed 0..1 by its last bits, as onnxruntime's may, put back into it."""
+    low, high = float(values.min(initial=0)), float(values.max(initial=1))
+    return values.clip(0, 1) if low > -LAST_BITS and high < 1 + LAST_BITS else values
 
 
 def _check_pictures(pictures: NDArray[np.uint8], side: int) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -38,6 +39,19 @@ def test_a_network_with_faces_or_text_gives_their_maps(tiny_network: OnnxNetwork
     np.testing.assert_array_equal(said.text, said.objectness)
     assert tiny_network.predict(picture).faces is None
     assert tiny_network.predict(picture).text is None
+
+
+def test_a_sigmoid_that_misses_its_range_by_a_bit_is_in_it(
+    tiny_network: OnnxNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beyond = np.full((1, 68, 68), np.nextafter(np.float32(1), np.float32(2)), np.float32)
+    beyond[0, 0, 0] = -1e-9
+    picture = np.zeros((1, 272, 272, 3), np.uint8)
+    monkeypatch.setattr(tiny_network, "_session", SimpleNamespace(run=lambda *_: [beyond, beyond]))
+    said = tiny_network.predict(picture)
+    assert (said.attention.max(), said.attention.min()) == (1, 0)
+    monkeypatch.setattr(tiny_network, "_session", SimpleNamespace(run=lambda *_: [3 * beyond, beyond]))
+    assert tiny_network.predict(picture).attention.max() > 2  # a map that means something else stays what it is
 
 
 @pytest.mark.parametrize(
