@@ -10,6 +10,7 @@ published one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import chain
 from math import ceil
@@ -74,20 +75,26 @@ class ScaledConv(nn.Conv2d):
 
 
 class InvertedBlock(nn.Module):
-    """1 x 1 to more channels, depthwise, 1 x 1 to few; round a shortcut where shapes allow."""
+    """1 x 1 to more channels, where it expands; depthwise, 1 x 1 to few; round a shortcut where shapes allow.
 
-    def __init__(self, inputs: int, outputs: int, size: int, stride: int, expansion: int) -> None:
+    hidden: channels between its convolutions.
+    """
+
+    def __init__(self, inputs: int, outputs: int, size: int, stride: int, hidden: int, *, expands: bool) -> None:
         super().__init__()
-        inner = inputs * expansion
-        self.expand = ScaledConv(inputs, inner, 1) if expansion > 1 else None
-        self.depthwise = ScaledConv(inner, inner, size, stride, groups=inner)
-        self.project = ScaledConv(inner, outputs, 1)
+        self.expand = ScaledConv(inputs, hidden, 1) if expands else None
+        self.depthwise = ScaledConv(hidden, hidden, size, stride, groups=hidden)
+        self.project = ScaledConv(hidden, outputs, 1)
         self.shortcut = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
-        y = self.project(F.relu6(self.depthwise(y), inplace=True))
+        y = self.project(self.hidden(x))
         return x + y if self.shortcut else y
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the last convolution takes."""
+        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        return F.relu6(self.depthwise(y), inplace=True)
 
     def take(self, published: dict[str, Tensor], number: int) -> None:
         """Takes the published block of this number."""
@@ -97,23 +104,27 @@ class InvertedBlock(nn.Module):
                 conv.take(*_conv_and_norm(published, f"_blocks.{number}.{name}", f"_blocks.{number}.{norm}"))
 
 
-def stem() -> nn.Sequential:
-    """The published stem, with weights from chance: (n, 3, side, side), see `MEAN`, -> (n, 32, side / 2, side / 2)."""
-    return nn.Sequential(ScaledConv(3, STEM, 3, 2), nn.Identity(), nn.ReLU6(inplace=True))
+def stem(channels: int = STEM) -> nn.Sequential:
+    """The stem, with weights from chance: (n, 3, side, side), see `MEAN`, -> (n, channels, side / 2, side / 2)."""
+    return nn.Sequential(ScaledConv(3, channels, 3, 2), nn.Identity(), nn.ReLU6(inplace=True))
 
 
-def stages(size: int) -> list[nn.Sequential]:
-    """The published blocks below the stem of Lite`size`, with weights from chance."""
+def stages(size: int, hidden: Sequence[int] = ()) -> list[nn.Sequential]:
+    """The blocks below the stem of Lite`size`, with weights from chance.
+
+    hidden: of each block its hidden channels, those of the first are the stem's; by default as published.
+    """
     width, depth = SCALES[size]
-    inputs, parts = STEM, []
+    widths = iter(hidden)
+    inputs, parts = next(iter(hidden), STEM), []
     for number, (blocks, channels, kernel, stride, expansion) in enumerate(PARTS):
         outputs = _rounded(channels * width)
-        count = ceil(blocks * depth) if number else blocks
-        parts.append(
-            [InvertedBlock(inputs, outputs, kernel, stride, expansion)]
-            + [InvertedBlock(outputs, outputs, kernel, 1, expansion) for _ in range(count - 1)]
-        )
-        inputs = outputs
+        part = []
+        for k in range(ceil(blocks * depth) if number else blocks):
+            inner = next(widths, inputs * expansion)
+            part.append(InvertedBlock(inputs, outputs, kernel, 1 if k else stride, inner, expands=expansion > 1))
+            inputs = outputs
+        parts.append(part)
     return [nn.Sequential(*chain.from_iterable(parts[k] for k in numbers)) for numbers in STAGE_PARTS]
 
 

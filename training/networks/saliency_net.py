@@ -48,8 +48,9 @@ class NetConfig:
     `prior_gain`): labels are blurred, people's fixations are not, and what stands out among much else that does
     draws more of them. Objectness is logits times gain plus bias, text logits plus bias.
     `lite` makes the trunk that of EfficientNet-Lite0, or of Lite`lite_size`; `channels` then names its widths, and
-    `blocks` and `stem` count for nothing. `faces` adds the third map; with `face_decoder` it has a pyramid of its own,
-    down to 1/4. `text` adds a channel to the head of faces: whether there is text.
+    `blocks` and `stem` count for nothing. `hidden`, if given, is what `training.prune` left of each block's hidden
+    channels. `faces` adds the third map; with `face_decoder` it has a pyramid of its own, down to 1/4. `text` adds a
+    channel to the head of faces: whether there is text.
     """
 
     channels: tuple[int, ...] = (32, 64, 112, 192)
@@ -61,6 +62,7 @@ class NetConfig:
     readout: int = 3
     lite: bool = False
     lite_size: int = 0
+    hidden: tuple[int, ...] = ()
     faces: bool = False
     face_decoder: bool = False
     text: bool = False
@@ -151,7 +153,8 @@ class SaliencyNet(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         if config.lite:
-            self.stem, self.stages = lite.stem(), nn.ModuleList(lite.stages(config.lite_size))
+            self.stem = lite.stem(*config.hidden[:1])
+            self.stages = nn.ModuleList(lite.stages(config.lite_size, config.hidden))
         else:
             self.stem, self.stages = conv(3, config.stem, stride=2), plain_stages(config)
         self.context = nn.Linear(c[-1], c[-1])
