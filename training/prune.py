@@ -115,6 +115,7 @@ def prune(net: SaliencyNet, pictures: Sequence[np.ndarray], lost: float) -> Sali
             small.stem[0] = narrowed(small.stem[0], kept)
         print(f"block {number}: {len(kept)} of {len(sums.h)} channels", flush=True)
     hidden = tuple(block.project.in_channels for block in blocks)
+    print(f"hidden = {list(hidden)}")
     result = SaliencyNet(replace(net.config.uncalibrated(), hidden=hidden)).eval()
     result.load_state_dict(small.state_dict())
     return result
