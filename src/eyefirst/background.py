@@ -7,16 +7,19 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 
 NICENESS = 10
 NAME = "eyefirst-background"
 _pool: ThreadPoolExecutor | None = None
 _lock = threading.Lock()
+_works_here: ContextVar[bool] = ContextVar("eyefirst_background", default=False)
+"""True in that thread, and in what `asyncio` begins from there."""
 
 
 def is_background() -> bool:
-    """Whether this is the thread of low priority itself, which must not wait for its own work."""
-    return threading.current_thread().name.startswith(NAME)
+    """Whether this is the thread of low priority, or works for it, and so must not wait for its work."""
+    return _works_here.get()
 
 
 def background() -> ThreadPoolExecutor:
@@ -24,7 +27,7 @@ def background() -> ThreadPoolExecutor:
     global _pool  # noqa: PLW0603 - made when first wanted
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(1, NAME, initializer=_lower_priority)
+            _pool = ThreadPoolExecutor(1, NAME, initializer=_begin)
         return _pool
 
 
@@ -38,8 +41,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
 
-def _lower_priority() -> None:
+def _begin() -> None:
     """Make this thread wait for all others. Only Linux gives every thread a priority of its own."""
+    _works_here.set(True)
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

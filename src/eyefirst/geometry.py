@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any, Self, TypeAlias
 
 from eyefirst.errors import InvalidAspectRatioError, InvalidBoxError, InvalidValueError
-from eyefirst.numeric import as_whole, exact, is_number, is_pair, is_within
+from eyefirst.numeric import as_whole, exact, is_number, is_pair, is_two, is_within
 
 SLACK = 1e-6
 """How far outside 0..1 an edge may lie through rounding before it is an error rather than clipped."""
@@ -101,7 +101,7 @@ class Size:
             match = re.fullmatch(r"\s*(\d{1,9})\s*[xX\u00d7]\s*(\d{1,9})\s*", text)
             if match:
                 return cls(int(match[1]), int(match[2]))
-        elif not isinstance(text, (bytes, Mapping)) and hasattr(text, "__len__") and len(text) == 2:
+        elif is_two(text):
             return cls(*text)
         raise InvalidValueError(f"expected a size such as '1200x630', got {text!r}", remedy="use WIDTHxHEIGHT")
 

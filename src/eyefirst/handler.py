@@ -105,12 +105,13 @@ class ImageRequestHandler:
     def image(self) -> Image:
         """The picture for analysis: RGB, perhaps decoded no larger than the network needs. Raises PictureError."""
         with self._lock:
-            return next(iter(self._images.values()), None) or self._image_for(Size(ANALYSIS_SIDE, ANALYSIS_SIDE))
+            return self._image_for(Size(ANALYSIS_SIDE, ANALYSIS_SIDE))
 
     @property
     def is_animated(self) -> bool:
         """Whether the picture has more than one frame. Raises PictureError."""
-        return self.image.frame_count > 1
+        with self._lock:
+            return self._any_image.frame_count > 1
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -136,7 +137,7 @@ class ImageRequestHandler:
         alone, never on what was asked before, so that equal cuts have equal pixels.
         """
         with self._lock:
-            size = self.image.size
+            size = self._any_image.size
             least = None
             if need is not None and self._is_jpeg:
                 needed = need(size) if callable(need) else need
@@ -208,7 +209,15 @@ class ImageRequestHandler:
 
     def submit(self, requests: Sequence[Request], *, on_completion: Completion | None = None) -> Future[list[Any]]:
         """`perform` in the thread of low priority, without waiting: the future holds its answer or its error."""
-        return background().submit(self._perform, _checked(requests), on_completion)
+        requests = _checked(requests)
+        if not is_background():
+            return background().submit(self._perform, requests, on_completion)
+        done: Future[list[Any]] = Future()  # its one thread cannot wait for itself
+        try:
+            done.set_result(self._perform(requests, on_completion))
+        except BaseException as error:  # as a pool does: the future holds it
+            done.set_exception(error)
+        return done
 
     async def perform_async(self, requests: Sequence[Request], *, prefer_background: bool = False) -> list[Any]:
         """`perform` without blocking the event loop; cancelling the task cancels the work."""
@@ -288,6 +297,11 @@ class ImageRequestHandler:
                 self.go_on()
                 self._maps[revision, region] = Maps.of(network.predict(pixels[np.newaxis]), revision)
             return self._maps[revision, region]
+
+    @property
+    def _any_image(self) -> Image:
+        """The picture with however many pixels, for what does not hang on them."""
+        return next(iter(self._images.values()), None) or self.image
 
     def _image_for(self, needed: Size) -> Image:
         """The picture with at least so many pixels; the same ones whatever a cut needs beside them.

@@ -49,16 +49,29 @@ def exact(value: Any) -> Fraction:
     return Fraction(float(value))
 
 
+def is_two(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether a value is two others in their order; a text is none."""
+    if isinstance(value, (str, bytes, Mapping)):
+        return False
+    try:
+        return len(value) == 2  # type: ignore[arg-type]
+    except TypeError:  # also a numpy array without axes, which has a `__len__`
+        return False
+
+
 def is_pair(value: object) -> TypeGuard[Sequence[float]]:
     """Whether a value is one ratio written as two numbers, of whatever type: (16, 9), [4.0, 3.0], an array of two."""
-    if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__len__") or len(value) != 2:
-        return False
-    return all(is_number(v) for v in value)  # type: ignore[attr-defined]
+    return is_two(value) and all(is_number(v) for v in value)
+
+
+def is_several(values: object) -> TypeGuard[Iterable[Any]]:
+    """Whether there is something to go through; a text is one value, and so is a numpy array without axes."""
+    return isinstance(values, Iterable) and not isinstance(values, (str, bytes)) and getattr(values, "ndim", 1) != 0
 
 
 def listed(values: Any) -> list[Any]:
     """Return one value or several of them as a list; a text is one, and so are the four numbers of a box."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+    if not is_several(values):
         return [values]
     several = list(values)
     return [tuple(several)] if len(several) == 4 and all(map(is_number, several)) else several

@@ -43,6 +43,7 @@ from eyefirst.network import OnnxNetwork
 from eyefirst.observations import SaliencyObservation, TextObservation
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 from eyefirst.tools.camera_guidance import FocusSettings
+from eyefirst.tools.planning import parse_ratios
 
 PAIRS: list[Any] = [
     (4, 3),
@@ -64,6 +65,21 @@ def test_a_pair_of_numbers_is_one_ratio(pair: Any, red_square: NDArray[np.uint8]
     assert str(AspectRatio.parse(pair)) == "4:3"
     assert list(eyefirst.plan_crops(red_square, pair, network=tiny_network).frames) == ["4:3"]
     assert eyefirst.crop(red_square, pair, network=tiny_network).size == (400, 300)
+
+
+@pytest.mark.parametrize("parse", [AspectRatio.parse, Size.parse, parse_ratios, Box.parse])
+def test_an_array_without_axes_is_refused_in_words(parse: Callable[[Any], object]) -> None:
+    with pytest.raises(EyefirstError, match="expected"):
+        parse(np.array(1.5))
+
+
+def test_what_was_found_is_kept_and_avoided(photo_path: Path) -> None:
+    found, seen = eyefirst.faces(photo_path), eyefirst.objects(photo_path)
+    box = found.faces[0].box
+    for keep in (found, found.faces, found.faces[0], [box]):
+        assert eyefirst.plan_crops(photo_path, "3:1", must_keep=keep).options.must_keep == (box,)
+    subjects = tuple(s.box for s in seen.salient_objects)
+    assert eyefirst.plan_crops(photo_path, "3:1", avoid=seen).options.avoid == subjects != ()
 
 
 def test_several_ratios_are_several(red_square: NDArray[np.uint8], tiny_network: OnnxNetwork) -> None:

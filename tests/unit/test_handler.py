@@ -252,6 +252,30 @@ def test_submitted_work_answers_through_its_future_and_its_callback() -> None:
     assert isinstance(calls[-1], NotAPictureError)
 
 
+def test_the_background_thread_does_not_wait_for_itself() -> None:
+    picture = np.zeros((60, 80, 3), np.uint8)
+    wanted = [AttentionSaliencyRequest()]
+    answers: list[object] = []
+
+    def ask_again(*_: object) -> None:
+        answers.extend(ImageRequestHandler(picture).submit(wanted).result(timeout=60))
+        answers.extend(asyncio.run(ImageRequestHandler(picture).perform_async(wanted, prefer_background=True)))
+        with pytest.raises(NotAPictureError):
+            ImageRequestHandler(b"no picture").submit(wanted).result(timeout=60)
+        answers.append("done")
+
+    future = ImageRequestHandler(picture).submit(wanted, on_completion=ask_again)
+    assert [*future.result(timeout=60), *future.result(), "done"] == answers
+
+
+def test_what_was_asked_before_does_not_change_what_a_plan_sees(photo_path: Path, network: Counting) -> None:
+    out = io.BytesIO()
+    PillowImage.open(photo_path).resize((2000, 2000)).save(out, "JPEG")
+    asked_before, fresh = (ImageRequestHandler(out.getvalue(), network=network) for _ in range(2))
+    asked_before.perform([AttentionSaliencyRequest(region_of_interest=Box(0, 0, 0.2, 0.2))])
+    np.testing.assert_array_equal(asked_before.image.pixels, fresh.image.pixels)
+
+
 def test_what_is_amiss_with_a_file_is_said_whenever_it_shows(network: Counting) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (5, 40, 40, 3), np.uint8)
     frames = [PillowImage.fromarray(pixels) for pixels in noise]

@@ -54,7 +54,7 @@ def encode(
     size = Size(*frames[0].size)
     options: dict[str, Any] = save_options(metadata, format.name, keep, size) if metadata else {}
     if format.is_lossy:
-        options["quality"] = quality
+        options["quality"] = round(float(quality))  # Pillow takes no other number
     if format is AVIF and speed is not None:
         options["speed"] = speed
     if format is JPEG:

@@ -272,7 +272,7 @@ def _decode_wide(
 
 
 def _asked(at_least: Need, size: Size) -> Size:
-    return at_least if isinstance(at_least, Size) else at_least(size)
+    return Size.parse(at_least(size) if callable(at_least) else at_least)
 
 
 def _stored(size: Size, turns: list[int]) -> Size:

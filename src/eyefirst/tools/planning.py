@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 import PIL.Image
 
+from eyefirst.boxes import SalientObject
 from eyefirst.cut import pixels_expected
 from eyefirst.detectors import known_detectors, load_detector
 from eyefirst.errors import InvalidValueError
+from eyefirst.face_maps import DetectedFace
 from eyefirst.framing import Fit, Framer, FramingOptions, Placement, Portrait, Prefer
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Point, RatioLike, Size
 from eyefirst.handler import ImageRequestHandler, all_pixels, handler_of
@@ -20,13 +22,18 @@ from eyefirst.image import DEFAULT_PIXEL_LIMIT, Image, Source, inside_borders
 from eyefirst.mappings import MAP_SIDE
 from eyefirst.maps import Look
 from eyefirst.network import Network, check_revision
-from eyefirst.numeric import as_whole, is_number, is_pair, listed
+from eyefirst.numeric import as_whole, is_pair, is_several, listed
+from eyefirst.observations import FaceObservation, RecognizedText, SaliencyObservation, TextObservation
 from eyefirst.plan import ByRatio, CropPlan
 from eyefirst.requests import FaceRectanglesRequest, TextRecognitionRequest
 
-Kept: TypeAlias = BoxLike | Sequence[BoxLike]
-"""What must stay inside: a box, the name of a detector, or several of these."""
-Boxes: TypeAlias = BoxLike | Sequence[BoxLike]
+Found: TypeAlias = (
+    DetectedFace | SalientObject | RecognizedText | FaceObservation | SaliencyObservation | TextObservation
+)
+"""What has a box, or several: also what `faces`, `objects` and `texts` return."""
+Boxes: TypeAlias = BoxLike | Found | Sequence[BoxLike | Found]
+Kept: TypeAlias = Boxes
+"""What must stay inside: boxes, what was found, or names of detectors."""
 
 
 def plan_crops(
@@ -49,8 +56,9 @@ def plan_crops(
     """Return the best frames of every ratio, from one decode and one run of the network.
 
     ratios: "16:9", "4/5", 1.5, a pair such as (1200, 630), or several of these. alternatives: how many frames a
-    ratio at most, no two near-copies. must_keep: boxes in 0..1 that must be inside, or names of detectors whose
-    finds must be: "faces" or "text". avoid: boxes to stay clear of. For the rest see FramingOptions.
+    ratio at most, no two near-copies. must_keep: boxes in 0..1 that must be inside, what was found, such as
+    `eyefirst.faces(source)`, or names of detectors whose finds must be: "faces" or "text". avoid: boxes, or what was
+    found, to stay clear of. For the rest see FramingOptions.
 
     Raises PictureError for a picture that cannot be used, InvalidValueError for a bad argument.
     """
@@ -242,10 +250,8 @@ class CropOrder(PlanOrder):
 
 def parse_ratios(ratios: RatioLike | Iterable[RatioLike]) -> list[AspectRatio]:
     """Read one ratio or many; a pair of numbers is one ratio."""
-    if isinstance(ratios, (str, bytes, AspectRatio, Size)) or is_number(ratios) or is_pair(ratios):
+    if isinstance(ratios, (AspectRatio, Size)) or is_pair(ratios) or not is_several(ratios):
         return [AspectRatio.parse(ratios)]  # type: ignore[arg-type]
-    if not isinstance(ratios, Iterable):
-        return [AspectRatio.parse(ratios)]
     several = list(ratios)
     if not several:
         raise InvalidValueError("expected at least one ratio, got none", remedy="for example ['1:1', '16:9']")
@@ -260,13 +266,26 @@ def options_of(*, must_keep: Kept, avoid: Boxes, **framing: Any) -> tuple[Framin
     """
     kept: list[Box] = []
     names: list[str] = []
-    for item in listed(must_keep):
+    for item in _each(must_keep):
         if isinstance(item, str) and item in known_detectors():
             names.append(item)
         else:
             kept.append(_box(item))
-    options = FramingOptions(must_keep=tuple(kept), avoid=tuple(map(Box.parse, listed(avoid))), **framing)
+    options = FramingOptions(must_keep=tuple(kept), avoid=tuple(map(Box.parse, _each(avoid))), **framing)
     return options, tuple(dict.fromkeys(names))
+
+
+def _each(given: Any) -> Iterator[Any]:
+    """One or several as they were given; of an observation what was found, and of that the boxes."""
+    for item in listed(given):
+        found: Sequence[Any] = (item,)
+        if isinstance(item, FaceObservation):
+            found = item.faces
+        elif isinstance(item, SaliencyObservation):
+            found = item.salient_objects
+        elif isinstance(item, TextObservation):
+            found = item.texts
+        yield from (one.box if isinstance(one, (DetectedFace, SalientObject, RecognizedText)) else one for one in found)
 
 
 def _box(item: Any) -> Box:

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,13 @@ def test_an_animation_plays_as_often_in_every_format(plays: int, kind: str) -> N
     assert again.plays == plays
     assert again.durations_ms == (50, 60, 70)
     assert len(again.frames) == 3
+
+
+@pytest.mark.parametrize("quality", [np.int64(80), 80.0, Fraction(80)], ids=repr)
+@pytest.mark.parametrize("kind", ["jpg", "webp", "avif"])
+def test_a_quality_is_a_number_of_any_type(quality: Any, kind: str) -> None:
+    picture = PillowImage.effect_noise((16, 16), 60).convert("RGB")
+    assert encode(picture, format_named(kind), quality=quality) == encode(picture, format_named(kind), quality=80)
 
 
 # --- names

@@ -759,3 +759,11 @@ def test_load_picture_is_a_new_plain_picture() -> None:
     assert load_picture(load_image(source), orientation=6).size == (HEIGHT, WIDTH)
     with pytest.raises(errors.PictureTooLargeError):
         load_picture(source, pixel_limit=5)
+
+
+@pytest.mark.parametrize("need", [(100, 100), "100x100", lambda _: (100, 100)], ids=["pair", "text", "function"])
+def test_what_is_needed_may_be_any_size(photo_path: Path, need: Any) -> None:
+    pixels = load_image(photo_path, at_least=need).pixels
+    np.testing.assert_array_equal(pixels, load_image(photo_path, at_least=Size(100, 100)).pixels)
+    with pytest.raises(errors.InvalidValueError, match="expected a size"):
+        load_image(photo_path, at_least=lambda _: (1, 2, 3))  # type: ignore[arg-type]
