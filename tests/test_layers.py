@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "eyefirst"
 LAYERS = [
     "errors",
     "numeric",
+    "written",
     "geometry",
     "colours",
     "registry",

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from eyefirst.geometry import Box
 from eyefirst.heat_map import HeatMap, summed_area_table
+from eyefirst.written import reads_back
 
 ATTENTION_BAR = 0.25
 """Density that pays for a cell's place in the attention box, as a share of the map's peak."""
@@ -50,6 +51,7 @@ class SalientObject:
         return {"box": self.box.to_dict(), "confidence": self.confidence}
 
     @classmethod
+    @reads_back()
     def from_dict(cls, values: Mapping[str, Any]) -> SalientObject:
         """Read what `to_dict` wrote."""
         return cls(Box.from_dict(values["box"]), float(values["confidence"]))

@@ -32,7 +32,7 @@ COLORMAPS = tuple(_ANCHORS)
 
 def apply_colormap(values: NDArray[np.floating], name: str) -> NDArray[np.uint8]:
     """Colours (h, w, 3) uint8 RGB for values (h, w) in 0..1."""
-    if name not in _ANCHORS:
+    if not isinstance(name, str) or name not in _ANCHORS:
         raise InvalidValueError(
             f"expected a colour map among {', '.join(COLORMAPS)}; got {name!r}", remedy="choose one"
         )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from eyefirst.errors import NetworkMismatchError
 from eyefirst.geometry import Box
+from eyefirst.written import reads_back
 
 LEAST_CONFIDENCE = 0.35
 """From here on a face is given: on held-back pictures the lowest value with a precision of .92."""
@@ -39,6 +40,7 @@ class DetectedFace:
         return {"box": self.box.to_dict(), "confidence": self.confidence}
 
     @classmethod
+    @reads_back()
     def from_dict(cls, values: Mapping[str, Any]) -> DetectedFace:
         """Read what `to_dict` wrote."""
         return cls(Box.from_dict(values["box"]), float(values["confidence"]))

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 from eyefirst.errors import InvalidAspectRatioError, InvalidBoxError, InvalidValueError
 from eyefirst.numeric import as_whole, exact, is_number, is_pair, is_two, is_within
+from eyefirst.written import WrittenByName
 
 SLACK = 1e-6
 """How far outside 0..1 an edge may lie through rounding before it is an error rather than clipped."""
@@ -31,7 +32,7 @@ def round_half_up(x: float) -> int:
     return math.floor(x + 0.5)
 
 
-class _Edges:
+class _Edges(WrittenByName):
     """What Box and PixelBox share: four edges, in the order left, top, right, bottom."""
 
     __slots__ = ()
@@ -57,15 +58,6 @@ class _Edges:
     def __getitem__(self, index: int) -> Any:
         """Return the edge at 0 (left) to 3 (bottom); Pillow's `crop` and numpy read a box so."""
         return self.as_tuple[index]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the four edges by name, for JSON."""
-        return {name: getattr(self, name) for name in EDGES}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
-        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +111,7 @@ SizeLike: TypeAlias = Size | tuple[int, int] | str
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class Point(WrittenByName):
     """A place in the picture: x and y in 0..1 from the top left corner."""
 
     x: float
@@ -140,15 +132,6 @@ class Point:
     def within(self, region: Box) -> Point:
         """Return this point, which counts in shares of `region`, in shares of the whole picture."""
         return Point(region.left + self.x * region.width, region.top + self.y * region.height)
-
-    def to_dict(self) -> dict[str, float]:
-        """Return x and y by name, for JSON."""
-        return {"x": self.x, "y": self.y}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
-        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

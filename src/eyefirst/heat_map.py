@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.colours import apply_colormap
 from eyefirst.errors import InvalidValueError
-from eyefirst.geometry import Box, Point, Size, SizeLike
+from eyefirst.geometry import Box, BoxLike, Point, Size, SizeLike
 from eyefirst.image import as_seen
 from eyefirst.numeric import is_within
 
@@ -32,7 +32,10 @@ class HeatMap:
     values: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        values = np.asarray(self.values, np.float32)
+        try:
+            values = np.asarray(self.values, np.float32)
+        except (TypeError, ValueError):
+            values = np.empty(0, np.float32)
         if (
             values.ndim != 2
             or values.size == 0
@@ -41,7 +44,7 @@ class HeatMap:
             or values.max() > 1
         ):
             raise InvalidValueError(
-                f"expected a 2-D map of finite values in 0..1, got shape {values.shape}",
+                f"expected a 2-D map of finite values in 0..1, got {_described(self.values)}",
                 remedy="divide by a fixed ceiling; do not stretch per picture",
             )
         values = values.copy()
@@ -93,9 +96,10 @@ class HeatMap:
         grown = picture.resize((target.width, target.height), PillowImage.Resampling.BICUBIC)
         return np.clip(np.asarray(grown), 0, 1)
 
-    def region(self, box: Box) -> HeatMap:
+    def region(self, box: BoxLike) -> HeatMap:
         """The map of a part of the picture, on a grid of the same shape (bilinear)."""
         rows, columns = self.values.shape
+        box = Box.parse(box)
         part = (box.left * columns, box.top * rows, box.right * columns, box.bottom * rows)
         picture = PillowImage.fromarray(self.values)
         return HeatMap(np.asarray(picture.resize((columns, rows), PillowImage.Resampling.BILINEAR, part)).clip(0, 1))
@@ -135,13 +139,15 @@ class HeatMap:
         nearest = int(np.argmin((x - 0.5) ** 2 + (y - 0.5) ** 2))
         return Point(float(x[nearest]), float(y[nearest]))
 
-    def mass_in(self, box: Box) -> float:
+    def mass_in(self, box: BoxLike) -> float:
         """Share of the map's sum that lies in a box, 0..1; cells at the edge count by the part inside."""
-        edges = np.array([[box.left], [box.right], [box.top], [box.bottom]])
+        left, top, right, bottom = Box.parse(box)
+        edges = np.array([[left], [right], [top], [bottom]])
         return float(masses_between(self.table, *edges)[0, 0])
 
-    def center_in(self, box: Box) -> Point:
+    def center_in(self, box: BoxLike) -> Point:
         """The centre of mass of the part of the map that lies in a box; the box's middle where all is zero there."""
+        box = Box.parse(box)
         rows, columns = self.values.shape
         x, y = (np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows
         inside = ((y >= box.top) & (y <= box.bottom))[:, None] & ((x >= box.left) & (x <= box.right))[None]
@@ -155,6 +161,10 @@ class HeatMap:
     def table(self) -> NDArray[np.float64]:
         """Summed-area table of the density, (rows + 1, columns + 1) float64 (Crow, SIGGRAPH 1984)."""
         return summed_area_table(self.density())
+
+
+def _described(values: object) -> str:
+    return f"an array of shape {np.shape(values)}" if isinstance(values, np.ndarray) else repr(values)[:40]
 
 
 def summed_area_table(values: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ from eyefirst.requests import (
     TextRectanglesRequest,
     kind_of,
 )
+from eyefirst.written import reads_back
 
 R = TypeVar("R", bound=Request)
 SURE = 0.8
@@ -76,6 +77,7 @@ class SaliencyObservation:
         }
 
     @classmethod
+    @reads_back()
     def from_dict(cls, values: Mapping[str, Any]) -> SaliencyObservation:
         """Read what `to_dict` wrote. The request then pins no revision."""
         request = _request_from(values, SaliencyRequest)
@@ -109,6 +111,7 @@ class FaceObservation:
         }
 
     @classmethod
+    @reads_back()
     def from_dict(cls, values: Mapping[str, Any]) -> FaceObservation:
         """Read what `to_dict` wrote. The request then pins no revision."""
         request = _request_from(values, FaceRectanglesRequest)
@@ -151,6 +154,7 @@ class RecognizedText:
         }
 
     @classmethod
+    @reads_back()
     def from_dict(cls, values: Mapping[str, Any]) -> RecognizedText:
         """Read what `to_dict` wrote."""
         corners = tuple(Point.from_dict(p) for p in values["corners"])
@@ -179,6 +183,7 @@ class TextObservation:
         }
 
     @classmethod
+    @reads_back()
     def from_dict(cls, values: Mapping[str, Any]) -> TextObservation:
         """Read what `to_dict` wrote."""
         request = _request_from(values, TextRecognitionRequest)

@@ -18,6 +18,7 @@ from eyefirst.boxes import SalientObject
 from eyefirst.errors import EyefirstError, InvalidAspectRatioError, InvalidPlanError
 from eyefirst.framing import Frame, FramingOptions
 from eyefirst.geometry import AspectRatio, Box, Point, RatioLike, Size
+from eyefirst.written import reads_back
 
 SCHEMA_VERSION = "eyefirst.plan/2"
 PIXEL_SLACK = 1.0
@@ -153,45 +154,27 @@ class CropPlan:
         return json.dumps(self.to_dict(), ensure_ascii=False)
 
     @classmethod
+    @reads_back(InvalidPlanError, "compare it with plan.schema.json")
     def from_dict(cls, plan: Mapping[str, Any]) -> CropPlan:
         """Read what `to_dict` wrote. InvalidPlanError says which part does not follow the schema."""
-        if not isinstance(plan, Mapping):
+        if plan["schema"] != SCHEMA_VERSION:
             raise InvalidPlanError(
-                f"expected a plan as CropPlan.to_dict() writes it, got {type(plan).__name__}", remedy="give one plan"
+                f"expected a plan of schema {SCHEMA_VERSION}, got {plan['schema']!r}", remedy="plan the picture anew"
             )
-        try:
-            if plan["schema"] != SCHEMA_VERSION:
-                raise InvalidPlanError(
-                    f"expected a plan of schema {SCHEMA_VERSION}, got {plan['schema']!r}",
-                    remedy="plan the picture anew",
-                )
-            picture = plan["picture"]
-            size = Size(picture["width"], picture["height"])
-            return cls(
-                picture=str(picture["name"]),
-                sha256=str(picture["sha256"]),
-                size=size,
-                revision=str(plan["revision"]),
-                focal_point=Point.from_dict(plan["focal_point"]),
-                anchor=Point.from_dict(plan["anchor"]),
-                attention_box=Box.from_dict(plan["attention_box"]),
-                objects=tuple(SalientObject.from_dict(o) for o in plan["objects"]),
-                options=FramingOptions.from_dict(plan["options"]),
-                frames=_read_frames(plan["frames"]),
-                thumbhash=str(plan.get("thumbhash", "")),
-            )
-        except InvalidPlanError:
-            raise
-        except KeyError as error:
-            raise InvalidPlanError(
-                f"expected a plan as CropPlan.to_dict() writes it; it lacks {error}",
-                remedy="compare it with plan.schema.json",
-            ) from error
-        except (TypeError, AttributeError, ValueError) as error:
-            raise InvalidPlanError(
-                f"expected a plan as CropPlan.to_dict() writes it; {type(error).__name__}: {error}",
-                remedy="compare it with plan.schema.json",
-            ) from error
+        picture = plan["picture"]
+        return cls(
+            picture=str(picture["name"]),
+            sha256=str(picture["sha256"]),
+            size=Size(picture["width"], picture["height"]),
+            revision=str(plan["revision"]),
+            focal_point=Point.from_dict(plan["focal_point"]),
+            anchor=Point.from_dict(plan["anchor"]),
+            attention_box=Box.from_dict(plan["attention_box"]),
+            objects=tuple(SalientObject.from_dict(o) for o in plan["objects"]),
+            options=FramingOptions.from_dict(plan["options"]),
+            frames=_read_frames(plan["frames"]),
+            thumbhash=str(plan.get("thumbhash", "")),
+        )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> CropPlan:

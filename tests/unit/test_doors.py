@@ -31,7 +31,9 @@ from eyefirst import (
 )
 from eyefirst.albums.best import groups_of
 from eyefirst.albums.catalogue import ProductSettings
+from eyefirst.boxes import SalientObject
 from eyefirst.errors import EnlargedWarning, EyefirstError, InvalidBoxError, InvalidValueError
+from eyefirst.face_maps import DetectedFace
 from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.order import ReframeOrder
 from eyefirst.films.pan import plan_pan
@@ -39,8 +41,9 @@ from eyefirst.films.pan_plan import frame_rate
 from eyefirst.films.path import KeyFrame, SpeedLimits, TrackLimits
 from eyefirst.films.shots import watch
 from eyefirst.films.wishes import ShotWish, safe_area
+from eyefirst.framing import Frame
 from eyefirst.network import OnnxNetwork
-from eyefirst.observations import SaliencyObservation, TextObservation
+from eyefirst.observations import FaceObservation, RecognizedText, SaliencyObservation, TextObservation
 from eyefirst.requests import AttentionSaliencyRequest, ObjectnessSaliencyRequest
 from eyefirst.tools.camera_guidance import FocusSettings
 from eyefirst.tools.planning import parse_ratios
@@ -325,6 +328,33 @@ def test_an_overlay_wants_a_picture() -> None:
         heat_map.overlay("photo.jpg")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="opacity"):
         heat_map.overlay(PillowImage.new("RGB", (9, 9)), opacity="half")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("door", [HeatMap.mass_in, HeatMap.center_in, HeatMap.region])
+def test_a_heat_map_takes_a_box_as_people_write_it(door: Callable[[HeatMap, Any], object]) -> None:
+    heat_map = HeatMap(np.random.default_rng(0).random((8, 8), np.float32))
+    assert door(heat_map, (0.1, 0.2, 0.5, 0.9)) == door(heat_map, Box(0.1, 0.2, 0.5, 0.9))
+    with pytest.raises(InvalidBoxError, match="expected"):
+        door(heat_map, (0.1, 0.2, 0.5))
+    with pytest.raises(InvalidValueError, match="a colour map among"):
+        heat_map.overlay(PillowImage.new("RGB", (9, 9)), colormap=["inferno"])  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match=r"in 0\.\.1, got 'x'"):
+        HeatMap("x")  # type: ignore[arg-type]
+
+
+READ_BACK: list[Any] = [
+    Box, PixelBox, Point, SalientObject, DetectedFace, Frame, FramingOptions,
+    SaliencyObservation, FaceObservation, TextObservation, RecognizedText, CropPlan,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", READ_BACK)
+@pytest.mark.parametrize(
+    "values", [None, "text", 7, [], {"box": 7, "tightness": "x"}, {"left": 1, "margin": []}], ids=repr
+)
+def test_what_cannot_be_read_back_is_said(kind: Any, values: Any) -> None:
+    with pytest.raises(InvalidValueError, match="expected"):
+        kind.from_dict(values)
 
 
 def test_a_plan_is_wanted_and_not_its_text(photo_path: Path, tiny_network: OnnxNetwork) -> None:

@@ -10,6 +10,7 @@ from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Box, PixelBox, Size, round_half_up
 from eyefirst.numeric import as_whole, is_within, listed
+from eyefirst.written import reads_back
 
 Prefer = Literal["faces", "subjects", "attention", "text"]
 """What counts most where a frame cannot hold everything."""
@@ -83,12 +84,13 @@ class FramingOptions:
         }
 
     @classmethod
+    @reads_back()
     def from_dict(cls, options: Mapping[str, Any]) -> FramingOptions:
         """Reads what `to_dict` wrote; what is missing keeps its default."""
         known: dict[str, Any] = {
             n: options[n] for n in ("tightness", "margin", "pad", "prefer", "portrait", "fit") if n in options
         }
-        known |= {n: tuple(Box(**b) for b in options.get(n, ())) for n in ("must_keep", "avoid")}
+        known |= {n: tuple(Box.from_dict(b) for b in options.get(n, ())) for n in ("must_keep", "avoid")}
         return cls(**known)
 
 
@@ -164,10 +166,11 @@ class Frame:
         }
 
     @classmethod
+    @reads_back()
     def from_dict(cls, frame: Mapping[str, Any]) -> Frame:
         """Reads what `to_dict` wrote."""
         return cls(
-            box=PixelBox(**frame["box"]),
+            box=PixelBox.from_dict(frame["box"]),
             kept=float(frame["kept"]),
             kept_objects=tuple(float(k) for k in frame["kept_objects"]),
             score=float(frame["score"]),
