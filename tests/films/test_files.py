@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError
+from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.frames import VideoFrame
 from eyefirst.films.planes import Turn
 from eyefirst.films.reader import VideoReader
@@ -58,13 +59,13 @@ def probe(path: Path) -> dict[str, Any]:
     return dict(json.loads(ran.stdout))
 
 
-def cut(source: Path, target: Path, box: Box | None = None) -> tuple[str, ...]:
+def cut(source: Path, target: Path, box: Box | None = None, encode: EncodeOptions | None = None) -> tuple[str, ...]:
     """The whole film, or a part of it."""
     with VideoReader(source) as reader:
         part = box or Box.whole()
         size = reader.info.display_size
         wanted = Size(round(size.width * part.width / 2) * 2, round(size.height * part.height / 2) * 2)
-        with VideoWriter(target, wanted, reader.info.frames_per_second, like=reader) as writer:
+        with VideoWriter(target, wanted, reader.info.frames_per_second, like=reader, encode=encode) as writer:
             for found in reader.frames_and_packets(writer.carried):
                 if isinstance(found, VideoFrame):
                     writer.write_cut(found, part)
@@ -412,6 +413,8 @@ def test_padding_keeps_levels(tmp_path: Path, tiny_network: OnnxNetwork, pad: st
         (("-pix_fmt", "gray"), "yuvj420p", ""),
         (("-pix_fmt", "yuvj420p"), "yuvj420p", ""),
         (("-c:v", "libx264rgb", "-pix_fmt", "rgb24"), "yuv420p", "RGB"),
+        (("-c:v", "ffv1", "-pix_fmt", "gbrp10le"), "yuv420p10le", "10 bits are kept, as HEVC"),
+        (("-c:v", "ffv1", "-pix_fmt", "gbrp12le"), "yuv420p10le", "12 bits become 10"),
         (("-c:v", "ffv1", "-pix_fmt", "yuv411p"), "yuv420p", ""),
         (("-c:v", "ffv1", "-pix_fmt", "yuv420p12le"), "yuv420p10le", "12 bits become 10"),
     ],
@@ -426,6 +429,18 @@ def test_bits_and_chroma_are_kept_or_said(tmp_path: Path, words: tuple[str, ...]
     assert np.abs(frames[3] - before[3]).mean() < 6
     if "rgb24" in words:
         assert (film["color_space"], film["color_range"]) == ("bt709", "tv")
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("bits", ["10", "12"])
+def test_h264_is_written_in_8_bits(tmp_path: Path, bits: str) -> None:
+    """Few players know H.264's profiles of more bits."""
+    source = make(tmp_path / "in.mkv", "-c:v", "ffv1", "-pix_fmt", f"yuv420p{bits}le")
+    warnings = cut(source, tmp_path / "out.mp4", encode=EncodeOptions(codec="h264"))
+    assert warnings == (f"{bits} bits become 8",)
+    (film,) = probe(tmp_path / "out.mp4")["streams"]
+    assert (film["codec_name"], film["profile"], film["pix_fmt"]) == ("h264", "High", "yuv420p")
+    assert np.abs(pixels_of(tmp_path / "out.mp4")[3] - pixels_of(source)[3]).mean() < 3
 
 
 @needs_ffmpeg

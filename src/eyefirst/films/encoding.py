@@ -28,9 +28,10 @@ SUBSAMPLED = {"4:2:0": "420", "4:2:2": "422", "4:4:4": "444"}
 class EncodeOptions:
     """How a film is coded.
 
-    codec: "auto" is H.264, and HEVC for more than 8 bits. quality: the encoder's constant rate factor, lower is
-    better; None is 19 for H.264. preset: slower ones make smaller files. hardware: use a hardware encoder where
-    there is one. chroma: "keep" keeps 4:2:2 and 4:4:4, which few phones and browsers play; "4:2:0" converts.
+    codec: "auto" is H.264, and HEVC for more than 8 bits; "h264" writes 8 bits, unless the film has high dynamic
+    range. quality: the encoder's constant rate factor, lower is better; None is 19 for H.264. preset: slower ones make
+    smaller files. hardware: use a hardware encoder where there is one. chroma: "keep" keeps 4:2:2 and 4:4:4, which few
+    phones and browsers play; "4:2:0" converts.
     """
 
     codec: Codec = "auto"
@@ -79,16 +80,18 @@ def coding_of(options: EncodeOptions, like: VideoInfo | None, size: Size) -> Cod
     if like is None:
         codec = "h264" if options.codec == "auto" else options.codec
         return _coding(options, codec, "4:2:0", 8, ColourTags(1, 1, 1, 1), [])
-    bits = 10 if (like.bits > 8 and like.chroma != "rgb") or like.transfer != "sdr" else 8
+    is_hdr = like.transfer != "sdr"
+    kept = 8 if options.codec == "h264" else 10  # few players of H.264 know more than 8 bits
+    bits = 10 if is_hdr or min(like.bits, kept) > 8 else 8
     codec = ("hevc" if bits > 8 else "h264") if options.codec == "auto" else options.codec
+    name = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1"}[codec]
     warnings = []
-    if like.transfer != "sdr":
-        name = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1"}[codec]
+    if is_hdr:
         warnings.append(f"high dynamic range is kept as 10-bit {name}; mastering metadata is not carried over")
     elif bits > 8:
-        warnings.append(f"10 bits are kept, as {codec.upper()}; --codec h264 is for players that know no HEVC")
-    if like.bits > 10 and like.chroma != "rgb":
-        warnings.append(f"{like.bits} bits become 10")
+        warnings.append(f"10 bits are kept, as {name}; --codec h264 writes 8 bits, for older players")
+    if like.bits > bits:
+        warnings.append(f"{like.bits} bits become {bits}")
     chroma = like.chroma
     if chroma == "rgb":
         warnings.append("the film is RGB, and is converted to BT.709 in 4:2:0")
