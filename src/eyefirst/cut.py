@@ -32,6 +32,9 @@ BLUR_SHARE = 0.04
 BLUR_SIDE = 256
 """The longer side at which a blurred padding is made, in pixels."""
 
+ENLARGED = 1.25
+"""Above this scale it is said that a result is enlarged: the grain of wood is visibly softer from about there on."""
+
 Picture = TypeVar("Picture", PillowImage.Image, Animation)
 
 

@@ -255,12 +255,22 @@ def test_a_must_keep_region_holds_for_its_time(filmed: Make) -> None:
 
 
 def test_tightness_changes_the_size_for_the_shot_alone(filmed: Make) -> None:
-    plan = plan_reframe(filmed("still", lambda _: [(0.8, 0.5)]), "9:16", tightness=1)
+    footage = filmed("still", lambda _: [(0.8, 0.5)])
+    plan = plan_reframe(footage, "9:16", tightness=1)
+    assert any("is enlarged up to" in w for w in plan.warnings)
     box = plan.box_at(0)
     assert box.height < 0.8
     assert box.height * 180 / (box.width * 320) == pytest.approx(16 / 9, rel=0.02)
     assert plan.box_at(1.5) == box
     assert plan.size == Size(100, 180)
+
+
+def test_it_is_said_where_a_size_enlarges_the_film(filmed: Make) -> None:
+    footage = filmed("still", lambda _: [(0.8, 0.5)])
+    assert plan_reframe(footage, "1:1", size="220x220").warnings == footage.warnings
+    plan = plan_reframe(footage, "1:1", size="360x360")
+    assert plan.enlarged == pytest.approx(2)
+    assert plan.warnings == (*footage.warnings, "360x360: the film is enlarged up to 2.0 times, so it looks soft")
 
 
 def test_wide_from_tall_moves_up_and_down(filmed: Make) -> None:

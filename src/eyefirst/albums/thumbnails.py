@@ -19,7 +19,7 @@ from PIL import Image as PillowImage
 from eyefirst.albums.catalogue import ProductSettings, enlargement, lay_out
 from eyefirst.albums.journal import AlbumRow, Journal, Made, settings_hash, work_through
 from eyefirst.albums.walk import Task
-from eyefirst.cut import check_pixels, cut_frames, pixels_expected, scaled_by
+from eyefirst.cut import ENLARGED, check_pixels, cut_frames, pixels_expected, scaled_by
 from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode, on_colour
@@ -38,8 +38,6 @@ from eyefirst.tools.matte import is_believed
 from eyefirst.tools.planning import plan_from
 from eyefirst.tools.product import find_product
 
-ENLARGED = 1.25
-"""Above this scale it is said that a result is enlarged: the grain of wood is visibly softer from about there on."""
 SEEN = 8
 """A result whose values differ by less, of 255, shows nothing."""
 DEFAULT_NAME = "{stem}_{width}x{height}.{ext}"

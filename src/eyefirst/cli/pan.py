@@ -101,12 +101,15 @@ def pan_album(
         if preview:
             write_picture(strip_of(plan), Path(preview))
             print(preview)
+        warnings = plan.warnings
         if out:
             filming = progress.add_task("filming", total=frame_count(plan))
-            for warning in render_pan(
+            warnings = render_pan(
                 plan, out, sound=sound or None, encode=encode, progress=lambda: progress.advance(filming)
-            ):
-                say(warning)
+            )
+        for warning in warnings:
+            say(warning)
+        if out:
             print(readable(out))
     if failed:
         raise typer.Exit(FAILED)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
+from eyefirst.cut import ENLARGED
 from eyefirst.errors import InvalidValueError, UnsupportedPictureError
 from eyefirst.films.frames import VideoInfo
 from eyefirst.films.joins import joined
@@ -100,7 +101,7 @@ class ReframeOrder:
         paths = tuple(camera.plan(shot, wishes.get(i)) for i, shot in enumerate(footage.shots, 1))
         if not (wishes or self.must_keep or any(self.hidden)):
             paths = joined(footage.shots, paths, video.size)
-        return ReframePlan(
+        plan = ReframePlan(
             video=video.name,
             video_size=video.size,
             pixel_aspect=video.pixel_aspect,
@@ -112,6 +113,10 @@ class ReframeOrder:
             shots=paths,
             warnings=footage.warnings,
         )
+        if plan.enlarged <= ENLARGED:
+            return plan
+        words = f"{size}: the film is enlarged up to {plan.enlarged:.1f} times, so it looks soft"
+        return replace(plan, warnings=(*plan.warnings, words))
 
 
 def checked_size(size: Size, ratio: AspectRatio) -> Size:

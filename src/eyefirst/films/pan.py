@@ -20,7 +20,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.errors import EyefirstError, InvalidPlanError, InvalidValueError, PictureError, PictureNotFoundError
 from eyefirst.films.encoding import EncodeOptions
-from eyefirst.films.pan_plan import LeftOut, Move, PanPlan, frame_rate
+from eyefirst.films.pan_plan import MOST_ENLARGED, LeftOut, Move, PanPlan, frame_rate
 from eyefirst.films.path import KeyFrame, SpeedLimits, seconds_needed
 from eyefirst.films.writer import VideoWriter, even
 from eyefirst.geometry import AspectRatio, Box, Point, Size
@@ -38,8 +38,6 @@ SUBJECT_SPACE = 1.7
 """A close frame is so many times larger than its subject."""
 CLOSEST, DRIFT = 0.5, 0.75
 """Width of the closest frame, and of one that ends a slow drift, as shares of the widest frame's."""
-MOST_ENLARGED = 1.5
-"""Pixels of a picture are enlarged by no more than this; small pictures are shown whole."""
 REST_SECONDS = 0.4
 """How long the camera rests before and after a move."""
 APART = 0.25
@@ -144,7 +142,7 @@ def render_pan(
         for picture in film_frames(plan):
             writer.write(picture)
             progress()
-    return writer.warnings
+    return (*plan.warnings, *writer.warnings)
 
 
 def film_frames(plan: PanPlan) -> Iterator[PillowImage.Image]:

@@ -13,6 +13,8 @@ from eyefirst.films.path import CameraPath, KeyFrame, understood
 from eyefirst.geometry import Box, Size
 
 SCHEMA = "eyefirst.pan/1"
+MOST_ENLARGED, ENLARGED_SLACK = 1.5, 0.05
+"""Pixels of a picture are enlarged by no more than this; small pictures are shown whole, and may need more."""
 RATIO_SLACK = 0.01
 """How far the shape of a frame may be from the film's, as a share of its width."""
 
@@ -122,6 +124,16 @@ class PanPlan:
                 remedy="change its box, or plan the film again",
                 source=move.picture,
             )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Which pictures are too small for the film, so that they look soft; in plain words."""
+        result = []
+        for move in self.moves:
+            times = self.size.width / (min(key.box.width for key in move.keys) * move.size.width)
+            if times > MOST_ENLARGED + ENLARGED_SLACK:
+                result.append(f"{move.picture}: enlarged up to {times:.1f} times for {self.size}, so it looks soft")
+        return tuple(result)
 
     @property
     def starts(self) -> tuple[float, ...]:

@@ -207,6 +207,18 @@ class ReframePlan:
         return self.shot_at(seconds).path.box_at(float(seconds))
 
     @property
+    def enlarged(self) -> float:
+        """How many times larger the film's pixels are in the result, at most; below 1 they are smaller."""
+        cells = stack_cells(self.size)
+        times = []
+        for shot in self.shots:
+            pad = shot.padding or Padding()
+            for path, cell in ((shot.path, cells[0] if shot.second else self.size), (shot.second, cells[1])):
+                for key in path.keys if path else ():
+                    times.append(cell.height / (key.box.height * self.video_size.height + pad.top + pad.bottom))
+        return max(times) * float(min(self.pixel_aspect, 1))
+
+    @property
     def kept(self) -> float:
         """Share of the attention inside, 0..1, over all of the film."""
         return _over_time(self.shots, [s.kept for s in self.shots])
