@@ -76,6 +76,13 @@ def refuse(why: str, options: Mapping[str, object], *, remedy: str = "leave out 
         raise InvalidValueError(f"{why}, so {' and '.join(given)} would have no effect", remedy=remedy)
 
 
+def given(context: typer.Context, *parameters: str) -> dict[str, bool]:
+    """Return which options were given on the command line, by option; for `refuse`. parameters: their names."""
+    options = {p.name: p.opts[0] for p in context.command.params}
+    sources = {name: context.get_parameter_source(name) for name in parameters}
+    return {options[name]: source is not None and source.name == "COMMANDLINE" for name, source in sources.items()}
+
+
 def as_known(error: Exception) -> EyefirstError:
     """The error itself, or an unexpected one in the words of this package; with EYEFIRST_DEBUG it is raised."""
     if isinstance(error, EyefirstError):

@@ -18,7 +18,7 @@ from eyefirst.cli.film_options import (
     encode_options,
     stopped_by_signals,
 )
-from eyefirst.cli.guard import FAILED, as_line, film_plan, guarded, readable, say, words
+from eyefirst.cli.guard import FAILED, as_line, film_plan, given, guarded, readable, refuse, say, words
 from eyefirst.errors import InvalidValueError, OutputError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 @guarded
 def pan_album(
+    context: typer.Context,
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCES", help="Folders, files, quoted globs; or one saved plan (.json).")
     ],
@@ -71,10 +72,12 @@ def pan_album(
         raise InvalidValueError("there is nowhere to write to", remedy="add -o FILM.mp4, --preview or --json")
     if order not in ("given", "time"):
         raise InvalidValueError(f"expected the order given or time, got {order!r}", remedy="choose one")
+    is_saved = len(sources) == 1 and sources[0].endswith(".json")
+    _refuse_without_effect(context, is_saved=is_saved, is_filmed=bool(out))
     encode = encode_options(codec, quality, preset, hardware=hardware)
     with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress, stopped_by_signals():
         failed = False
-        if len(sources) == 1 and sources[0].endswith(".json"):
+        if is_saved:
             plan = PanPlan.from_dict(film_plan(sources[0]))
             for one in plan.left_out:
                 say(str(one))
@@ -107,12 +110,20 @@ def pan_album(
             warnings = render_pan(
                 plan, out, sound=sound or None, encode=encode, progress=lambda: progress.advance(filming)
             )
+            print(readable(out))
         for warning in warnings:
             say(warning)
-        if out:
-            print(readable(out))
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _refuse_without_effect(context: typer.Context, *, is_saved: bool, is_filmed: bool) -> None:
+    """Raise InvalidValueError for options of planning with a saved plan, and of coding where no film is written."""
+    if is_saved:
+        planning = ("size", "fps", "seconds", "fade", "order", "best", "pan_speed", "zoom_speed")
+        refuse("a saved plan is filmed as it is", given(context, *planning))
+    if not is_filmed:
+        refuse("no film is written without -o", given(context, "sound", "codec", "quality", "preset", "hardware"))
 
 
 def _refuse_to_replace(plan: PanPlan, written: Sequence[str]) -> None:

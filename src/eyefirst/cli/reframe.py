@@ -21,7 +21,7 @@ from eyefirst.cli.film_options import (
     encode_options,
     stopped_by_signals,
 )
-from eyefirst.cli.guard import as_line, film_plan, film_text, guarded, readable, refuse, say, words
+from eyefirst.cli.guard import as_line, film_plan, film_text, given, guarded, readable, refuse, say, words
 from eyefirst.cli.options import Name, Overwrite, Ratios, Revision
 from eyefirst.errors import InvalidValueError, OutputError
 
@@ -37,10 +37,18 @@ if TYPE_CHECKING:
 
 TIMELINES = (".otio", ".fcpxml")
 PLANS = (".json", *TIMELINES)
+PLANNING = (
+    *("ratios", "size", "tightness", "must_keep", "pad", "layout", "safe_area", "shot"),
+    *("rate", "speed", "acceleration", "revision"),
+)
+"""Parameters that say how a film is planned."""
+WRITING = ("name", "format", "overwrite", "codec", "quality", "preset", "hardware", "chroma")
+"""Parameters that say how a film is written."""
 
 
 @guarded
 def reframe_films(
+    context: typer.Context,
     sources: Annotated[
         list[str], typer.Argument(metavar="FILMS", help="Films; or saved plans of them (.json, .otio or .fcpxml).")
     ],
@@ -138,9 +146,6 @@ def reframe_films(
     need_video()
     films = [Film(source) for source in dict.fromkeys(sources)]
     beside = Beside(path_only, timeline, preview, strip)
-    if any(film.is_plan for film in films):
-        planning = {"--ratio": ratios, "--size": size, "--must-keep": must_keep, "--pad": pad, "--revision": revision}
-        refuse("a saved plan is written as it is", {**planning, "--tightness": tightness, "--shot": shot})
     order = ReframeOrder.parse(
         ratios or ("9:16",),
         size=size or None,
@@ -156,6 +161,7 @@ def reframe_films(
     if len(films) > 1:
         refuse("shots are numbered film by film", {"--shot": shot})
     beside.check(out, single=single, as_json=as_json)
+    _refuse_without_effect(context, films, is_written=bool(out))
     encode = encode_options(codec, quality, preset, hardware=hardware, chroma=chroma)
     results = _results(out, films, single=single, name=name, format=format, overwrite=overwrite)
 
@@ -323,7 +329,6 @@ def _results(
     from eyefirst.films.writer import CONTAINERS, check_name
 
     if not out:
-        refuse("no film is written without -o", {"--name": name, "--format": format, "--overwrite": overwrite})
         return None
     endings = [ending.removeprefix(".") for ending in CONTAINERS]
     extension = format.lower().removeprefix(".") or "mp4"
@@ -333,6 +338,14 @@ def _results(
     if targets.file:
         refuse("the film's name says its kind", {"--format": format})
     return Results(targets, films, extension)
+
+
+def _refuse_without_effect(context: typer.Context, films: Sequence[Film], *, is_written: bool) -> None:
+    """Raise InvalidValueError for options of planning with a saved plan, and of coding where no film is written."""
+    if any(film.is_plan for film in films):
+        refuse("a saved plan is written as it is", given(context, *PLANNING))
+    if not is_written:
+        refuse("no film is written without -o", given(context, *WRITING))
 
 
 def _refuse_to_replace(film: str, written: Iterable[str]) -> None:

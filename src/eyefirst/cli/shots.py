@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from eyefirst.cli.film_options import stopped_by_signals
-from eyefirst.cli.guard import as_line, guarded, readable, say, words
+from eyefirst.cli.guard import as_line, given, guarded, readable, refuse, say, words
 from eyefirst.cli.options import Revision
 
 
 @guarded
 def rank_shots_of(
+    context: typer.Context,
     film: Annotated[str, typer.Argument(metavar="FILM", help="A film.")],
     *,
     cover: Annotated[str, typer.Option(metavar="COVER.jpg", help="Write the best frame.")] = "",
@@ -44,6 +45,8 @@ def rank_shots_of(
     from eyefirst.films.reader import VideoReader
 
     shots.need_video()
+    if not preview:
+        refuse("no animation is written without --preview", given(context, "seconds", "width"))
     for written in filter(None, (cover, preview)):
         format_of(Path(written))
     with Progress(console=words(), disable=not sys.stderr.isatty(), transient=True) as progress, stopped_by_signals():

@@ -69,6 +69,10 @@ class ReframeOrder:
         if exact is not None:
             for shape in shapes:
                 exact = checked_size(exact, shape)
+        wishes = tuple(map(ShotWish.parse, listed(shots)))
+        numbers = [wish.number for wish in wishes]
+        if twice := sorted({n for n in numbers if numbers.count(n) > 1}):
+            raise InvalidValueError(f"shot {twice[0]} is given twice", remedy="give each shot one place or face")
         return cls(
             ratios=tuple(shapes),
             size=exact,
@@ -77,16 +81,22 @@ class ReframeOrder:
             pad=pad or ("blur" if layout in ("pad", "auto") else None),
             layout=layout,
             hidden=safe_area_of(safe_area),
-            shots=tuple(map(ShotWish.parse, listed(shots))),
+            shots=wishes,
             limits=limits or TrackLimits(),
         )
 
     def plans(self, footage: Footage) -> tuple[ReframePlan, ...]:
-        """Return a plan for each ratio. Raises InvalidValueError for a shot or a face that the film does not have."""
+        """Return a plan for each ratio. Raises InvalidValueError for a shot, a face or a time that the film lacks."""
         last = max((wish.number for wish in self.shots), default=0)
         if last > len(footage.shots):
             raise InvalidValueError(
                 f"there is no shot {last}: the film has {len(footage.shots)}", remedy="`eyefirst shots` lists them"
+            )
+        late = max((region.start for region in self.must_keep), default=0.0)
+        if late >= footage.seconds:
+            raise InvalidValueError(
+                f"there is nothing to keep at {late:g} s: the film has {float(footage.seconds):g} s",
+                remedy="give a time within the film",
             )
         return tuple(self._plan(footage, ratio) for ratio in self.ratios)
 

@@ -216,7 +216,7 @@ class ReframePlan:
             for path, cell in ((shot.path, cells[0] if shot.second else self.size), (shot.second, cells[1])):
                 for key in path.keys if path else ():
                     times.append(cell.height / (key.box.height * self.video_size.height + pad.top + pad.bottom))
-        return max(times) * float(min(self.pixel_aspect, 1))
+        return max(times) * min(float(self.pixel_aspect), 1.0)
 
     @property
     def kept(self) -> float:
