@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError
+from eyefirst.films.carried import plain_text
 from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.frames import VideoFrame
 from eyefirst.films.planes import Turn
@@ -290,6 +291,21 @@ def test_sound_that_cannot_be_held_is_coded_anew(
     loud = tones_in(tmp_path / f"out.{target}")
     assert len(loud) == pytest.approx(10, abs=1)
     assert min(loud[1:-2]) > 0.02
+
+
+@needs_ffmpeg
+def test_it_is_said_where_channels_of_sound_are_lost(tmp_path: Path) -> None:
+    source = make(tmp_path / "in.mov", "-c:a", "pcm_s16le", "-ac", "16", sound=TONE)
+    (said,) = cut(source, tmp_path / "out.mp4")
+    assert "(pcm_s16le) is coded anew as aac, and its 16 channels become 2, as .mp4 cannot hold it" in said
+    (sound,) = [s for s in probe(tmp_path / "out.mp4")["streams"] if s["codec_type"] == "audio"]
+    assert sound["channels"] == 2
+    assert min(tones_in(tmp_path / "out.mp4")[1:-2]) > 0.005
+
+
+def test_marks_of_subtitles_are_left_out() -> None:
+    assert plain_text(rb"{\an8}<i>up</i> {a set}", "subrip") == "up {a set}"
+    assert plain_text(rb"0,0,Default,,0,0,0,,{\an8}{note}up\Ndown", "ass") == "up\ndown"
 
 
 @needs_ffmpeg

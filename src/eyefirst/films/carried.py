@@ -243,9 +243,10 @@ class Carried:
         layout = LAYOUTS.get(count, "stereo")
         made = self._container.add_stream(target, rate=rate, layout=layout)
         if target == "aac":
-            made.codec_context.bit_rate = BIT_RATE * min(count, 8)
+            made.codec_context.bit_rate = BIT_RATE * (count if count in LAYOUTS else 2)
         hint = ": write .mkv or .mov to keep it" if is_plain and self._kind == "mp4" else ""
-        self._say(f"{named} is coded anew as {target}, as {self._suffix} cannot hold it{hint}")
+        fewer = "" if count in LAYOUTS else f", and its {count} channels become 2"
+        self._say(f"{named} is coded anew as {target}{fewer}, as {self._suffix} cannot hold it{hint}")
         return made, _CodedAnew(self._av, stream, made, rate, layout)
 
     def _rewritten(self, stream: Any, codec: str, named: str) -> tuple[Any, _Way]:
@@ -298,5 +299,6 @@ def plain_text(data: bytes, codec: str) -> str:
     text = data.decode("utf-8", "replace").strip("\x00\r\n ")
     if codec in ("ass", "ssa"):
         text = text.split(",", 8)[-1]
-        text = re.sub(r"\{[^}]*\}", "", text).replace("\\N", "\n").replace("\\n", "\n").replace("\\h", " ")
+        text = text.replace("\\N", "\n").replace("\\n", "\n").replace("\\h", " ")
+    text = re.sub(r"\{[^}]*\}" if codec in ("ass", "ssa") else r"\{\\[^}]*\}", "", text)  # SubRip's {\an8} is ASS's
     return re.sub(r"</?(?:i|b|u|s|font|c|v|ruby|rt|lang)\b[^>]*>", "", text).replace("\r\n", "\n").strip()
