@@ -19,7 +19,7 @@ from eyefirst.films.frames import VideoFrame
 from eyefirst.films.planes import Turn
 from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe, reframe, render_reframe
-from eyefirst.films.reframe_plan import ReframePlan
+from eyefirst.films.reframe_plan import ReframePlan, ffmpeg_commands, ffmpeg_filter
 from eyefirst.films.shots import watch
 from eyefirst.films.sights import Footage, Shot
 from eyefirst.films.writer import VideoWriter
@@ -482,7 +482,7 @@ def test_transparency_is_said_where_a_pixel_is_transparent(
 
 
 @needs_ffmpeg
-def test_interlaced_films_are_deinterlaced(tmp_path: Path) -> None:
+def test_interlaced_films_are_deinterlaced(tmp_path: Path, tiny_network: OnnxNetwork) -> None:
     moving = "testsrc2=s=320x240:r=50:d=1,tinterlace=interleave_top,setfield=tff"
     source = make(tmp_path / "in.mkv", "-flags", "+ildct+ilme", "-x264opts", "tff=1", picture=moving)
     warnings = cut(source, tmp_path / "out.mp4")
@@ -496,6 +496,10 @@ def test_interlaced_films_are_deinterlaced(tmp_path: Path) -> None:
         return float(np.abs(np.diff(grey, axis=0)).mean() / np.abs(grey[2:] - grey[:-2]).mean())
 
     assert combed(source) > 1.3 * combed(tmp_path / "out.mp4")
+    plan = plan_reframe(source, "1:1", network=tiny_network)
+    (tmp_path / "path.cmd").write_text(ffmpeg_commands(plan))
+    ffmpeg("-i", source, "-vf", ffmpeg_filter(plan, str(tmp_path / "path.cmd")), tmp_path / "theirs.mp4")
+    assert combed(source) > 1.3 * combed(tmp_path / "theirs.mp4")
     assert np.diff(times_of(tmp_path / "out.mp4")) == pytest.approx(0.04, abs=0.001)
 
 
@@ -557,7 +561,7 @@ def test_the_edited_plan_that_stretched_is_refused() -> None:
 def test_ffmpeg_goes_the_same_way(tmp_path: Path) -> None:
     """The written commands, run by ffmpeg, against our own film: 30 dB and better."""
     from eyefirst.films.path import CameraPath, KeyFrame
-    from eyefirst.films.reframe_plan import ShotPath, ffmpeg_commands, ffmpeg_filter
+    from eyefirst.films.reframe_plan import ShotPath
     from eyefirst.geometry import AspectRatio
 
     source = make(tmp_path / "in.mp4", "-crf", "10", picture="mandelbrot=s=640x360:r=25:maxiter=200,trim=duration=2")
@@ -577,8 +581,9 @@ def test_ffmpeg_goes_the_same_way(tmp_path: Path) -> None:
         "r",
         (shot,),
     )
-    (tmp_path / "path.cmd").write_text(ffmpeg_commands(plan))
-    ffmpeg("-i", source, "-vf", ffmpeg_filter(plan, str(tmp_path / "path.cmd")), "-crf", "10", tmp_path / "theirs.mp4")
+    commands = tmp_path / "it's a, [b]; c:d\\e.cmd"
+    commands.write_text(ffmpeg_commands(plan))
+    ffmpeg("-i", source, "-vf", ffmpeg_filter(plan, str(commands)), "-crf", "10", tmp_path / "theirs.mp4")
     render_reframe(plan, tmp_path / "ours.mp4")
     ours, theirs = pixels_of(tmp_path / "ours.mp4"), pixels_of(tmp_path / "theirs.mp4")
     assert len(ours) == len(theirs) == 50

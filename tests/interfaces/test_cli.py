@@ -607,6 +607,13 @@ def test_reframe_plans_and_renders_what_was_planned(talk: str, folder: Path) -> 
     assert {p.name for p in folder.glob("*.mp4")} == {"talk.mp4", "square.mp4"}
 
 
+def test_the_command_that_follows_a_path_can_be_copied(talk: str, folder: Path) -> None:
+    Path(talk).rename(folder / "it's a talk.mp4")
+    ran = run("reframe", "it's a talk.mp4", "-a", "1:1", "--path-only", "a b.cmd")
+    command = shlex.split(ran.err.splitlines()[0].partition("follow it with ")[2])
+    assert command == ["ffmpeg", "-i", "it's a talk.mp4", "-vf", "sendcmd=f=a b.cmd,crop=w=180:h=180:exact=1"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [

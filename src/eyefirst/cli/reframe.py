@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -278,7 +279,8 @@ class Beside:
         if self.path_only:
             with written_whole(Path(self.path_only)) as file:
                 file.write(ffmpeg_commands(plan).encode())
-            say(f"follow it with ffmpeg -i {plan.video} -vf '{ffmpeg_filter(plan, self.path_only)}'")
+            words = ["ffmpeg", "-i", plan.video, "-vf", ffmpeg_filter(plan, self.path_only)]
+            say(f"follow it with {shlex.join(words)}")
         if self.timeline:
             is_fcpxml = self.timeline.endswith(".fcpxml")
             text = fcpxml_of(plan, info) if is_fcpxml else timeline_of(plan, info.frames_per_second)

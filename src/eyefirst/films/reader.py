@@ -41,6 +41,9 @@ IN_ORDER = ("avi", "asf")
 """Containers that know the times of packets alone: the n-th frame that is shown has the n-th time."""
 STANDARD = "-"
 CAMERA = "/dev/video"
+INTERLACED = "the film is interlaced, and is written de-interlaced"
+DEINTERLACE = "mode=send_frame:deint=interlaced"
+"""Options of FFmpeg's bwdif filter: one frame for two fields, and others as they are."""
 MOST_WAITING = 3000
 """Packets that are read to find the first frame."""
 STILL_REMEDY = "`eyefirst crop` cuts pictures, and `eyefirst pan` makes a film of photos"
@@ -227,7 +230,7 @@ class VideoReader:
             if not raw.interlaced_frame:
                 yield raw, self._seconds_of(raw)
                 return
-            self._say("the film is interlaced, and is written de-interlaced")
+            self._say(INTERLACED)
             self._deinterlacer = self._filter()
         if raw is not None and raw.pts is None:
             seconds = self._seconds_of(raw)
@@ -244,7 +247,7 @@ class VideoReader:
         graph = self._av.filter.Graph()
         graph.link_nodes(
             graph.add_buffer(template=self.stream),
-            graph.add("bwdif", "mode=send_frame:deint=interlaced"),
+            graph.add("bwdif", DEINTERLACE),
             graph.add("buffersink"),
         ).configure()
         return graph

@@ -14,6 +14,7 @@ import numpy as np
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError
 from eyefirst.films.path import CameraPath, KeyFrame, understood
+from eyefirst.films.reader import DEINTERLACE, INTERLACED
 from eyefirst.films.writer import even
 from eyefirst.framing import FramingOptions, Padding
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Size
@@ -279,9 +280,11 @@ def stack_cells(size: Size) -> tuple[Size, Size]:
 def ffmpeg_filter(plan: ReframePlan, commands: str) -> str:
     """The value of ffmpeg's -vf that follows the path; `ffmpeg_commands` gives what the file `commands` has to hold."""
     window, _, _ = _pixel_window(plan, plan.shots[0].path.keys[0].box)
-    name = re.sub(r"([\\':,;\[\]])", r"\\\1", commands)
+    name = re.sub(r"([\\':])", r"\\\1", commands)  # as the value of an option
+    name = re.sub(r"([\\',;\[\]])", r"\\\1", name)  # as a part of a chain of filters
+    progressive = f"bwdif={DEINTERLACE}," if INTERLACED in plan.warnings else ""
     scale = f",scale={plan.size.width}:{plan.size.height}:flags=bicubic,setsar=1" if window != plan.size else ""
-    return f"sendcmd=f={name},crop=w={window.width}:h={window.height}:exact=1{scale}"
+    return f"{progressive}sendcmd=f={name},crop=w={window.width}:h={window.height}:exact=1{scale}"
 
 
 def ffmpeg_commands(plan: ReframePlan, *, frames_per_second: float = 50.0) -> str:
