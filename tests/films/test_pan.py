@@ -196,6 +196,9 @@ def test_bad_words(album: Path) -> None:
 def test_it_is_said_where_a_picture_is_too_small(album: Path) -> None:
     small = str(album / "c.png")  # 451 x 300
     assert plan_pan([small], Size(640, 360), seconds=1).warnings == ()
+    lost: list[str] = []
+    assert plan_pan([small], Size(641, 360), seconds=1, say=lost.append).size == Size(640, 360)
+    assert lost == ["641x360 becomes 640x360: the sides of a film are even"]
     (said,) = plan_pan([small], Size(1280, 720), seconds=1).warnings
     assert said == f"{small}: enlarged up to 2.8 times for 1280x720, so it looks soft"
 

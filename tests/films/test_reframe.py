@@ -273,6 +273,16 @@ def test_it_is_said_where_a_size_enlarges_the_film(filmed: Make) -> None:
     assert plan.warnings == (*footage.warnings, "360x360: the film is enlarged up to 2.0 times, so it looks soft")
 
 
+def test_sides_are_even_and_no_window_is_a_line(filmed: Make) -> None:
+    footage = filmed("still", lambda _: [(0.8, 0.5)])
+    plan = plan_reframe(footage, "9:16", size="91x161")
+    assert plan.size == Size(90, 160)
+    assert plan.warnings == (*footage.warnings, "91x161 becomes 90x160: the sides of a film are even")
+    with pytest.raises(InvalidValueError, match="a window of the ratio 1000:1 is narrower than 2 pixels"):
+        plan_reframe(footage, "1000:1")
+    assert plan_reframe(footage, "160:1").size == Size(320, 2)
+
+
 def test_wide_from_tall_moves_up_and_down(filmed: Make) -> None:
     def rising(t: float) -> Sequence[tuple[float, float]]:
         return [(0.5, 0.85 - 0.7 * min(t / 4, 1))]

@@ -68,7 +68,7 @@ class ReframeOrder:
         exact = Size.parse(size) if size is not None else None
         if exact is not None:
             for shape in shapes:
-                exact = checked_size(exact, shape)
+                check_size(exact, shape)
         wishes = tuple(map(ShotWish.parse, listed(shots)))
         numbers = [wish.number for wish in wishes]
         if twice := sorted({n for n in numbers if numbers.count(n) > 1}):
@@ -103,7 +103,11 @@ class ReframeOrder:
     def _plan(self, footage: Footage, ratio: AspectRatio) -> ReframePlan:
         video = footage.video
         window = largest_window(video, ratio)
-        size = self.size or (window if video.pixel_aspect == 1 else even(ratio.largest_in(video.display_size)))
+        size = (
+            even(self.size)
+            if self.size
+            else (window if video.pixel_aspect == 1 else even(ratio.largest_in(video.display_size)))
+        )
         camera = Camera(
             video, window, size, self.tightness, self.must_keep, self.pad, self.limits, self.layout, self.hidden
         )
@@ -123,29 +127,35 @@ class ReframeOrder:
             shots=paths,
             warnings=footage.warnings,
         )
-        if plan.enlarged <= ENLARGED:
-            return plan
-        words = f"{size}: the film is enlarged up to {plan.enlarged:.1f} times, so it looks soft"
-        return replace(plan, warnings=(*plan.warnings, words))
+        words = []
+        if self.size not in (None, size):
+            words.append(f"{self.size} becomes {size}: the sides of a film are even")
+        if plan.enlarged > ENLARGED:
+            words.append(f"{size}: the film is enlarged up to {plan.enlarged:.1f} times, so it looks soft")
+        return replace(plan, warnings=(*plan.warnings, *words))
 
 
-def checked_size(size: Size, ratio: AspectRatio) -> Size:
-    """Return a size with even sides. Raises InvalidValueError where it has another ratio: that would stretch."""
+def check_size(size: Size, ratio: AspectRatio) -> None:
+    """Raise InvalidValueError where a size has another ratio: that would stretch."""
+    even(size)  # refuses less than 2 x 2
     wanted = ratio.largest_in(size)
     if abs(wanted.width - size.width) > SIZE_SLACK or abs(wanted.height - size.height) > SIZE_SLACK:
         raise InvalidValueError(
             f"expected a size of the ratio {ratio}, got {size}, which would stretch the film",
             remedy=f"use {wanted}, or the ratio {AspectRatio.parse(size)}",
         )
-    return even(size)
 
 
 def largest_window(video: VideoInfo, ratio: AspectRatio) -> Size:
-    """The largest window of a ratio, in stored pixels, odd sides less a pixel."""
+    """The largest window of a ratio, in stored pixels, odd sides less a pixel. Raises InvalidValueError."""
     if min(video.size.width, video.size.height) < 2:
         raise UnsupportedPictureError(
             f"has {video.size} pixels; a film needs 2x2 or more", remedy="give a larger one", source=video.name
         )
     largest = AspectRatio(ratio.value / video.pixel_aspect).largest_in(video.size)
-    window = Size(max(largest.width, 2), max(largest.height, 2))
-    return even(window) if video.pixel_aspect == 1 else window
+    if min(largest.width, largest.height) < 2:
+        raise InvalidValueError(
+            f"a window of the ratio {ratio} is narrower than 2 pixels in a film of {video.size}",
+            remedy="use a ratio that is nearer to the film's",
+        )
+    return even(largest) if video.pixel_aspect == 1 else largest

@@ -82,7 +82,8 @@ def plan_pan(
     seconds: how long a picture is shown at least; a move that would
     be too fast takes longer. best: show at most so many, without near-duplicates and soft pictures. A
     picture that cannot be used is left out, with the reason. progress is called after each picture. say: is told, in
-    words, which pictures are left out and why, and what is amiss with the files of the others.
+    words, which pictures are left out and why, what is amiss with the files of the others, and that a side loses a
+    pixel.
 
     Raises InvalidValueError for a bad argument, and PictureError where no picture can be used.
     """
@@ -95,6 +96,8 @@ def plan_pan(
     rate = frame_rate(frames_per_second)
     seconds, fade_seconds = float(seconds), float(fade_seconds)
     film, limits = even(size), limits or SpeedLimits()
+    if film != size:
+        say(f"{size} becomes {film}: the sides of a film are even")
     looked: list[Looked] = []
     left_out: list[LeftOut] = []
     for path in paths:
