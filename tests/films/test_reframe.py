@@ -500,6 +500,8 @@ def test_the_window_of_one_shot_is_where_the_editor_wants_it(filmed: Make, place
 def test_wishes_that_cannot_be_met_are_refused(filmed: Make, wish: str) -> None:
     with pytest.raises(InvalidValueError):
         plan_reframe(filmed("cut", with_cut, seconds=4, ground=cuts), "9:16", shots=[wish])
+    with pytest.raises(InvalidValueError, match="shot 1 has no face;"):
+        plan_reframe(filmed("cut", with_cut, seconds=4, ground=cuts), "9:16", shots=["1=face2"])
     with pytest.raises(InvalidValueError, match="tiktok"):
         plan_reframe(filmed("cut", with_cut, seconds=4, ground=cuts), "9:16", safe_area="myspace")
 

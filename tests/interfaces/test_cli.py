@@ -493,12 +493,14 @@ def test_doctor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("command", [(), *((c,) for c in (*COMMANDS, *FILM_COMMANDS))])
-def test_every_help_works_and_names_the_exit_codes(command: tuple[str, ...]) -> None:
+def test_every_help_works_and_names_the_exit_codes(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     ran = run(*command, "--help")
     assert ran.code == 0
     assert "Examples:" in ran.out
     assert "Exit codes" in ran.out
     assert "\\b" not in ran.out
+    assert "…" not in ran.out  # nothing is cut off in a narrow window
 
 
 def examples() -> list[str]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FAILED, USAGE, INTERRUPTED, READER_GONE = 1, 2, 130, 141
 EXIT_CODES = (
-    "Exit codes: 0 all well, 1 some picture failed, 2 wrong usage, 130 interrupted, "
+    "Exit codes: 0 all well, 1 some picture failed, 2 wrong usage, 129, 130 or 143 interrupted by a signal, "
     "141 the reader of the output went away."
 )
 

@@ -35,9 +35,7 @@ ThumbnailQuality = Annotated[int | None, typer.Option(min=1, max=100, help=f"{_Q
 EnhancedQuality = Annotated[int | None, typer.Option(min=1, max=100, help=f"{_QUALITY} [{ENHANCED_QUALITY}]")]
 Name = Annotated[
     str,
-    typer.Option(
-        "--name", metavar="TEMPLATE", help="Names of results in a folder, such as '{stem}_{ratio}_{width}.{ext}'."
-    ),
+    typer.Option("--name", metavar="TEMPLATE", help="Names of results in a folder, such as '{stem}_{ratio}.{ext}'."),
 ]
 Background = Annotated[
     str, typer.Option(metavar="COLOUR", help="Colour behind transparent pixels in a format without transparency.")

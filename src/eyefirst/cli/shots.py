@@ -22,7 +22,9 @@ def rank_shots_of(
     preview: Annotated[str, typer.Option(metavar="PREVIEW.webp", help="Write an animation of the best shots.")] = "",
     seconds: Annotated[float, typer.Option(min=0.5, max=30, help="Length of --preview in seconds.")] = 4.0,
     width: Annotated[int, typer.Option(min=16, max=1920, help="Width of --preview in pixels.")] = 320,
-    detector: Annotated[str, typer.Option(metavar="NAME", help="Detector, such as text: its finds raise a shot.")] = "",
+    detector: Annotated[
+        str, typer.Option(metavar="NAME", help="Detector, such as text. Shots where it finds something rank higher.")
+    ] = "",
     rate: Annotated[
         float, typer.Option(min=0.1, max=30, help="Frames a second that are analysed; twice as many in quick scenes.")
     ] = 3.0,

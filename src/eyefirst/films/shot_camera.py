@@ -85,8 +85,10 @@ class Camera:
         warnings: list[str] = []
         if wish is not None:
             if wish.face is not None and len(tracks) < wish.face:
+                count = "one face only" if tracks else "no face"
                 raise InvalidValueError(
-                    f"shot {wish.number} has {len(tracks)} faces", remedy=f"give a place, such as {wish.number}=0.4"
+                    f"shot {wish.number} has {count}",
+                    remedy=f"give a place, such as {wish.number}=0.4",
                 )
             people = (tracks[wish.face - 1],) if wish.face else tracks[:1]
             if wish.place is not None:
