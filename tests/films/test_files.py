@@ -320,12 +320,15 @@ def test_flags_languages_subtitles_chapters_and_tags_are_kept(tmp_path: Path, ta
         *("-map", "0:v", "-map", "1:a", "-map", "1:a", "-map", "1:a", "-map", "2", "-map_metadata", "3"),
         *("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-c:s", "srt"),
         *("-disposition:a:0", "0", "-disposition:a:1", "default", "-disposition:a:2", "comment"),
+        *("-disposition:v:0", "default", "-disposition:s:0", "forced"),
         *("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu", "-metadata:s:s:0", "language=fra"),
         source,
     )
     warnings = cut(source, tmp_path / f"out.{target}")
-    assert warnings == ()
+    lost = ("audio stream 3 are not carried over: comment", "subtitle stream 4 are not carried over: forced")
+    assert warnings == (tuple(f"flags of {words}" for words in lost) if target == "mov" else ())
     made = probe(tmp_path / f"out.{target}")
+    assert made["streams"][0]["disposition"]["default"] == 1
     sounds = [s for s in made["streams"] if s["codec_type"] == "audio"]
     assert [s["disposition"]["default"] for s in sounds] == [0, 1, 0]
     if target != "mov":  # QuickTime has no flag for a commentary
@@ -333,6 +336,7 @@ def test_flags_languages_subtitles_chapters_and_tags_are_kept(tmp_path: Path, ta
     assert [s["tags"].get("language") for s in sounds[:2]] == ["eng", "ger" if target == "mov" else "deu"]
     (words,) = [s for s in made["streams"] if s["codec_type"] == "subtitle"]
     assert words["codec_name"] == ("subrip" if target == "mkv" else "mov_text")
+    assert words["disposition"]["forced"] == (target != "mov")
     assert words["tags"]["language"] in ("fra", "fre")  # one language by two codes
     ffmpeg("-i", tmp_path / f"out.{target}", "-map", "0:s", tmp_path / "again.srt")
     text = (tmp_path / "again.srt").read_text()

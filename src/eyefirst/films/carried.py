@@ -159,6 +159,7 @@ class Carried:
     def __init__(self, av: Any, container: Any, kind: str, suffix: str, like: VideoReader) -> None:
         self._av, self._container, self._kind, self._suffix, self._like = av, container, kind, suffix, like
         self._ways: dict[int, _Way] = {}
+        self._sources = [like.stream]
         self.warnings: list[str] = []
 
     @property
@@ -195,6 +196,17 @@ class Carried:
                 words = "cannot be decoded and is left out" if way.is_silent else f"lacks {way.lost} damaged packets"
                 self._say(f"audio stream {index} {words}")
 
+    def compare(self, written: Any) -> None:
+        """Say which metadata and flags of streams the new file lacks, now that it is written and opened again."""
+        lost_tags(self._like.container.metadata, written.metadata, self._say)
+        made = [s for s in written.streams if s.type != "data"]  # chapters of MP4
+        if len(made) != len(self._sources):  # MP4 has no streams without packets
+            return
+        for before, after in zip(self._sources, made, strict=True):
+            lost = before.disposition & ~after.disposition
+            if names := [flag.name for flag in type(lost) if flag & lost]:
+                self._say(f"flags of {before.type} stream {before.index} are not carried over: {', '.join(names)}")
+
     def _add_stream(self, stream: Any) -> None:
         name = f"{stream.type} stream {stream.index}"
         codec = stream.codec_context.codec.canonical_name if stream.codec_context else None
@@ -226,6 +238,7 @@ class Carried:
             made.metadata["handler_name"] = stream.metadata["title"]  # where MP4's readers look for a track's name
         made.disposition = stream.disposition
         self._ways[stream.index] = way
+        self._sources.append(stream)
 
     def _can_copy(self, stream: Any, codec: str) -> bool:
         if codec not in self._container.supported_codecs:

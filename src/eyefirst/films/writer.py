@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError, OutputError, reason_of
 from eyefirst.files.whole import Part
-from eyefirst.films.carried import Carried, lost_tags, needs_keys
+from eyefirst.films.carried import Carried, needs_keys
 from eyefirst.films.encoding import Coding, EncodeOptions, coding_of
 from eyefirst.films.frames import VideoFrame, source_matrix
 from eyefirst.films.planes import cut, padded, planes_of
@@ -194,9 +194,9 @@ class VideoWriter:
                 self._container.close()
                 if self._part is None:
                     return
-                if self._like is not None:
+                if self._carried is not None:
                     with self._av.open(self._temporary, metadata_errors="replace") as made:
-                        lost_tags(self._like.container.metadata, made.metadata, self._words.append)
+                        self._carried.compare(made)
                 self._part.finish(self._rename)
         except BaseException:
             self._abandon()
@@ -222,6 +222,7 @@ class VideoWriter:
             self._base = Fraction(like.stream.time_base)
             context.time_base = self._stream.time_base = self._base
             self._stream.metadata.update({k: v for k, v in like.stream.metadata.items() if k in ("language", "title")})
+            self._stream.disposition = like.stream.disposition
             self._carried = Carried(self._av, self._container, self._kind, self._path.suffix, like)
             self._carried.add()
         if self._sound is not None:
