@@ -179,11 +179,11 @@ def test_times_that_start_late_start_at_0(tmp_path: Path, kind: str, target: str
 
 
 @needs_ffmpeg
-@pytest.mark.parametrize("target", ["mp4", "mkv"])
-def test_times_that_start_anew_go_on(tmp_path: Path, target: str) -> None:
+@pytest.mark.parametrize(("target", "later"), [("mp4", "0"), ("mkv", "0"), ("mp4", "1000")])
+def test_times_that_start_anew_go_on(tmp_path: Path, target: str, later: str) -> None:
     parts = [
-        make(tmp_path / f"{c}.ts", "-c:a", "aac", picture=f"color={c}:s=160x120:r=25:d=1", sound=TONE)
-        for c in ("red", "blue")
+        make(tmp_path / f"{c}.ts", "-c:a", "aac", *shift, picture=f"color={c}:s=160x120:r=25:d=1", sound=TONE)
+        for c, shift in (("red", ()), ("blue", ("-output_ts_offset", later)))
     ]
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(p.read_bytes() for p in parts))
@@ -232,8 +232,10 @@ def test_what_an_edit_list_hides_stays_hidden(tmp_path: Path, target: str) -> No
 
 
 @needs_ffmpeg
-def test_a_file_without_times_is_planned_by_frame_numbers(tmp_path: Path, tiny_network: OnnxNetwork) -> None:
-    source = make(tmp_path / "in.h264", "-bsf:v", "filter_units=remove_types=6", "-f", "h264")
+@pytest.mark.parametrize("kind", ["h264", "m2v"])
+def test_a_file_without_times_is_planned_by_frame_numbers(tmp_path: Path, tiny_network: OnnxNetwork, kind: str) -> None:
+    words = {"h264": ["-bsf:v", "filter_units=remove_types=6", "-f", "h264"], "m2v": ["-c:v", "mpeg2video", "-bf", "2"]}
+    source = make(tmp_path / f"in.{kind}", *words[kind])
     made = reframe(source, tmp_path / "out.mp4", "1:1", network=tiny_network)
     assert made.frames == 25
     assert any("no times" in w for w in made.warnings)

@@ -194,6 +194,8 @@ class VideoReader:
 
     def _opened(self, packet: Any) -> Iterator[Any]:
         """The frames of a film's packet, or another stream's packet itself; their times set right."""
+        if self._is_timeless:
+            packet.pts = packet.dts = None  # FFmpeg's guess: of MPEG-2, from the second frame's time on
         self._times.set_right(packet)
         self._has_times |= packet.stream.index == self.stream.index and packet.pts is not None
         if self._in_order is not None and packet.stream.index == self.stream.index and packet.size:
@@ -320,8 +322,9 @@ class VideoReader:
             raise NotAPictureError("holds no moving pictures", remedy="give a film", source=name)
         self.stream.thread_type = "AUTO"
         self._start = start_of(self.container, self._av.time_base)
-        flags = self.container.format.flags
-        breaks = bool(flags & type(flags).ts_discont) if hasattr(flags, "name") else False
+        flags, known = self.container.format.flags, self._av.format.Flags
+        breaks = bool(flags & known.ts_discont.value)
+        self._is_timeless = bool(flags & known.no_timestamps.value)
         self._can_seek = not breaks and self.stream.start_time is not None
         self._in_order = [] if self.container.format.name in IN_ORDER else None
         self._times = Restarts(self._start, can_jump=breaks)
