@@ -121,6 +121,9 @@ class _CodedAnew:
         for frame in frames:
             if self._resampler is None:
                 self._resampler = self._av.AudioResampler(self._format, self._layout, self._rate)
+            if frame.pts is not None:  # clocks as coarse as AVI's would give several parts one time
+                frame.pts = round(frame.pts * frame.time_base * frame.sample_rate)
+                frame.time_base = Fraction(1, frame.sample_rate)
             for part in self._resampler.resample(frame):
                 yield from self._stream.encode(part)
 
