@@ -26,7 +26,7 @@ from eyefirst.films.reader import VideoReader
 from eyefirst.films.reframe import plan_reframe, render_reframe
 from eyefirst.films.reframe_plan import ReframePlan
 from eyefirst.films.shot_camera import Camera
-from eyefirst.films.shots import watch
+from eyefirst.films.shots import cover, preview, watch
 from eyefirst.films.sights import Footage, Shot, Sight, active_part
 from eyefirst.films.wishes import ShotWish, safe_area
 from eyefirst.films.writer import VideoWriter
@@ -383,6 +383,12 @@ def test_bars_are_left_out(
         strict=True,
     ):
         assert edge == pytest.approx(expected, abs=0.012)
+    for still in (cover(footage), *preview(footage, seconds=0.5, width=321).frames):
+        assert still.width / still.height == pytest.approx((WIDE - 2 * x) / (HIGH - 2 * y), rel=0.03)
+        pixels = np.asarray(still)
+        for line in (pixels[1], pixels[-2], pixels[:, 1], pixels[:, -2]):
+            assert line.mean() > 40
+    assert preview(footage, seconds=0.5, width=321).frames[0].width == 321
     for ratio in ("9:16", "1:1", "16:9"):
         plan = plan_reframe(footage, ratio)
         made = render_reframe(plan, tmp_path / "out.mp4", encode=EncodeOptions(preset="ultrafast"))

@@ -7,6 +7,7 @@ not kept; what is remembered of a second of film takes about two kilobytes.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import reduce
 from importlib.util import find_spec
 from typing import Any
 
@@ -145,16 +147,18 @@ def rank_shots(
 
 
 def cover(footage: Footage) -> PillowImage.Image:
-    """The best single frame of the film, at full resolution."""
-    best = max((s.best for s in footage.shots), key=lambda s: s.score)
+    """The best single frame of the film, at full resolution, without the black bars of its shot."""
+    shot = max(footage.shots, key=lambda s: s.best.score)
     with VideoReader(footage.video.name) as reader:
-        return reader.frame_at(best.seconds).picture()
+        picture = reader.frame_at(shot.best.seconds).picture()
+    part = shot.active.to_pixels(Size(*picture.size))
+    return picture.crop((part.left, part.top, part.right, part.bottom))
 
 
 def preview(footage: Footage, *, seconds: float = 4.0, width: int = 320, frames_per_second: float = 10.0) -> Animation:
     """A short animation of the best shots, in the film's order; a second or more of each, round its best frame.
 
-    seconds: how long in all, at most 30. width: of the result in pixels.
+    Black bars that all of them have are left out. seconds: how long in all, at most 30. width: of the result in pixels.
     """
     if not is_within(seconds, 0, 30) or seconds == 0:
         raise InvalidValueError(f"expected 0..30 seconds, got {seconds!r}", remedy="4 is usual")
@@ -165,13 +169,17 @@ def preview(footage: Footage, *, seconds: float = 4.0, width: int = 320, frames_
         )
     chosen = rank_shots(footage)[: max(1, round(seconds))]
     each = seconds / len(chosen)
-    size = footage.video.size
-    height = max(1, round(width * size.height / float(size.width * footage.video.pixel_aspect)))
+    active = reduce(Box.union, (one.shot.active for one in chosen))
+    shown = footage.video.display_size
+    whole = Size(math.ceil(width / active.width), max(1, round(width / active.width * shown.height / shown.width)))
+    part = active.to_pixels(whole)
+    left = min(part.left, whole.width - width)
+    edges = (left, part.top, left + width, part.bottom)
     frames: list[PillowImage.Image] = []
     with VideoReader(footage.video.name) as reader:
         for one in sorted(chosen, key=lambda r: r.number):
             start, end = _part(one.shot, each)
-            frames += _stills(reader, start, end, frames_per_second, Size(width, height))
+            frames += (still.crop(edges) for still in _stills(reader, start, end, frames_per_second, whole))
     return Animation(tuple(frames), (round(1000 / frames_per_second),) * len(frames), 0)
 
 
