@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -64,9 +65,9 @@ def find_pictures(
     Folders and globs are sorted; each picture comes once.
 
     outside: a folder that is left out of the walk, such as that of the results. Left out as well: hidden folders,
-    those of the system, and files that eyefirst wrote. say: is told, in words, of what is left out of a walk:
-    linked folders, which are not followed, folders of the system, raw files, pictures of other kinds, and eyefirst's
-    own results; and of folders without pictures.
+    those of the system, and files that eyefirst wrote; "**" in a glob is a walk too. say: is told, in words, of what
+    is left out of a walk: linked folders, which are not followed, folders of the system, raw files, pictures of other
+    kinds, and eyefirst's own results; and of folders without pictures.
 
     Results keep the folders below each source. Pictures that differ only in their extension carry it in the name of
     their results; of those with one name from several sources, the second gets -2.
@@ -79,7 +80,7 @@ def find_pictures(
                 found.setdefault(path, os.path.relpath(path, source))
             if not inside:
                 say(f"{source}: holds no pictures that can be used")
-        elif is_glob(source) and (matching := matches_of(source)):
+        elif is_glob(source) and (matching := matches_of(source, outside=outside, say=say)):
             for path in matching:
                 found.setdefault(path, os.path.relpath(path, _fixed_part(source)))
         else:
@@ -115,16 +116,54 @@ def is_glob(source: str) -> bool:
     return bool(set("*?[") & set(source)) and not os.path.lexists(source)
 
 
-def matches_of(pattern: str) -> list[str]:
+def matches_of(
+    pattern: str,
+    *,
+    outside: str | os.PathLike[str] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[str]:
     """Return the files that a glob matches, sorted, without eyefirst's own results.
 
-    Folders that exist under the very name that the pattern gives, brackets included, are taken as they are.
+    Folders that exist under the very name that the pattern gives, brackets included, are taken as they are. "**"
+    leaves out the folders that a walk leaves out. outside, say: as for `find_pictures`.
     """
     fixed = _fixed_part(pattern)
     rest = os.path.relpath(pattern, fixed) if fixed != os.curdir else pattern
-    paths = glob.glob(os.path.join(glob.escape(fixed), rest) if fixed != os.curdir else rest, recursive=True)
-    own = own_results(fixed) | own_results_above(fixed)
-    return sorted(p for p in paths if not os.path.isdir(p) and (not own or os.path.abspath(p) not in own))
+    whole = os.path.join(glob.escape(fixed), rest) if fixed != os.curdir else rest
+    paths = {p for p in _expanded(whole, say) if not os.path.isdir(p)}
+    if outside and not _is_in(fixed, outside):
+        paths = {p for p in paths if not _is_in(os.path.dirname(p), outside)}
+    folders = {fixed}
+    for path in paths:
+        folder = os.path.dirname(path)
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = os.path.dirname(folder)
+    own = own_results_above(fixed).union(*map(own_results, folders))
+    results = {p for p in paths if own and os.path.abspath(p) in own}
+    _say_what_was_left_out(pattern, Counter(), len(results), say)
+    return sorted(paths - results)
+
+
+def _expanded(pattern: str, say: Callable[[str], None]) -> Iterator[str]:
+    """What a glob matches; "**" is walked here, because that of Python follows links, in circles too."""
+    slash = f"[/{re.escape(os.sep)}]"
+    stars = re.search(rf"(?:^|(?<={slash}))\*\*(?:{slash}|$)", pattern)
+    if not stars:
+        yield from glob.glob(pattern)
+        return
+    head, rest = pattern[: stars.start()], pattern[stars.end() :] or "*"
+    for top in glob.glob(head) if head else [os.curdir]:
+        for here, folders, _ in os.walk(top):
+            folders[:] = _folders_to_walk(here, folders, say)
+            below = here if head else os.path.relpath(here, top)
+            yield from _expanded(os.path.join(glob.escape(below), rest) if below != os.curdir else rest, say)
+
+
+def _is_in(folder: str, other: str | os.PathLike[str]) -> bool:
+    """Whether a folder is another, or lies below it."""
+    there = os.path.realpath(other)
+    return os.path.join(os.path.realpath(folder), "").startswith(os.path.join(there, ""))
 
 
 def _fixed_part(pattern: str) -> str:
@@ -147,12 +186,7 @@ def _walk(folder: str, outside: str | os.PathLike[str] | None, say: Callable[[st
             folders.clear()
             continue
         own |= own_results(here)
-        for name in sorted(folders):
-            if os.path.islink(os.path.join(here, name)):
-                say(f"{os.path.join(here, name)}: is a link to a folder, and is not followed")
-            elif name in SYSTEM_FOLDERS:
-                say(f"{os.path.join(here, name)}: is a folder of the system, and is left out")
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in SYSTEM_FOLDERS)
+        folders[:] = _folders_to_walk(here, folders, say)
         for name in files:
             path = os.path.join(here, name)
             suffix = os.path.splitext(name)[1].lower()
@@ -166,6 +200,19 @@ def _walk(folder: str, outside: str | os.PathLike[str] | None, say: Callable[[st
             elif suffix in RAW_SUFFIXES | OTHER_SUFFIXES and not name.startswith("."):
                 others[suffix] += 1
     _say_what_was_left_out(folder, others, results, say)
+
+
+def _folders_to_walk(here: str, folders: list[str], say: Callable[[str], None]) -> list[str]:
+    """The folders of a folder that are walked, sorted: no hidden ones, links or folders of the system."""
+    taken = []
+    for name in sorted(folders):
+        if os.path.islink(os.path.join(here, name)):
+            say(f"{os.path.join(here, name)}: is a link to a folder, and is not followed")
+        elif name in SYSTEM_FOLDERS:
+            say(f"{os.path.join(here, name)}: is a folder of the system, and is left out")
+        elif not name.startswith("."):
+            taken.append(name)
+    return taken
 
 
 def _say_what_was_left_out(folder: str, others: Counter[str], results: int, say: Callable[[str], None]) -> None:

@@ -72,7 +72,7 @@ def expand(arguments: Sequence[str], *, walk: bool = True, outside: str | None =
         if walk and os.path.isdir(argument):
             inside = [source for source in every if source.startswith(os.path.join(argument, ""))]
         else:
-            inside = matches_of(argument) if is_glob(argument) else [argument]
+            inside = matches_of(argument, outside=outside) if is_glob(argument) else [argument]
         found += [Picture(source, stem=tasks.pop(source).target) for source in inside if source in tasks]
         if not inside:
             reason, remedy = ("nothing matches", "check the pattern")

@@ -216,6 +216,46 @@ def test_own_results_are_no_input(tmp_path: Path) -> None:
     assert len(find_pictures([tmp_path])) == 2, "what was replaced by hand is the user's again"
 
 
+def test_own_results_are_no_input_of_globs(tmp_path: Path) -> None:
+    (tmp_path / "album" / "day").mkdir(parents=True)
+    write_picture(PICTURE, tmp_path / "album" / "day" / "photo.jpg")
+    for _ in range(3):
+        said: list[str] = []
+        for pattern in ("album/**/*.jpg", "al*/**", "album/*/*.jpg"):
+            sources = [task.source for task in find_pictures([tmp_path / pattern], say=said.append)]
+            assert sources == [str(tmp_path / "album" / "day" / "photo.jpg")]
+        Outputs(tmp_path / "album" / "crops").write(PICTURE, JPEG, stem="day/photo", label="1x1")
+        Outputs(tmp_path / "album" / "other").write(PICTURE, JPEG, stem="photo", label="1x1")
+    assert said[0] == f"{tmp_path}/album/**/*.jpg: left out earlier results of eyefirst: 2"
+    out = tmp_path / "album" / "out"
+    out.mkdir()
+    write_picture(PICTURE, out / "mine.jpg")
+    assert len(find_pictures([tmp_path / "album" / "**" / "*.jpg"])) == 2
+    assert len(find_pictures([tmp_path / "album" / "**" / "*.jpg"], outside=out)) == 1
+    assert len(find_pictures([out / "*.jpg"], outside=out)) == 1, "the folder that is named itself is taken"
+
+
+def test_two_stars_leave_out_what_a_walk_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("a", "a/@eaDir/a", "a/.hidden", "a/deep/er"):
+        (tmp_path / folder).mkdir(parents=True)
+        write_picture(PICTURE, tmp_path / folder / "p.jpg")
+    for name in ("one", "two"):
+        (tmp_path / "a" / name).symlink_to(tmp_path, target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    said: list[str] = []
+    taken = [task.source for task in find_pictures(["a/**/*.jpg"], say=said.append)]
+    assert taken == ["a/deep/er/p.jpg", "a/p.jpg"]
+    assert said == [
+        "a/@eaDir: is a folder of the system, and is left out",
+        "a/one: is a link to a folder, and is not followed",
+        "a/two: is a link to a folder, and is not followed",
+    ]
+    assert [t.source for t in find_pictures(["**/*.jpg"])] == taken
+    assert [t.source for t in find_pictures(["**/er/*"])] == taken[:1]
+    assert [t.source for t in find_pictures(["./**/d*/**/p.jpg"])] == ["./a/deep/er/p.jpg"]
+    assert [t.source for t in find_pictures(["a/**/.hidden/p.jpg"])] == ["a/.hidden/p.jpg"]
+
+
 def test_a_damaged_ledger_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / LEDGER).write_bytes(b"no database at all, and longer than a header" * 9)
     with pytest.raises(OutputError, match="remove this file"):
