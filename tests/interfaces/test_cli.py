@@ -419,6 +419,23 @@ def test_render_gives_what_crop_gives(folder: Path, monkeypatch: pytest.MonkeyPa
         assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes()
 
 
+def test_render_keeps_the_results_of_other_pictures(folder: Path) -> None:
+    for place in ("one", "two"):
+        (folder / place / "plans").mkdir(parents=True)
+        PillowImage.open("photo.jpg").save(f"{place}/photo.jpg")
+        os.chdir(folder / place)
+        plan = run("crop", "photo.jpg", "-a", "1:1", "-a", "1:2", "--json").out
+        os.chdir(folder)
+        (folder / place / "plans" / "plan.json").write_text(plan * 2)
+    (folder / "photo.jpg").unlink()
+    for _ in range(2):
+        assert run("render", "one/plans/plan.json", "-o", "out").out.split() == [
+            f"out/photo{n}_{ratio}.jpg" for n in ("", "-2") for ratio in ("1x1", "1x2")
+        ]
+        ran = run("render", "two/plans/plan.json", "-o", "out", "--size", "50x50")
+        assert ran.out.split() == [f"out/photo-jpg{n}_{ratio}.jpg" for n in ("", "-2") for ratio in ("1x1", "1x2")]
+
+
 def test_render_one_frame_from_standard_input(folder: Path) -> None:
     plan = eyefirst.plan_crops("photo.jpg", "1:2")
     ran = run("render", "-", "-o", "tall.jpg", "--size", "100x100", stdin=plan.to_json().encode())

@@ -40,13 +40,15 @@ Item = TypeVar("Item", bound=Named)
 class Picture:
     """A path, or the bytes of standard input; or the error that came instead of one.
 
-    stem: the name of its results below the output folder, without extension.
+    stem: the name of its results below the output folder, without extension. number: 2 for the second results of
+    this picture in one run, such as those of another plan.
     """
 
     name: str
     data: bytes | None = None
     error: EyefirstError | None = None
     stem: str = ""
+    number: int = 1
 
     def source(self) -> str | bytes:
         """Return what the tools take. Raises the error that came instead of the picture."""

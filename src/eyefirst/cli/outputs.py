@@ -82,8 +82,10 @@ class Results:
                 known = [s for s in self._sources if isinstance(s, Picture) and s.data is None and s.stem]
                 names = self._outputs.names([(s.name, s.stem) for s in known])
                 self._stems = dict(zip((s.name for s in known), names, strict=True)) or {"": ""}
-        given = picture.stem if isinstance(picture, Picture) else Path(picture.name).stem
-        return self._stems.get(picture.name, given)
+        if not isinstance(picture, Picture):
+            return self._stems.get(picture.name, Path(picture.name).stem)
+        stem = self._stems.get(picture.name, picture.stem)
+        return stem if picture.number == 1 else f"{stem}-{picture.number}"
 
     def write(
         self,

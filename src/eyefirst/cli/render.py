@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,9 +98,10 @@ def render_plans(
     rows = [row for file in expand(plans) for row in _read(file)]
     single = len(rows) == 1 and rows[0].frames == 1
     room = Size.parse(size) if size else None
+    pictures = _pictures(rows, picture)
     results = Results(
         out,
-        rows,
+        list(pictures.values()),
         single=single,
         format=format,
         name=name,
@@ -109,7 +111,6 @@ def render_plans(
         keep=metadata.value,
         inputs=[*plans, picture],
     )
-    stems = _stems(rows)
 
     def cut(row: Row) -> Iterable[str]:
         plan = row.plan()
@@ -118,30 +119,32 @@ def render_plans(
             raise InvalidPlanError("the plan names no file", remedy="add --picture FILE", source=source)
         handler = planned_handler(plan, source, size=room)
         crops = crops_of(plan, handler, size=room, enlarge=not no_enlarge, animated=results.is_animated(handler))
-        written = results.write_crops(crops, handler, Picture(row.name, stem=stems[id(row)]))
+        written = results.write_crops(crops, handler, pictures[id(row)])
         return [as_line({"picture": row.name, "files": written})] if as_json else written
 
     for_each(rows, cut, as_json=as_json, workers=workers or os.cpu_count() or 1)
 
 
-def _stems(rows: list[Row]) -> dict[int, str]:
-    """The name of each row's results: the pictures' paths below the folder that they share, without extension.
+def _pictures(rows: list[Row], picture: str) -> dict[int, Picture]:
+    """The picture of each row that is a plan, with the name of its results.
 
-    Two plans of one picture get -2, -3 and so on.
+    That is the picture's path below the folder that all share, without extension. picture: stands for all, if given.
     """
-    paths = [os.path.abspath(row.name) for row in rows if row.name not in NAMELESS]
-    shared = os.path.commonpath([os.path.dirname(p) for p in paths]) if len(set(paths)) > 1 else ""
-    stems: dict[int, str] = {}
-    taken: dict[str, int] = {}
-    for row in rows:
+    named = [row for row in rows if not row.error and (picture or row.name not in NAMELESS)]
+    paths = {os.path.abspath(row.name) for row in named if row.name not in NAMELESS}
+    shared = os.path.commonpath([os.path.dirname(p) for p in paths]) if len(paths) > 1 else ""
+    counts = Counter[str]()
+    found: dict[int, Picture] = {}
+    for row in named:
         if row.name in NAMELESS:
             stem = "stdin"
         else:
             path = os.path.relpath(os.path.abspath(row.name), shared) if shared else os.path.basename(row.name)
             stem = os.path.splitext(path)[0].replace(os.sep, "/")
-        count = taken[stem.casefold()] = taken.get(stem.casefold(), 0) + 1
-        stems[id(row)] = stem if count == 1 else f"{stem}-{count}"
-    return stems
+        source = picture or row.name
+        counts[os.path.abspath(source)] += 1
+        found[id(row)] = Picture(source, stem=stem, number=counts[os.path.abspath(source)])
+    return found
 
 
 def _read(file: Picture) -> list[Row]:
@@ -169,7 +172,10 @@ def _read(file: Picture) -> list[Row]:
 
 
 def _row_of(part: str, file: str) -> Row:
-    """The row of a plan, or of a picture that could not be planned; a relative name may be relative to the file."""
+    """The row of a plan, or of a picture that could not be planned.
+
+    A relative name may be relative to the plan's file, or to a folder above it: plans may lie below their album.
+    """
     from eyefirst.plan import CropPlan
 
     with contextlib.suppress(ValueError, RecursionError):
@@ -177,8 +183,9 @@ def _row_of(part: str, file: str) -> Row:
             case {"error": {"reason": str(reason), "remedy": str(remedy)}, "picture": str(name)}:
                 return Row(name, error=InvalidPlanError(f"was not planned: {reason}", remedy=remedy))
     plan = CropPlan.from_json(part)
-    beside = os.path.join(os.path.dirname(file), plan.picture)
-    name = beside if not os.path.exists(plan.picture) and os.path.exists(beside) else plan.picture
+    above = [os.path.dirname(file), *map(str, Path(file).absolute().parents[1:])]
+    places = [plan.picture, *(os.path.join(folder, plan.picture) for folder in above)]
+    name = next(filter(os.path.exists, places), plan.picture)
     return Row(name, part, sum(map(len, plan.frames.values())))
 
 
