@@ -59,6 +59,16 @@ def test_a_format_that_is_not_written_makes_no_folder(name: str, command: tuple[
     assert not (folder / name).exists()
 
 
+def test_thumbnails_want_a_folder(folder: Path) -> None:
+    """A6."""
+    code, _, words = run("thumbnails", "cat.jpg", "-s", "20x20", "-o", "small.jpg")
+    assert code == 2
+    assert "name a folder" in words
+    assert not (folder / "small.jpg").exists()
+    assert run("thumbnails", "cat.jpg", "-s", "20x20", "-o", "small.jpg/")[0] == 0
+    assert run("thumbnails", "cat.jpg", "-s", "20x20", "-o", "small.jpg")[0] == 0
+
+
 def test_a_format_and_a_name_that_disagree_are_refused(folder: Path) -> None:
     code, _, words = run("crop", "cat.jpg", "-a", "1:1", "-o", "x.png", "--format", "jpg")
     assert code == 2
@@ -200,10 +210,22 @@ def test_what_others_wrote_stays_without_a_word_of_the_user(folder: Path) -> Non
 
 
 def test_lists_may_be_ended_by_nul_and_begin_with_a_mark(folder: Path) -> None:
-    for listed in (b"tree/a/1.jpg\0tree/b/1.jpg\0", b"\xef\xbb\xbftree/a/1.jpg\r\ntree/b/1.jpg\n"):
+    lines = "tree/a/1.jpg\r\ntree/b/1.jpg\n"
+    listings = [b"tree/a/1.jpg\0tree/b/1.jpg\0", lines.encode("utf-8-sig"), lines.encode("utf-16")]
+    for listed in (*listings, b"\xfe\xff" + lines.encode("utf-16-be")):
         out = f"plans{len(listed)}.jsonl"
         assert run("plan", "-", "-a", "1:1", "-o", out, stdin=listed)[0] == 0
         assert len(Path(out).read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("listed", ["tree/a/1.jpg", "tree/\u0430\u0430\u0430\u0430\u0430\u0430\u0430.jpg\n" * 2])
+def test_a_list_of_single_characters_is_refused(listed: str, encoding: str, folder: Path) -> None:
+    """A14. Else "/" would be walked."""
+    code, _, words = run("thumbnails", "-", "-s", "20x20", "-o", "thumbs", stdin=listed.encode(encoding))
+    assert code == 2
+    assert "write the list as UTF-8" in words
+    assert not (folder / "thumbs").exists()
 
 
 def test_linked_and_system_folders_are_said(folder: Path) -> None:

@@ -182,8 +182,16 @@ def check_not_away(sources: Sequence[str], out: str) -> None:
 
 
 def _listed_paths() -> list[str]:
-    """The paths on standard input, one a line, or ended by NUL as `find -print0` writes them. They need not be text."""
+    """The paths on standard input, one a line, or ended by NUL as `find -print0` writes them. They need not be text.
+
+    UTF-16 is read where its mark says so. Raises InvalidValueError where the mark is missing: every character would
+    be a path, and "/" the whole disk.
+    """
     data = _standard_input().removeprefix(b"\xef\xbb\xbf")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        data = os.fsencode(data.decode("utf-16", "replace"))
+    elif b"\0\n\0" in data or 0 < len(data) <= 3 * data.count(b"\0"):
+        raise InvalidValueError("the list seems to be UTF-16 without its mark", remedy="write the list as UTF-8")
     parts = data.split(b"\0") if b"\0" in data else data.splitlines()
     return [os.fsdecode(part) for part in parts if part.strip()]
 

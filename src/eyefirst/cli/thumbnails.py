@@ -103,11 +103,18 @@ def thumbnail_pictures(
     from eyefirst.albums.watch import watched
     from eyefirst.cli.batch import album_tasks, away_sources, show_rows
     from eyefirst.files.formats import THUMBNAIL_QUALITY, check_quality, format_named
+    from eyefirst.files.outputs import names_a_file
     from eyefirst.geometry import AspectRatio
     from eyefirst.tools.planning import options_of
 
     written = format_named(format)
     check_quality(written, quality)
+    if names_a_file(out):
+        raise InvalidValueError(
+            "thumbnails are written into a folder",
+            remedy="name a folder, and add --format for the format; for a folder of that name add / at its end",
+            source=out,
+        )
     if product:
         framing: dict[str, object] = {
             "--tightness": tightness,
