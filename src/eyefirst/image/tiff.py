@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
+from PIL.TiffImagePlugin import COMPRESSION_INFO
 
 from eyefirst.errors import TruncatedPictureError, UnsupportedPictureError
 from eyefirst.image.containers import jpeg_segments
@@ -33,6 +34,14 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS, _SUB_PAGES, _EXTRA, _FOR
 _JPEG_OFFSET, _JPEG_LENGTH, _DNG, _PROFILE = 513, 514, 50706, 34675
 _REDUCED, _MASK = 1, 4
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK, _MOSAIC, _LINEAR_RAW = 0, 1, 2, 5, 32803, 34892
+_NOT_IN_PILLOW = {
+    **dict.fromkeys((34712, 33003, 33004, 33005), "JPEG 2000"),
+    **dict.fromkeys((34934, 22610), "JPEG XR"),
+    **dict.fromkeys((50002, 52546), "JPEG XL"),
+    **dict.fromkeys((50001, 34927), "WebP"),
+    34887: "LERC",
+    34933: "PNG",
+}
 _SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # the integers
 
 
@@ -221,19 +230,26 @@ def _page(data: bytes, place: int, order: str, big: bool) -> tuple[Page, int]:
 def wide_page(data: bytes, name: str) -> Page | None:
     """Return the first page, if it holds samples of 16 bits or more in an order that Pillow does not read right.
 
-    Those are grey that is white at zero, signed, of 32 bits, or with alpha; and colours in separate planes.
-    Raises UnsupportedPictureError where they are packed in a way that is not unpacked here either.
+    Those are grey that is white at zero, signed, of 32 bits, or with alpha; and colours in separate planes, of more
+    than 16 bits or of floats. Raises UnsupportedPictureError where they are packed in a way that is not unpacked here
+    either.
     """
     page = next(_pages(data), None)
     if page is None or not page.width or not page.height:
         return None
     order, big = _header(data)
-    plain = page.first(_COMPRESSION, 1) in (1, 8, 32946) and page.first(_PREDICTOR, 1) in (1, 2)
+    compression, bits, numbers = page.first(_COMPRESSION, 1), page.first(_BITS), page.first(_FORMAT, 1)
+    if compression not in COMPRESSION_INFO or compression in _NOT_IN_PILLOW:
+        how = _NOT_IN_PILLOW.get(compression, f"a way of its own, number {compression}")
+        raise _not_read(f"compressed by {how}", name)
     if _is_misread(page):
-        if plain:
+        if compression in (1, 8, 32946) and page.first(_PREDICTOR, 1) in (1, 2):
             return page
-        if order == ">" and (page.first(_BITS) > 16 or page.first(_FORMAT, 1) != 1):  # its bytes would be swapped twice
-            raise _not_read(f"compressed big-endian numbers of {page.first(_BITS)} bits", name)
+        if order == ">" and (bits > 16 or numbers != 1):  # its bytes would be swapped twice
+            raise _not_read(f"compressed big-endian numbers of {bits} bits", name)
+        if (bits, numbers) in ((32, 1), (16, 2)):  # the largest would become negative, or all half as bright
+            sign = "signed" if numbers == 2 else "unsigned"
+            raise _not_read(f"{sign} numbers of {bits} bits, compressed by other than Deflate", name)
     if order == ">" and big:
         raise _not_read("a big-endian BigTIFF", name)
     return None
@@ -246,8 +262,8 @@ def _is_misread(page: Page) -> bool:
     photometric = page.first(_PHOTOMETRIC, -1)
     if photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
         return samples in (1, 2)
-    in_planes = page.first(_PLANAR, 1) == 2 and bits[0] == 16 and kinds[0] == 1
-    return in_planes and samples >= {_RGB: 3, _CMYK: 4}.get(photometric, samples + 1)
+    is_odd = page.first(_PLANAR, 1) == 2 or bits[0] > 16 or kinds[0] != 1
+    return is_odd and samples >= {_RGB: 3, _CMYK: 4}.get(photometric, samples + 1)
 
 
 def _not_read(what: str, name: str) -> UnsupportedPictureError:

@@ -114,13 +114,48 @@ def test_a_wide_page_is_turned_reduced_limited_and_has_its_profile(tmp_path: Pat
         assert matches(lazy, whole.sha256)
 
 
-def test_compressed_big_endian_numbers_that_nobody_reads_right_are_refused() -> None:
-    data = bytearray(tiff(GREY, "float32", photometric="minisblack", byteorder=">", compression="zlib"))
-    place = data.find(struct.pack(">HHI", 259, 3, 1)) + 8
-    data[place : place + 2] = struct.pack(">H", 5)
-    for refused in (bytes(data), pages((SMALL, 0), byteorder=">", bigtiff=True)):
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("dtype", ["uint32", "float16", "float32", "float64"])
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+def test_colours_of_many_bits(planarconfig: str, dtype: str, byteorder: str, compression: str | None) -> None:
+    options = {"planarconfig": planarconfig, "byteorder": byteorder, "compression": compression}
+    assert is_the_picture(tiff(RAMPS, dtype, photometric="rgb", **options), RAMPS)
+    rgba = np.dstack((RAMPS, ALPHA))
+    assert is_the_picture(tiff(rgba, dtype, photometric="rgb", extrasamples=["unassalpha"], **options), rgba)
+
+
+def said_to_be_compressed(data: bytes, compression: int) -> bytes:
+    """The file with another number of a compression."""
+    short = "<H" if data[:2] == b"II" else ">H"
+    entry = struct.pack(short, 259) + struct.pack(short, 3)
+    place = data.index(entry) + 8
+    return data[:place] + struct.pack(short, compression) + data[place + 2 :]
+
+
+def test_compressed_numbers_that_nobody_reads_right_are_refused() -> None:
+    data = tiff(GREY, "float32", photometric="minisblack", byteorder=">", compression="zlib")
+    for refused in (said_to_be_compressed(data, 5), pages((SMALL, 0), byteorder=">", bigtiff=True)):
         with pytest.raises(errors.UnsupportedPictureError, match="big-endian"):
             load_image(refused)
+    for dtype, words in (("uint32", "unsigned numbers of 32 bits"), ("int16", "[( ]signed numbers of 16 bits")):
+        data = tiff(GREY, dtype, photometric="minisblack", compression="zlib")
+        with pytest.raises(errors.UnsupportedPictureError, match=words):
+            load_image(said_to_be_compressed(data, 5))
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(34712, "JPEG 2000"), (50002, "JPEG XL"), (50001, "WebP"), (34933, "PNG"), (4711, "4711")]
+)
+def test_a_compression_that_is_not_read_is_named(
+    number: int, name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """P16. Of WebP libtiff would print words of its own."""
+    data = said_to_be_compressed(tiff(RAMPS, "uint8", photometric="rgb", compression="zlib"), number)
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(errors.UnsupportedPictureError, match=f"compressed by.*{name}"):
+        load_image(tmp_path / "a.tif")
+    assert not capfd.readouterr().err
 
 
 # --- pages -------------------------------------------------------------------------------------------
