@@ -6,9 +6,11 @@ Data goes to standard output, words go to standard error.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from eyefirst import __version__
 from eyefirst.cli.best import find_best
@@ -35,6 +37,19 @@ from eyefirst.cli.srcset import print_responsive_image
 from eyefirst.cli.text import read_text
 from eyefirst.cli.thumbnails import thumbnail_pictures
 from eyefirst.cli.watch import watch_stream
+
+
+class Command(TyperCommand):
+    """A command that refuses an option that takes one value and is given twice: one value would have no effect."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Do as Typer does, after a look at what is given."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option, times in Counter[Any](given).items():
+            if times > 1 and not getattr(option, "multiple", True) and not getattr(option, "is_flag", True):
+                raise typer.BadParameter("it takes one value, and is given twice", ctx=ctx, param=option)
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(
     add_completion=False,
@@ -93,7 +108,7 @@ for _name, _command in (
     ("models", list_models),
     ("doctor", examine),
 ):
-    app.command(_name, epilog=EXIT_CODES)(_command)
+    app.command(_name, cls=Command, epilog=EXIT_CODES)(_command)
 
 
 def main() -> None:

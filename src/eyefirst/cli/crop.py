@@ -124,6 +124,8 @@ def crop_pictures(
                 "--background": background != "white",
             },
         )
+    if not size:
+        refuse("only --size enlarges", {"--no-enlarge": no_enlarge}, remedy="add --size, or leave it out")
     order = CropOrder.parse(
         ratios=ratios or ("1:1" if to else size,),
         size=size,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyefirst.cli.batch import Picture, expand, for_each
-from eyefirst.cli.guard import as_known, as_line, guarded
+from eyefirst.cli.guard import as_known, as_line, guarded, refuse
 from eyefirst.cli.options import (
     AsJson,
     Background,
@@ -95,6 +95,8 @@ def render_plans(
     from eyefirst.geometry import Size
     from eyefirst.tools.crop import crops_of, planned_handler
 
+    if not size:
+        refuse("only --size enlarges", {"--no-enlarge": no_enlarge}, remedy="add --size, or leave it out")
     rows = [row for file in expand(plans) for row in _read(file)]
     single = len(rows) == 1 and rows[0].frames == 1
     room = Size.parse(size) if size else None

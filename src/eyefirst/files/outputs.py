@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
+from eyefirst.colours import parse_colour
 from eyefirst.cut import still_of
 from eyefirst.errors import InvalidValueError, OutputError
 from eyefirst.files.encode import encode
@@ -168,6 +169,12 @@ class Outputs(Targets):
                 )
             self._format = written
         check_quality(self._format, quality)
+        parse_colour(background)
+        if background != "white" and self._format and self._format.has_alpha:
+            raise InvalidValueError(
+                f"{self._format.name} holds transparency, so --background would have no effect",
+                remedy="leave it out, or name the format jpg or bmp",
+            )
         self._quality = usual_quality if quality is None else quality
         self._background = background
         self._keep = keep
@@ -219,10 +226,13 @@ def write_picture(
     """Write a picture to a file that the caller names, in the format that its extension names.
 
     The file is written whole or not at all, and replaces one of that name. The other arguments are those of
-    `encode`. Raises InvalidValueError for an unknown format, OutputError where the file cannot be written.
+    `encode`. Raises InvalidValueError for an unknown format, colour or `keep`, OutputError where the file cannot be
+    written.
     """
     target = Path(path)
-    data = encode(picture, format_of(target), quality=quality, background=background, metadata=metadata, keep=keep)
+    parse_colour(background)
+    said = metadata or Metadata()  # so that `keep` is checked
+    data = encode(picture, format_of(target), quality=quality, background=background, metadata=said, keep=keep)
     with written_whole(target) as out:
         out.write(data)
 

@@ -200,6 +200,13 @@ def test_names_that_are_no_text_are_kept_too(tmp_path: Path) -> None:
     Outputs(tmp_path).write(PICTURE, JPEG, stem=stem, label="1x1")
 
 
+@pytest.mark.parametrize("wrong", [{"keep": "x"}, {"background": "x"}])
+def test_arguments_are_checked_where_they_have_no_effect(wrong: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(InvalidValueError, match="got 'x'"):
+        write_picture(PICTURE, tmp_path / "a.jpg", **wrong)
+    assert not list(tmp_path.iterdir())
+
+
 def test_own_results_are_no_input(tmp_path: Path) -> None:
     write_picture(PICTURE, tmp_path / "photo.jpg")
     for _ in range(3):
