@@ -120,6 +120,28 @@ def test_one_frame_of_an_animation_is_said(command: tuple[str, ...], folder: Pat
     assert "the first of 3 frames is kept" in words
 
 
+@pytest.mark.parametrize("command", [("heatmap",), ("objects",), ("faces",)])
+def test_a_drawing_on_an_animation_is_a_still(command: tuple[str, ...], folder: Path) -> None:
+    """P3."""
+    for out in ("out", "x.webp"):
+        code, _, words = run(*command, "once.gif", "-o", out)
+        assert code == 0
+        assert words == "eyefirst: once.gif: the first of 3 frames is drawn\n"
+    assert [p.suffix for p in Path("out").glob("once*")] == [".jpg"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("crop", "-a", "1:1", "-a", "1:2", "--format", "avif"), ("thumbnails", "-s", "20x20", "--format", "avif")],
+)
+def test_an_animation_that_ends_and_becomes_avif_is_said(command: tuple[str, ...], folder: Path) -> None:
+    """P5."""
+    code, _, words = run(command[0], "once.gif", *command[1:], "-o", "out")
+    assert code == 0
+    assert words.count("once.gif: the AVIF plays for ever, the animation once") == 1
+    assert {load_animation(p).plays for p in Path("out").glob("once*")} == {0}
+
+
 @pytest.mark.parametrize("command", [("crop", "-a", "1:1"), ("thumbnails", "-s", "20x20", "--format", "gif")])
 def test_lost_frames_of_an_animation_are_said(command: tuple[str, ...], folder: Path) -> None:
     (folder / "short.gif").write_bytes((folder / "once.gif").read_bytes()[:-4000])

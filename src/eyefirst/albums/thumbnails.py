@@ -23,7 +23,7 @@ from eyefirst.cut import ENLARGED, check_pixels, cut_frames, pixels_expected, sc
 from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode, on_colour
-from eyefirst.files.formats import THUMBNAIL_QUALITY, PictureFormat, first_frame_only, format_named
+from eyefirst.files.formats import THUMBNAIL_QUALITY, PictureFormat, first_frame_only, format_named, plays_for_ever
 from eyefirst.files.ledger import Ledger
 from eyefirst.files.names import NameTemplate
 from eyefirst.files.whole import written_whole
@@ -212,6 +212,9 @@ def cut_one(
             if (times := size.width / frame.size.width) > ENLARGED:
                 say(f"{size}: the crop is enlarged {times:.1f} times, so it looks soft")
         made = cut_frames(picture, frames, planned=plan.size, pad=settings.options.pad)
+    for one in made[:1]:
+        if isinstance(one, Animation) and (lost := plays_for_ever(format, one.plays)):
+            say(lost)
     for remark in handler.file_remarks():  # now, for what is amiss with a later frame shows only when all are read
         say(remark)
     return made, plan

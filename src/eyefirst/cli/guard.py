@@ -110,9 +110,14 @@ def say(text: str) -> None:
 def say_of_file(handler: ImageRequestHandler) -> None:
     """Say once, after it was read, what was amiss with a picture's file, or that a raw file's preview was read."""
     for text in handler.warnings:
-        if text not in _SAID:
-            _SAID.add(text)
-            say(text)
+        say_once(text)
+
+
+def say_once(text: str) -> None:
+    """One line of words, unless this command said it before."""
+    if text not in _SAID:
+        _SAID.add(text)
+        say(text)
 
 
 _SAID: set[str] = set()

@@ -11,9 +11,9 @@ from typing import Any
 from PIL.Image import Image as PillowImage
 
 from eyefirst.cli.batch import STDIN, Named, Picture
-from eyefirst.cli.guard import refuse, say, say_of_file
+from eyefirst.cli.guard import refuse, say, say_of_file, say_once
 from eyefirst.cut import Crop
-from eyefirst.files.formats import QUALITY, PictureFormat, first_frame_only
+from eyefirst.files.formats import QUALITY, PictureFormat, first_frame_only, plays_for_ever
 from eyefirst.files.outputs import Outputs
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Animation, Keep, read_metadata
@@ -23,6 +23,7 @@ class Results:
     """What a command writes of the pictures of its batch; the arguments are those of Outputs.
 
     sources: the rows of the batch. keep_format: whether a result has its source's format where nobody named one.
+    still: of an animation only the first frame is drawn; that is said.
     """
 
     def __init__(
@@ -39,9 +40,10 @@ class Results:
         overwrite: bool = False,
         inputs: Sequence[str] = (),
         keep_format: bool = False,
+        still: bool = False,
         keep: Keep = "copyright",
     ) -> None:
-        self._keep = keep_format
+        self._keep, self._still = keep_format, still
         self._sources, self._stems = sources, dict[str, str]()
         self._lock = threading.Lock()
         self._outputs = Outputs(
@@ -62,7 +64,7 @@ class Results:
         return self._outputs.format_for(
             source=handler.image.format,
             has_alpha=handler.has_alpha,
-            is_animated=handler.is_animated,
+            is_animated=handler.is_animated and not self._still,
             keep=self._keep,
         )
 
@@ -99,10 +101,15 @@ class Results:
     ) -> str:
         """Write one result of a picture and return its path. Raises OutputError."""
         say_of_file(handler)
+        format = self.format_of(handler)
+        if self._still and handler.is_animated:
+            say_once(f"{picture.name}: the first of {handler.image.frame_count} frames is drawn")
+        if isinstance(result, Animation) and (lost := plays_for_ever(format, result.plays)):
+            say_once(f"{picture.name}: {lost}")
         stem = self._stem_of(picture)
         return self._outputs.write(
             result,
-            self.format_of(handler),
+            format,
             stem=stem,
             label=label,
             ratio=ratio,
@@ -130,4 +137,13 @@ def drawings(
         options = {"--format": format, "--name": name, "--quality": quality, "--overwrite": overwrite}
         refuse("nothing is drawn without -o", options)
         return None
-    return Results(out, batch, single=len(batch) == 1, format=format, name=name, quality=quality, overwrite=overwrite)
+    return Results(
+        out,
+        batch,
+        single=len(batch) == 1,
+        format=format,
+        name=name,
+        quality=quality,
+        overwrite=overwrite,
+        still=True,
+    )

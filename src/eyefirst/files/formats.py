@@ -78,6 +78,13 @@ def first_frame_only(format: PictureFormat, count: int) -> str:
     return f"{format.name} holds no animation, so the first of {count} frames is kept"
 
 
+def plays_for_ever(format: PictureFormat, plays: int) -> str:
+    """Return what is said where an animation that ends after so many plays is written as AVIF; "" elsewhere."""
+    if format is not AVIF or not plays:
+        return ""
+    return f"the AVIF plays for ever, the animation {'once' if plays == 1 else f'{plays} times'}"
+
+
 def format_for(*, source: str, has_alpha: bool, is_animated: bool, keep: bool = False) -> PictureFormat:
     """Return the format of a result for which nobody named one.
 
