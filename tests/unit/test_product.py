@@ -147,6 +147,18 @@ def test_shadows_and_vignettes_leave_the_margins_equal(shadow: float, soft: int,
     np.testing.assert_allclose((box.left, box.top, box.right, box.bottom), PLACE, atol=4)
 
 
+@pytest.mark.parametrize("noise", [2, 3, 6, 10])
+@pytest.mark.parametrize("shadow", [0, 0.2, 0.4])
+def test_noise_is_not_the_product(shadow: float, noise: float) -> None:
+    clean = np.asarray(scene(shadow, colour="#9c4a2f"), float) * 0.9
+    noisy = clean + np.random.default_rng(0).normal(0, noise, clean.shape)
+    picture = PillowImage.fromarray(noisy.clip(0, 255).round().astype(np.uint8))
+    found = find_product(picture, objects(picture))
+    assert found.witness == "backdrop"
+    box = found.box.to_pixels(Size(640, 480))
+    np.testing.assert_allclose((box.left, box.top, box.right, box.bottom), PLACE, atol=4)
+
+
 def test_a_soft_shadow_in_transparency_does_not_count() -> None:
     picture = PillowImage.new("RGBA", (640, 480))
     shadow = PillowImage.new("L", picture.size)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import ImageFilter
 
 from eyefirst.boxes import label_groups
 from eyefirst.geometry import Box, Size
@@ -34,6 +35,8 @@ DARKEST_SHADOW = 0.5
 """A shadow leaves at least this share of the backdrop's light: an opacity of 40 % and its contact with the product."""
 SHARP = 14
 """Levels from one pixel to the next, in the small copy, that no soft shadow has."""
+MEDIANS = ((4.0, 5), (2.0, 3))
+"""Mean step between neighbours on an even backdrop, in levels, from which a median of that side takes the noise."""
 MODEL_DEGREES = (2, 2, 3, 4, 4)
 """Degrees of the polynomial that follows the backdrop's light, from one fit to the next."""
 MODEL_GRID = 64
@@ -73,9 +76,11 @@ def find_product(picture: PillowImage.Image, objects: SaliencyObservation) -> Pr
         if alpha.min() < OPAQUE <= alpha.max():
             solid = (alpha >= SOLID) | ((alpha >= OPAQUE) & (_steepness(alpha[..., None]) >= SHARP))
             return Product(_box_of(solid if solid.any() else alpha >= OPAQUE), "alpha")
-    colours = np.asarray(small.convert("RGB"), np.float32)
+    plain = small.convert("RGB")
+    colours = np.asarray(plain, np.float32)
     backdrop = _backdrop(colours)
     if _is_even(colours, backdrop, objects):
+        colours = _without_noise(plain, colours)
         kept = _without_dust(_beside(colours, backdrop), objects)
         if kept.any():
             box, matte = _box_of(kept), matte_of(kept, colours, backdrop)
@@ -84,6 +89,13 @@ def find_product(picture: PillowImage.Image, objects: SaliencyObservation) -> Pr
     if objects.union_box is None:
         return Product(Box.whole(), "nothing")
     return Product(objects.union_box, "objectness")
+
+
+def _without_noise(picture: PillowImage.Image, colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The colours of a picture on an even backdrop, through a median as large as the noise along its edges asks for."""
+    noise = float(np.abs(_ring(np.diff(colours, axis=1))).clip(0, EVEN_TOLERANCE).mean())
+    side = next((side for least, side in MEDIANS if noise > least), 1)
+    return np.asarray(picture.filter(ImageFilter.MedianFilter(side)), np.float32) if side > 1 else colours
 
 
 def _is_even(colours: NDArray[np.float32], backdrop: NDArray[np.float32], objects: SaliencyObservation) -> bool:
