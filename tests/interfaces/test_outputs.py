@@ -279,6 +279,21 @@ def test_copyright_survives_and_the_place_does_not(format: str, folder: Path) ->
     assert read_metadata(f"default.{format}") == read_metadata(f"copyright.{format}")
 
 
+@pytest.mark.parametrize("format", ["gif", "bmp"])
+@pytest.mark.parametrize("command", [("crop", "-a", "1:1"), ("thumbnails", "-s", "20x20")])
+def test_metadata_that_is_lost_is_said(command: tuple[str, ...], format: str, folder: Path) -> None:
+    """P22."""
+    words = (command[0], "cat.jpg", *command[1:], "--format", format, "-o", "out")
+    code, _, said = run(*words)
+    assert code == 0
+    assert said.count("holds no metadata, so copyright, artist") == 1
+    assert "holds no metadata" not in run(*words, "--metadata", "none", "--overwrite")[2]
+    code, _, said = run(*words, "--metadata", "keep")
+    assert code == 2
+    assert "holds no metadata, so --metadata keep" in said
+    assert "metadata" not in run(command[0], "tree/a/1.jpg", *command[1:], "--format", format, "-o", "out")[2]
+
+
 # --- options without effect
 
 

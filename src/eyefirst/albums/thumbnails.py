@@ -23,7 +23,14 @@ from eyefirst.cut import ENLARGED, check_pixels, cut_frames, pixels_expected, sc
 from eyefirst.detectors import load_detectors
 from eyefirst.errors import InvalidValueError
 from eyefirst.files.encode import encode, on_colour
-from eyefirst.files.formats import THUMBNAIL_QUALITY, PictureFormat, first_frame_only, format_named, plays_for_ever
+from eyefirst.files.formats import (
+    THUMBNAIL_QUALITY,
+    PictureFormat,
+    first_frame_only,
+    format_named,
+    metadata_lost,
+    plays_for_ever,
+)
 from eyefirst.files.ledger import Ledger
 from eyefirst.files.names import NameTemplate
 from eyefirst.files.whole import written_whole
@@ -174,6 +181,8 @@ def _make(
     pictures, plan = cut_one(opened, settings, say=warnings.append)
     metadata = read_metadata(opened) if settings.metadata != "none" else None
     format = format_named(settings.format)
+    if metadata and not format.has_metadata and metadata.has_of(settings.metadata):
+        warnings.append(metadata_lost(format))
     files = []
     for picture, path in zip(pictures, paths, strict=True):
         data = encode(picture, format, quality=settings.quality, metadata=metadata, keep=settings.metadata)

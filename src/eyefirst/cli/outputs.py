@@ -13,7 +13,7 @@ from PIL.Image import Image as PillowImage
 from eyefirst.cli.batch import STDIN, Named, Picture
 from eyefirst.cli.guard import refuse, say, say_of_file, say_once
 from eyefirst.cut import Crop
-from eyefirst.files.formats import QUALITY, PictureFormat, first_frame_only, plays_for_ever
+from eyefirst.files.formats import QUALITY, PictureFormat, first_frame_only, metadata_lost, plays_for_ever
 from eyefirst.files.outputs import Outputs
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Animation, Keep, read_metadata
@@ -43,7 +43,7 @@ class Results:
         still: bool = False,
         keep: Keep = "copyright",
     ) -> None:
-        self._keep, self._still = keep_format, still
+        self._keep, self._still, self._metadata = keep_format, still, keep
         self._sources, self._stems = sources, dict[str, str]()
         self._lock = threading.Lock()
         self._outputs = Outputs(
@@ -106,6 +106,9 @@ class Results:
             say_once(f"{picture.name}: the first of {handler.image.frame_count} frames is drawn")
         if isinstance(result, Animation) and (lost := plays_for_ever(format, result.plays)):
             say_once(f"{picture.name}: {lost}")
+        metadata = read_metadata(handler.opened)
+        if not format.has_metadata and metadata.has_of(self._metadata):
+            say_once(f"{picture.name}: {metadata_lost(format)}")
         stem = self._stem_of(picture)
         return self._outputs.write(
             result,
@@ -115,7 +118,7 @@ class Results:
             ratio=ratio,
             rank=rank,
             source_ext=os.path.splitext(picture.name)[1].lstrip("."),
-            metadata=read_metadata(handler.opened),
+            metadata=metadata,
         )
 
     def write_crops(self, crops: Sequence[Crop[Any]], handler: ImageRequestHandler, picture: Named) -> list[str]:

@@ -102,13 +102,14 @@ def thumbnail_pictures(
     from eyefirst.albums.thumbnails import DEFAULT_NAME, ThumbnailSettings, make_thumbnails, sizes_of
     from eyefirst.albums.watch import watched
     from eyefirst.cli.batch import album_tasks, away_sources, show_rows
-    from eyefirst.files.formats import THUMBNAIL_QUALITY, check_quality, format_named
+    from eyefirst.files.formats import THUMBNAIL_QUALITY, check_metadata, check_quality, format_named
     from eyefirst.files.outputs import names_a_file
     from eyefirst.geometry import AspectRatio
     from eyefirst.tools.planning import options_of
 
     written = format_named(format)
     check_quality(written, quality)
+    check_metadata(written, metadata.value)
     if names_a_file(out):
         raise InvalidValueError(
             "thumbnails are written into a folder",

@@ -13,7 +13,8 @@ class PictureFormat:
     """A format that can be written.
 
     name: Pillow's, such as "JPEG". media_type: for HTTP. has_alpha, has_frames: whether it can hold
-    transparency and an animation. is_lossy: whether it takes a quality from 1 to 100.
+    transparency and an animation. is_lossy: whether it takes a quality from 1 to 100. has_metadata: whether it can
+    hold copyright and the like.
     """
 
     name: str
@@ -22,15 +23,16 @@ class PictureFormat:
     has_alpha: bool = True
     has_frames: bool = False
     is_lossy: bool = False
+    has_metadata: bool = True
 
 
 JPEG = PictureFormat("JPEG", "jpg", "image/jpeg", has_alpha=False, is_lossy=True)
 PNG = PictureFormat("PNG", "png", "image/png", has_frames=True)
 WEBP = PictureFormat("WEBP", "webp", "image/webp", has_frames=True, is_lossy=True)
 AVIF = PictureFormat("AVIF", "avif", "image/avif", has_frames=True, is_lossy=True)
-GIF = PictureFormat("GIF", "gif", "image/gif", has_frames=True)
+GIF = PictureFormat("GIF", "gif", "image/gif", has_frames=True, has_metadata=False)
 TIFF = PictureFormat("TIFF", "tif", "image/tiff")
-BMP = PictureFormat("BMP", "bmp", "image/bmp", has_alpha=False)
+BMP = PictureFormat("BMP", "bmp", "image/bmp", has_alpha=False, has_metadata=False)
 FORMATS = (JPEG, PNG, WEBP, AVIF, GIF, TIFF, BMP)
 SPELLINGS = {f.extension: f for f in FORMATS} | {"jpeg": JPEG, "jpe": JPEG, "tiff": TIFF}
 """Every extension that names a format, in lower case and without its dot."""
@@ -71,6 +73,20 @@ def check_quality(format: PictureFormat | None, quality: int | None, option: str
             f"{format.name} takes no quality, so {option} would have no effect",
             remedy="leave it out, or name the format jpg, webp or avif",
         )
+
+
+def check_metadata(format: PictureFormat | None, keep: str) -> None:
+    """Raise InvalidValueError where all metadata is to be kept, and the named format holds none."""
+    if keep == "keep" and format and not format.has_metadata:
+        raise InvalidValueError(
+            f"{format.name} holds no metadata, so --metadata keep would have no effect",
+            remedy="leave it out, or name another format",
+        )
+
+
+def metadata_lost(format: PictureFormat) -> str:
+    """Return what is said where a picture with metadata is written in a format that holds none."""
+    return f"{format.name} holds no metadata, so copyright, artist, credit and date are left out"
 
 
 def first_frame_only(format: PictureFormat, count: int) -> str:

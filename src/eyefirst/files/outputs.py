@@ -19,6 +19,7 @@ from eyefirst.files.formats import (
     QUALITY,
     SPELLINGS,
     PictureFormat,
+    check_metadata,
     check_quality,
     format_for,
     format_named,
@@ -169,6 +170,7 @@ class Outputs(Targets):
                 )
             self._format = written
         check_quality(self._format, quality)
+        check_metadata(self._format, keep)
         parse_colour(background)
         if background != "white" and self._format and self._format.has_alpha:
             raise InvalidValueError(

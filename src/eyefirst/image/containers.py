@@ -6,8 +6,12 @@ Each function goes through bytes that nobody vouches for: it ends where the stru
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+import zlib
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
+
+XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+"""What the box of JPEG 2000 begins with that holds XMP."""
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -18,6 +22,37 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         pixels = name in (b"IDAT", b"fdAT")
         yield name, b"" if pixels else data[place + 8 : place + 8 + length]
         place += 12 + length
+
+
+def png_texts(data: bytes, keys: Collection[bytes], most: int) -> dict[bytes, bytes]:
+    """Return the first text of each of these keywords in a PNG, unpacked; none of more than so many bytes."""
+    found: dict[bytes, bytes] = {}
+    for name, content in png_chunks(data):
+        key, _, text = content.partition(b"\0")
+        if name not in (b"tEXt", b"zTXt", b"iTXt") or key not in keys or key in found:
+            continue
+        is_packed = name == b"zTXt" or (name == b"iTXt" and text[:1] == b"\1")
+        if name == b"iTXt":  # its language and its keyword in that language come before
+            text = text[2:].split(b"\0", 2)[-1]
+        if is_packed:
+            text = _inflated(text if name == b"iTXt" else text[1:], most)
+        if 0 < len(text) <= most:
+            found[key] = text
+    return found
+
+
+def _inflated(packed: bytes, most: int) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(packed, most + 1)
+    except zlib.error:
+        return b""
+
+
+def gif_packet(data: bytes) -> bytes:
+    """Return the XMP packet of a GIF; b"" for none. It stands as it is, with a trailer that readers of blocks skip."""
+    start = data.find(b"\x21\xff\x0bXMP DataXMP")
+    end = data.find(b"\x01\xff\xfe\xfd", start)
+    return data[start + 14 : end] if 0 <= start < end else b""
 
 
 def png_says_more_behind(data: bytes) -> bool:
@@ -73,6 +108,12 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
             return
         yield Box(name, start + head, min(stop, end))
         start = stop
+
+
+def jp2_packet(data: bytes) -> bytes:
+    """Return the XMP packet of a JPEG 2000 file; b"" for none."""
+    places = [(box.start, box.end) for box in boxes(data) if box.name == b"uuid"]
+    return next((data[start + 16 : end] for start, end in places if data[start : start + 16] == XMP_UUID), b"")
 
 
 def primary_properties(data: bytes) -> list[tuple[bytes, bytes]]:

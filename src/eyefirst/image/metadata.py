@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from eyefirst.errors import EyefirstError, InvalidValueError
 from eyefirst.geometry import Size
 from eyefirst.image import exif, jpeg_xl
-from eyefirst.image.containers import jpeg_segments, png_chunks, riff_chunks
+from eyefirst.image.containers import gif_packet, jp2_packet, jpeg_segments, png_chunks, png_texts, riff_chunks
 from eyefirst.image.decoding import open_picture, open_source
 from eyefirst.image.formats import kind_of, pillow_border
 from eyefirst.image.source import Source
@@ -29,6 +29,8 @@ MOST_THUMBNAILS = 20
 
 _JPEG_XMP, _JPEG_IPTC = b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
 _TIFF_XMP, _TIFF_IPTC = 700, 33723
+_PNG_XMP = b"XML:com.adobe.xmp"
+_PNG_TEXTS = (b"Copyright", b"Author", b"Source", b"Creation Time", b"Description")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ class Metadata:
     def is_empty(self) -> bool:
         """Say whether there is nothing that could go along."""
         return self == Metadata()
+
+    def has_of(self, keep: Keep) -> bool:
+        """Say whether there is anything of what this word keeps."""
+        if keep == "copyright":
+            return bool(self.copyright or self.artist or self.credit or self.date)
+        return keep == "keep" and not self.is_empty
 
 
 def read_metadata(source: Source) -> Metadata:
@@ -130,7 +138,7 @@ def to_xmp(metadata: Metadata, keep: Keep) -> bytes:
 # --- finding the blocks ------------------------------------------------------------------------------
 
 
-def _blocks(data: bytes, kind: str, name: str) -> tuple[bytes, bytes, bytes, dict[str, str]]:
+def _blocks(data: bytes, kind: str, name: str) -> tuple[bytes, bytes, bytes, dict[bytes, str]]:
     """Find EXIF, XMP and IPTC of a file, and the texts of a PNG."""
     if kind in ("JPEG", "PNG"):
         return _blocks_of_jpeg(data) if kind == "JPEG" else _blocks_of_png(data)
@@ -143,13 +151,15 @@ def _blocks(data: bytes, kind: str, name: str) -> tuple[bytes, bytes, bytes, dic
         block, packet = chunks.get(b"EXIF", b""), chunks.get(b"XMP ", b"")
     elif kind == jpeg_xl.KIND:
         block, packet = jpeg_xl.metadata_in(data)
+    elif kind == "GIF":
+        packet = gif_packet(data)
     elif kind in ("AVIF", "HEIF", "JPEG2000"):
         info = open_picture(data, kind, name)[0].info
-        block, packet = _bytes(info.get("exif")), _bytes(info.get("xmp"))
+        block, packet = _bytes(info.get("exif")), _bytes(info.get("xmp")) or jp2_packet(data)
     return block, packet, b"", {}
 
 
-def _blocks_of_jpeg(data: bytes) -> tuple[bytes, bytes, bytes, dict[str, str]]:
+def _blocks_of_jpeg(data: bytes) -> tuple[bytes, bytes, bytes, dict[bytes, str]]:
     block = packet = records = b""
     for marker, content in jpeg_segments(data):
         if marker == 0xE1 and content.startswith(exif.HEAD):
@@ -161,21 +171,11 @@ def _blocks_of_jpeg(data: bytes) -> tuple[bytes, bytes, bytes, dict[str, str]]:
     return block, packet, _iptc_of_photoshop(records), {}
 
 
-def _blocks_of_png(data: bytes) -> tuple[bytes, bytes, bytes, dict[str, str]]:
-    block = packet = b""
-    texts: dict[str, str] = {}
-    for name, content in png_chunks(data):
-        if name == b"eXIf":
-            block = content
-        elif name == b"iTXt" and content.startswith(b"XML:com.adobe.xmp\0\0"):
-            packet = content.split(b"\0", 5)[-1]
-        elif name in (b"tEXt", b"iTXt") and len(content) < XMP_LIMIT_BYTES:
-            key, _, text = content.partition(b"\0")
-            if name == b"iTXt":
-                parts = text.split(b"\0", 3)
-                text = b"" if text[:1] == b"\1" else parts[-1]
-            texts.setdefault(key.decode("latin-1"), exif.text_of(text))
-    return block, packet, b"", texts
+def _blocks_of_png(data: bytes) -> tuple[bytes, bytes, bytes, dict[bytes, str]]:
+    chunks = dict(chunk for chunk in png_chunks(data) if chunk[0] == b"eXIf")
+    texts = png_texts(data, (_PNG_XMP, *_PNG_TEXTS), XMP_LIMIT_BYTES)
+    said = {key: exif.text_of(texts.get(key, b"")) for key in _PNG_TEXTS}
+    return chunks.get(b"eXIf", b""), texts.get(_PNG_XMP, b""), b"", said
 
 
 def _iptc_of_photoshop(data: bytes) -> bytes:
@@ -206,7 +206,7 @@ def _bytes(value: object) -> bytes:
 # --- what the blocks say -----------------------------------------------------------------------------
 
 
-def _merged(block: bytes, packet: bytes, records: bytes, texts: dict[str, str]) -> Metadata:
+def _merged(block: bytes, packet: bytes, records: bytes, texts: dict[bytes, str]) -> Metadata:
     found = [_from_exif(block), _from_xmp(packet), _from_iptc(records), _from_texts(texts)]
     first: dict[str, Any] = {
         name: next((value for part in found if (value := getattr(part, name))), None if name == "gps" else "")
@@ -302,11 +302,9 @@ def _from_iptc(records: bytes) -> Metadata:
     return Metadata(text(116), text(80), text(110) or text(115), _date(date), text(120))
 
 
-def _from_texts(texts: dict[str, str]) -> Metadata:
-    date = _date(texts.get("Creation Time", ""))
-    return Metadata(
-        texts.get("Copyright", ""), texts.get("Author", ""), texts.get("Source", ""), date, texts.get("Description", "")
-    )
+def _from_texts(texts: dict[bytes, str]) -> Metadata:
+    rights, author, source, created, description = (texts.get(key, "") for key in _PNG_TEXTS)
+    return Metadata(rights, author, source, _date(created), description)
 
 
 def _text(value: object) -> str:

@@ -154,6 +154,34 @@ def test_texts_of_png() -> None:
     assert read_metadata(data).artist == "Zoë"
 
 
+def test_packed_texts_of_png() -> None:
+    """P22."""
+    rights, author = zlib.compress("© 2024".encode("latin-1")), zlib.compress("Zoë".encode())
+    found = read_metadata(png_with(b"zTXt", b"Copyright\0\0" + rights))
+    assert found == Metadata(copyright="© 2024")
+    found = read_metadata(png_with(b"iTXt", b"Author\0\1\0de\0Autor\0" + author))
+    assert found == Metadata(artist="Zoë")
+    plain = read_metadata(png_with(b"iTXt", b"Author\0\0\0de\0Autor\0" + "Zoë".encode()))
+    assert plain.artist == "Zoë", "and not the keyword in another language"
+    packed = png_with(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP))
+    assert read_metadata(packed) == read_metadata(jpeg_with(xmp_segment()))
+    for broken in (zlib.compress(bytes(1 << 24)), b"broken"):
+        assert read_metadata(png_with(b"zTXt", b"Copyright\0\0" + broken)).is_empty
+
+
+def test_xmp_of_gif_and_jpeg_2000() -> None:
+    """P22."""
+    expected = read_metadata(jpeg_with(xmp_segment()))
+    gif = encoded(noise(), "GIF")
+    trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    assert read_metadata(gif[:-1] + b"\x21\xff\x0bXMP DataXMP" + XMP + trailer + gif[-1:]) == expected
+    jp2 = encoded(noise(), "JPEG2000")
+    box = bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + XMP
+    assert read_metadata(jp2 + struct.pack(">I4s", 8 + len(box), b"uuid") + box) == expected
+    assert read_metadata(gif).is_empty
+    assert read_metadata(jp2).is_empty
+
+
 def test_exif_comes_before_xmp_and_iptc() -> None:
     segments = [iptc_segment(iptc(by=b"iptc", credit=b"iptc credit", caption=b"iptc caption")), xmp_segment()]
     found = read_metadata(jpeg_with((0xE1, camera_block()), *segments))
