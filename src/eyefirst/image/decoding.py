@@ -13,7 +13,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL.ImageFile import ImageFile
 
-from eyefirst.errors import EyefirstError, InvalidValueError, TruncatedPictureError
+from eyefirst.errors import EyefirstError, InvalidValueError, TruncatedPictureError, UnsupportedPictureError
 from eyefirst.geometry import Size
 from eyefirst.image import jpeg_xl
 from eyefirst.image.codecs import decoded_faster
@@ -100,8 +100,8 @@ def fingerprint(source: Source) -> str:
 def matches(source: Source, sha256: str, *, decoded: Decoded | None = None) -> bool:
     """Say whether the source is the picture of this hash, in whichever form either of them came.
 
-    A hash is of a file or of pixels. Where it is not the source's own, a file is compared by its pixels. A
-    Pillow picture is compared by the file that it was opened from, if its pixels are still the file's. decoded: the
+    A hash is of a file or of pixels. Where it is not the source's own, a file and an `Image` are compared by their
+    pixels, and a Pillow picture by the file that it was opened from, if its pixels are still the file's. decoded: the
     source at full size, where it is at hand, which saves a decode. Raises PictureError.
     """
     opened = open_source(source)
@@ -110,11 +110,34 @@ def matches(source: Source, sha256: str, *, decoded: Decoded | None = None) -> b
     if not opened.is_in_memory:
         whole = decoded if decoded and decoded.is_as_stored and not decoded.is_reduced else decode(opened)
         return hash_of_pixels(np.asarray(whole.picture)) == sha256
-    path = getattr(opened.held, "filename", None)
-    if not isinstance(path, (str, os.PathLike)) or not path or not os.path.isfile(path):
+    if isinstance(opened.held, Image):
+        return hash_of_pixels(opened.held.pixels) == sha256
+    file = _file_behind(opened)
+    if file is None or file.sha256 != sha256:
         return False
-    file = open_source(path)
-    return file.sha256 == sha256 and hash_of_pixels(np.asarray(decode(file).picture)) == opened.sha256
+    return hash_of_pixels(np.asarray(decode(file).picture)) == opened.sha256
+
+
+def _file_behind(opened: Opened) -> Opened | None:
+    """Open the file that a Pillow picture came from: by its path, or what it was read from, if that is still open."""
+    path = getattr(opened.held, "filename", None)
+    if isinstance(path, (str, os.PathLike)) and path and os.path.isfile(path):
+        return open_source(path)
+    data = _whole(opened.file)
+    return open_source(data) if data else None
+
+
+def _whole(file: Any) -> bytes:
+    """Read a file from its beginning, and leave it where it stood; b"" where that cannot be done."""
+    try:
+        place = file.tell()
+        try:
+            file.seek(0)
+            return bytes(file.read())
+        finally:
+            file.seek(place)
+    except (OSError, ValueError, AttributeError):
+        return b""
 
 
 def decode(
@@ -151,9 +174,13 @@ def decode(
         except TruncatedPictureError:
             if kind != "JPEG" or data is not chosen.data or not (data := with_end_marker(chosen.data)):
                 raise
-            warnings += (f"{opened.name}: ends without the end marker of a JPEG; its pixels are all there",)
+            warnings += (_no_end(opened.name),)
         else:
             return Decoded(plain, size, opened, stated, count, warnings, orientation is None)
+
+
+def _no_end(name: str) -> str:
+    return f"{name}: ends without the end marker of a JPEG; its pixels are all there"
 
 
 def _chosen(opened: Opened, kind: str) -> Chosen:
@@ -237,16 +264,8 @@ def _bytes_behind(picture: PIL.Image.Image) -> bytes:
     try:
         if isinstance(path, (str, os.PathLike)) and path:
             return open_source(path).data
-        file = getattr(picture, "_fp", None) or picture.fp
-        if file is None:
-            return b""
-        place = file.tell()
-        try:
-            file.seek(0)
-            return bytes(file.read())
-        finally:
-            file.seek(place)
-    except (EyefirstError, OSError, ValueError, AttributeError):
+        return _whole(getattr(picture, "_fp", None) or picture.fp)
+    except EyefirstError:
         return b""
 
 
@@ -356,6 +375,7 @@ def _decode_held(opened: Opened, orientation: int | None, pixel_limit: int) -> D
     assert not isinstance(held, Image)
     picture = held if isinstance(held, PIL.Image.Image) else PIL.Image.fromarray(np.ascontiguousarray(held))
     checked_size(*picture.size, opened.name, pixel_limit)
+    warnings: tuple[str, ...] = ()
     data = _bytes_behind(picture)
     if picture.format == "PNG" and data and getattr(picture, "default_image", False) and not picture.tell():
         picture, _ = open_picture(data, "PNG", opened.name)  # as a file: its default image is not a frame
@@ -363,10 +383,18 @@ def _decode_held(opened: Opened, orientation: int | None, pixel_limit: int) -> D
         own = valid_orientation(page.first(ORIENTATION, 1))
         plain, size = _decode_wide(data, page, opened.name, orientation, None, pixel_limit)
     else:
-        with pillow_border(opened.name, ""):
-            picture.load()
-            own = orientation_of(picture)
+        try:
+            with pillow_border(opened.name, ""):
+                picture.load()
+        except UnsupportedPictureError:
+            file = _file_behind(opened) if picture.format == "JPEG" else None
+            ended = with_end_marker(file.data) if file else b""
+            if not ended:
+                raise
+            picture, _ = open_picture(ended, "JPEG", opened.name)
+            warnings = (_no_end(opened.name),)
+        own = _own_orientation(picture, "")
         plain, size = decode_frame(
             picture, "", opened.name, data, orientation=orientation, at_least=None, pixel_limit=pixel_limit
         )
-    return Decoded(plain, size, opened, picture.format or "", 1, is_as_stored=orientation in (None, own))
+    return Decoded(plain, size, opened, picture.format or "", 1, warnings, is_as_stored=orientation in (None, own))

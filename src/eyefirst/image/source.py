@@ -39,12 +39,13 @@ Held: TypeAlias = PIL.Image.Image | NDArray[np.uint8] | Image
 class Opened:
     """A source that is read at most once and hashed at most once, however often it is decoded.
 
-    `name` says in errors and plans what it is. A path is read when its bytes are first needed; a file
+    `name` says in errors and plans what it is. `file` is what a Pillow picture reads from, until its pixels are
+    loaded; a picture that is loaded has forgotten it. A path is read when its bytes are first needed; a file
     object is read at once. Everything in `eyefirst.image` that takes a source takes this too. Threads may
     share it.
     """
 
-    __slots__ = ("_data", "_hash_held", "_lock", "_path", "_sha256", "held", "name")
+    __slots__ = ("_data", "_hash_held", "_lock", "_path", "_sha256", "file", "held", "name")
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Opened:
     ) -> None:
         self.name = name
         self.held = held
+        self.file: Any = getattr(held, "fp", None)
         self._path = path
         self._data = _not_empty(data, name) if data is not None else None
         self._hash_held = hash_held

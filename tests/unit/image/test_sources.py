@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from eyefirst import errors
 from eyefirst.geometry import Size
-from eyefirst.image import decode, fingerprint, load_animation, load_image, load_picture, matches, stored_orientation
+from eyefirst.image import (
+    decode,
+    fingerprint,
+    load_animation,
+    load_image,
+    load_picture,
+    matches,
+    open_source,
+    stored_orientation,
+)
 from tests.unit.image.pictures import encoded, noise
 
 VALUES = np.random.default_rng(3).integers(0, 256, (8, 40, 3))
@@ -173,10 +182,16 @@ def test_a_hash_of_any_form_matches_any_form(kind: str, tmp_path: Path) -> None:
     other.write_bytes(encoded(noise(seed=2), kind))
     with PIL.Image.open(path) as lazy, PIL.Image.open(path) as loaded:
         loaded.load()
-        forms: list[Any] = [path, path.read_bytes(), lazy, loaded, load_picture(path), load_image(path)]
+        in_memory = PIL.Image.open(io.BytesIO(path.read_bytes()))
+        forms: list[Any] = [path, path.read_bytes(), lazy, loaded, in_memory, load_picture(path), load_image(path)]
         hashes = {fingerprint(form) for form in forms}
         assert len(hashes) == 2  # of the file, and of the pixels
-        named: list[Any] = [path, path.read_bytes(), lazy, loaded]
+        named: list[Any] = [path, path.read_bytes(), lazy, loaded, load_image(path)]
+        for whole_hash in (fingerprint(path), fingerprint(lazy)):  # while it is not loaded, and opened before
+            held = open_source(PIL.Image.open(io.BytesIO(path.read_bytes())))
+            load_image(held)
+            assert matches(held, whole_hash)
+            assert matches(PIL.Image.open(io.BytesIO(path.read_bytes())), whole_hash)
         for form in named:
             assert all(matches(form, h) for h in hashes)
             assert not any(matches(form, fingerprint(o)) for o in (other, load_picture(other)))
@@ -251,6 +266,11 @@ def test_a_jpeg_without_its_end_marker_is_read_with_a_warning(progressive: bool,
         assert len(image.warnings) == 1
         assert "end marker" in image.warnings[0]
         assert load_animation(cut).warnings == image.warnings
+        held = load_image(PIL.Image.open(io.BytesIO(cut)))  # P18
+        np.testing.assert_array_equal(held.pixels, load_image(data).pixels)
+        assert [w.partition(": ")[2] for w in held.warnings] == [w.partition(": ")[2] for w in image.warnings]
+    with pytest.raises(errors.UnsupportedPictureError, match="cannot be had"):
+        load_image(PIL.Image.open(io.BytesIO(data[: len(data) // 2])))
 
 
 @pytest.mark.parametrize("progressive", [False, True])
