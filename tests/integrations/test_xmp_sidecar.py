@@ -488,7 +488,10 @@ def test_a_sidecar_that_is_there_is_not_hidden_by_another(
     assert bool(made.warning) == (sidecar.count(".") == 1)
 
 
-@pytest.mark.parametrize("content", [b"", b"  \n", b"\xef\xbb\xbf", b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'])
+PACKET = '<?xml version="1.0"?>\n<?xpacket begin="\ufeff" id="W5M0"?>\n<?xpacket end="w"?>\n'.encode()
+
+
+@pytest.mark.parametrize("content", [b"", b"  \n", b"\xef\xbb\xbf", b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>', PACKET])
 def test_an_empty_sidecar_is_filled(content: bytes, tmp_path: Path, photo_path: Path) -> None:
     photo = Path(shutil.copy(photo_path, tmp_path / "photo.jpg"))
     sidecar_path(photo).write_bytes(content)

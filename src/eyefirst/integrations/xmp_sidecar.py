@@ -139,9 +139,8 @@ def write_sidecar(
 
 
 def _is_empty(data: bytes) -> bool:
-    """Whether a sidecar holds nothing at all: no bytes, or a root without content."""
-    text = data.removeprefix(b"\xef\xbb\xbf").strip()
-    if not text:
+    """Whether a sidecar holds nothing at all: no bytes, only the lines round a packet, or a root without content."""
+    if re.fullmatch(rb"(?:\s|<\?[^<>]*\?>)*", data.removeprefix(b"\xef\xbb\xbf")):
         return True
     root = parsed(data)
     return root.name == "adobe:ns:meta/ xmpmeta" and not root.children and not root.text.strip()
