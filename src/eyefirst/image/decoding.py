@@ -100,8 +100,8 @@ def fingerprint(source: Source) -> str:
 def matches(source: Source, sha256: str, *, decoded: Decoded | None = None) -> bool:
     """Say whether the source is the picture of this hash, in whichever form either of them came.
 
-    A hash is of a file or of pixels. Where it is not the source's own, a file and an `Image` are compared by their
-    pixels, and a Pillow picture by the file that it was opened from, if its pixels are still the file's. decoded: the
+    A hash is of a file or of pixels. Where it is not the source's own, a file and an `Image` are compared by pixels.
+    A Pillow picture is compared by the file that it was opened from, if its pixels are still the file's. decoded: the
     source at full size, where it is at hand, which saves a decode. Raises PictureError.
     """
     opened = open_source(source)
