@@ -19,6 +19,10 @@ from training.weights import load_weights, save_weights
 
 def begin(config: NetConfig, warm: SaliencyNet) -> SaliencyNet:
     """The network with the published trunk, and every other tensor of `warm` that has the same name and shape."""
+    if config.hidden:
+        raise SystemExit(
+            "expected a config without `hidden`, as the published trunk is whole; prune it when it is trained"
+        )
     net = SaliencyNet(config)
     own = net.state_dict()
     own.update(
