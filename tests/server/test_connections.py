@@ -112,6 +112,22 @@ def test_a_head_has_a_limit(serving: Serving) -> None:
             assert everything(line)[:12] in (b"HTTP/1.1 400", b"")
 
 
+def test_what_follows_the_content_of_a_body_has_a_limit_and_is_no_header(serving: Serving) -> None:
+    head = PLAN + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+    with serving(Settings(body_seconds=5)) as place:
+        for end in (b"0\r\n" + b"A: b\r\n" * 1_000_000, b"0\r\nA: " + b"b" * 6_000_000, b"1;" + b"b" * 6_000_000):
+            with socket.create_connection(place, timeout=3) as line:
+                with contextlib.suppress(ConnectionError):
+                    line.sendall(head + end)
+                assert everything(line)[:12] in (b"HTTP/1.1 400", b"")
+        with socket.create_connection(place, timeout=10) as line:
+            line.sendall(head + b"0\r\nHost: evil.example\r\n\r\n")
+            line.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            found = everything(line)
+            assert found.startswith(b"HTTP/1.1 415")  # not 400 for two hosts
+            assert b"HTTP/1.1 200" in found
+
+
 def test_http_1_0_needs_no_host_and_http_1_1_does(serving: Serving) -> None:
     with serving(Settings()) as place:
         for words, status in (

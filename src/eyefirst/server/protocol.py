@@ -13,7 +13,7 @@ HEAD_SECONDS = 10.0
 LEAST_TAKEN = 40 << 10
 """Bytes of an answer that its client has to take in that time: a slower one would hold it in memory for hours."""
 HEAD_BYTES = 64 << 10
-"""Largest head of a request, address and headers together."""
+"""Largest head of a request, address and headers together; and most bytes of a body without content in between."""
 LINGER_SECONDS = 2.0
 """Time to read and drop what a client still sends after its answer, so that it can read that answer."""
 LINGER_BYTES = 4 << 20
@@ -39,7 +39,8 @@ class ChunksTooSmallError(Exception):
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits.
 
-    A head has HEAD_SECONDS and HEAD_BYTES. An answer before the end of a body closes the connection: nothing
+    A head has HEAD_SECONDS and HEAD_BYTES. What stands in a body and is not its content, such as trailers, has
+    HEAD_BYTES too, and is dropped. An answer before the end of a body closes the connection: nothing
     more is parsed, and what the client still sends is dropped for LINGER_SECONDS. Tiny chunks are refused.
     """
 
@@ -69,8 +70,8 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response("The head of the request is too large.")
+        if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The head or the trailers of the request are too large.")
         if self._timer is None:
             self._arm()
 
@@ -78,6 +79,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         self._in_head, self._chunks, self._body_bytes = True, 0, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; none after the head."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin the body."""
@@ -95,6 +101,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a part of the body; none once the answer was given."""
         self._body_bytes += len(body)
+        self._head_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
