@@ -29,7 +29,6 @@ from eyefirst.requests import (
     TextRecognitionRequest,
 )
 from eyefirst.server.app import create_app
-from eyefirst.server.cuts import negotiated
 from eyefirst.server.openapi import PLAN_EXAMPLE
 from eyefirst.server.settings import Settings
 from eyefirst.server.upkeep import PAGE
@@ -155,62 +154,6 @@ def test_transparency_is_not_lost_to_jpeg(client: httpx.Client) -> None:
     PillowImage.new("RGBA", (80, 60), (255, 0, 0, 100)).save(out, "PNG")
     answer = client.post("/v1/crop", params={"ratio": "1:1"}, content=out.getvalue())
     assert answer.headers["content-type"] == "image/png"
-
-
-def test_an_animation_keeps_moving(client: httpx.Client) -> None:
-    out = io.BytesIO()
-    frames = [PillowImage.new("RGB", (80, 60), c) for c in ("red", "green", "blue")]
-    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
-    answer = client.post("/v1/crop", params={"ratio": "1:1", "format": "webp"}, content=out.getvalue())
-    with PillowImage.open(io.BytesIO(answer.content)) as found:
-        assert getattr(found, "n_frames", 1) == 3
-
-
-@pytest.mark.parametrize(
-    ("accept", "kind"),
-    [
-        ("", "JPEG"),
-        ("*/*", "JPEG"),
-        ("image/avif,image/webp,image/apng,*/*;q=0.8", "AVIF"),
-        ("image/webp,*/*;q=0.8", "WEBP"),
-        ("image/avif;q=0.5,image/webp;q=0.9,image/jpeg;q=0.8", "WEBP"),
-        ("image/jpeg,image/avif;q=0.1", "JPEG"),
-        ("image/avif;q=0,*/*", "JPEG"),
-        ("image/avif;q=nan,image/webp;q=9,image/jpeg;q=0.1", "JPEG"),
-        ("image/webp;q=-1,*/*;q=0.5", "JPEG"),
-        ("image/avif;q=nonsense,text/html", "JPEG"),
-        (";;;,=,q=", "JPEG"),
-        ("image/png", "PNG"),
-        ("image/png;q=0.9,image/gif", "GIF"),
-        ("image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", "JPEG"),
-        ("image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5", "AVIF"),
-    ],
-)
-def test_browsers_choose(accept: str, kind: str) -> None:
-    assert negotiated(accept).name == kind
-
-
-def test_an_image_address_in_the_formats_that_a_browser_takes(client: httpx.Client) -> None:
-    address = "/v1/image/unsigned/ratio=16:9,size=320x180/album/photo.jpg"
-    tags = set()
-    for accept, media_type in {
-        "image/avif,*/*": "image/avif",
-        "image/webp,*/*": "image/webp",
-        "*/*": "image/jpeg",
-    }.items():
-        answer = client.get(address, headers={"Accept": accept})
-        assert answer.status_code == 200
-        assert answer.headers["content-type"] == media_type
-        assert answer.headers["vary"] == "Accept"
-        assert "max-age=86400" in answer.headers["cache-control"]
-        assert PillowImage.open(io.BytesIO(answer.content)).size == (320, 180)
-        tags.add(answer.headers["etag"])
-        again = client.get(address, headers={"Accept": accept, "If-None-Match": f'"other", W/{answer.headers["etag"]}'})
-        assert (again.status_code, again.content) == (304, b"")
-        assert again.headers["etag"] == answer.headers["etag"]
-    assert len(tags) == 3
-    assert client.get(address, headers={"If-None-Match": next(iter(tags)).replace('"', "")}).status_code == 200
-    assert client.head(address).status_code == 200
 
 
 def test_a_changed_file_has_another_tag(client: httpx.Client, root: Path) -> None:

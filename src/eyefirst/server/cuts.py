@@ -12,7 +12,7 @@ from typing import Any
 from eyefirst.cut import cut_plan, pixels_needed
 from eyefirst.errors import PictureTooLargeError
 from eyefirst.files.encode import encode
-from eyefirst.files.formats import AVIF, GIF, JPEG, PNG, WEBP, PictureFormat
+from eyefirst.files.formats import AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP, PictureFormat
 from eyefirst.geometry import Size
 from eyefirst.handler import ImageRequestHandler
 from eyefirst.image import Keep, Metadata, read_metadata
@@ -32,8 +32,8 @@ CUTOUT_PART = 4
 """How many times fewer pixels a picture may have to be cut out, which takes so many times the memory of a crop."""
 NEGOTIATED = (AVIF, WEBP, JPEG)
 """Formats that a browser may choose from; of equals, the smaller file first."""
-ON_DEMAND = (PNG, GIF)
-"""Formats for a client that takes none of the others."""
+ON_DEMAND = (PNG, GIF, TIFF, BMP)
+"""Formats for a client that names them, and does not take the usual one by a wildcard, as browsers do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,27 +184,47 @@ def wishes(accept: str) -> dict[str, float]:
     return wanted
 
 
-def negotiated(accept: str) -> PictureFormat:
-    """Return AVIF or WebP where they are named and no less wanted than JPEG; else JPEG, which everybody reads.
+def negotiated(accept: str, *, has_alpha: bool = False, is_animated: bool = False) -> PictureFormat:
+    """Return the format that an Accept header wants most, of those that keep transparency and frames.
 
-    A client that accepts none of these gets the format that it names, such as PNG.
+    AVIF and WebP have to be named. The usual format, which everybody reads, is meant by wildcards too: JPEG, GIF for
+    an animation, or PNG where there is transparency. Where the client names the usual format or takes no wildcard,
+    others that it names compete with it. A client that takes no format with frames gets a still.
     """
     wanted = wishes(accept)
     anything = wanted.get("image/*", wanted.get("*/*", 0.0))
-    shares = {f: wanted.get(f.media_type, anything if f is JPEG else 0.0) for f in NEGOTIATED}
-    if not any(shares.values()):
-        shares = {f: wanted.get(f.media_type, 0.0) for f in ON_DEMAND}
-    return max(shares, key=lambda f: shares[f]) if any(shares.values()) else JPEG
+    usual = PNG if has_alpha else GIF if is_animated else JPEG
+    all_named = usual.media_type in wanted or not anything
+    shares = {
+        f: wanted.get(f.media_type, anything if f is usual else 0.0)
+        for f in (*NEGOTIATED, *ON_DEMAND)
+        if (f.has_alpha or not has_alpha)
+        and (f.has_frames or not is_animated)
+        and (all_named or f is usual or f not in ON_DEMAND)
+    }
+    if any(shares.values()):
+        return max(shares, key=lambda f: shares[f])
+    if is_animated:
+        return negotiated(accept, has_alpha=has_alpha)
+    return next((f for f in (usual, PNG, WEBP, JPEG) if wanted.get(f.media_type) != 0.0), usual)
+
+
+def possible_formats(named: PictureFormat | None, accept: str) -> str:
+    """Return the names of the formats that `format_for` chooses from, whatever the picture."""
+    if named:
+        return named.name
+    kinds = [(has_alpha, is_animated) for has_alpha in (False, True) for is_animated in (False, True)]
+    return "+".join(negotiated(accept, has_alpha=a, is_animated=m).name for a, m in kinds)
 
 
 def format_for(
     named: PictureFormat | None, accept: str, handler: ImageRequestHandler, cutout: Cutout | None = None
 ) -> PictureFormat:
-    """Return the format that was named, or what the client prefers: PNG where that would lose transparency."""
-    if named:
-        return named
-    format = negotiated(accept)
-    return PNG if not format.has_alpha and (cutout or handler).has_alpha else format
+    """Return the format that was named, or what the client prefers and what keeps transparency and frames."""
+    format = named or negotiated(accept)
+    if named or (format.has_alpha and format.has_frames):
+        return format
+    return negotiated(accept, has_alpha=(cutout or handler).has_alpha, is_animated=handler.is_animated)
 
 
 def zipped(cuts: Sequence[Cut]) -> bytes:

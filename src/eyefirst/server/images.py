@@ -32,7 +32,7 @@ from eyefirst.handler import ImageRequestHandler, all_pixels
 from eyefirst.image import Animation, read_metadata
 from eyefirst.server import openapi
 from eyefirst.server.addresses import ImageOptions
-from eyefirst.server.cuts import Cut, cut_all, format_for, negotiated, pixels_of
+from eyefirst.server.cuts import Cut, cut_all, format_for, pixels_of, possible_formats
 from eyefirst.server.pool import Work
 from eyefirst.server.problems import problem, status_of
 from eyefirst.server.service import Service
@@ -174,9 +174,9 @@ def _answer(
     accept, known = request.headers.get("accept", ""), request.headers.get("if-none-match", "")
     revision = wanted.order.revision if wanted.order else ""
     presets = settings.presets if "preset" in options else ""
-    format = (wanted.format or negotiated(accept)).name
+    formats = possible_formats(wanted.format, accept)
     mark = service.watermark.digest if service.watermark and wanted.watermark else ""
-    what = f"{presets}|{options}|{format}|{revision}|{settings.longest}|{__version__}|{mark}|{wanted.hinted}"
+    what = f"{presets}|{options}|{formats}|{revision}|{settings.longest}|{__version__}|{mark}|{wanted.hinted}"
     digest = hashlib.sha256(hashlib.sha256(data).digest() + what.encode()).hexdigest()
     tag = f'"{digest[:32]}"'
     if is_known(tag, known):
