@@ -175,6 +175,28 @@ def test_only_what_was_signed_is_answered() -> None:
         assert own_address(raw, "", BOTH) is None
 
 
+@pytest.mark.parametrize(
+    ("good", "others"),
+    [
+        (
+            "9x9/smart/a/b.jpg",
+            ["%39x9/smart/a/b.jpg", "9x9%2Fsmart/a/b.jpg", "9x9/smart%2Fa/b.jpg", "9x9/smart/%61/b.jpg"],
+        ),
+        ("9x9/filters:fill(%23fff)/a%20(1).jpg", ["9x9/filters%3Afill(%23fff)/a%20(1).jpg"]),
+        ("9x9/n%C3%A4h@2x+1.jpg", ["9x9/n%c3%a4h@2x+1.jpg", "9x9/n%C3%A4h@2x%2b1.jpg"]),
+        ("9x9/https%3A%2F%2Fimg.example.com%2Fa.jpg", ["9x9/https%3A/%2Fimg.example.com%2Fa.jpg"]),
+        ("9x9/%22it's%22,(1)!.jpg", ["9x9/%22it's\",(1)!.jpg"]),
+    ],
+)
+def test_a_signed_address_of_thumbor_is_encoded_in_few_ways(good: str, others: list[str]) -> None:
+    signature = thumbor_signature(THUMBOR_KEY, unquote(good))
+    assert own_address(f"/{signature}/{good}", "", BOTH)
+    for other in others:
+        assert unquote(other) == unquote(good)
+        with pytest.raises(SignatureError):
+            own_address(f"/{signature}/{other}", "", BOTH)
+
+
 def test_without_a_key_of_each_the_service_does_not_start() -> None:
     for wrong in (
         {"also": ("thumbor",), "signing_keys": (KEY,)},

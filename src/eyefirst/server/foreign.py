@@ -66,6 +66,8 @@ def own_address(raw: str, query: str, settings: Settings) -> str | None:
         decoded = unquote(after) + (f"?{query}" if query else "")
         _check([thumbor.thumbor_signature(key, decoded) for key in settings.thumbor_keys], signature)
         path, options = thumbor.read_thumbor(decoded)
+        if settings.thumbor_keys:
+            thumbor.check_encoding(after, decoded.removesuffix(path), unquote(after))
         path = _with_scheme(path, settings)
     return signed_address(path, key=settings.signing_keys[0] if settings.signing_keys else None, **_plain(options))
 

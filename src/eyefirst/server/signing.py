@@ -67,9 +67,13 @@ def signed_address(
             f"a result of {wanted.room[0]}x{wanted.room[1]} pixels is more than a service makes",
             remedy="ask for a smaller one",
         )
-    signed = signature(key, text, path) if key else UNSIGNED
+    return encoded_address(signature(key, text, path) if key else UNSIGNED, text, path)
+
+
+def encoded_address(signature: str, options: str, path: str) -> str:
+    """Return the address of these parts, percent-encoded in the one way that a signed picture is answered at."""
     place = quote(path, safe="" if is_address(path) else "/")
-    return f"{ROUTE}/{signed}/{quote(text, safe='=,:._')}/{place}"
+    return f"{ROUTE}/{signature}/{quote(options, safe='=,:._')}/{place}"
 
 
 def expiry_after(seconds: int, now: float | None = None) -> int:

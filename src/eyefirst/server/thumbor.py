@@ -9,7 +9,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from eyefirst.errors import InvalidValueError
+from eyefirst.errors import InvalidValueError, SignatureError
 
 SIGNATURE = re.compile(r"[\w-]{27}=|unsafe", re.ASCII)
 SAFE = "/:?%=&()~\",'"
@@ -55,6 +55,18 @@ def read_thumbor(address: str) -> tuple[str, dict[str, Any]]:
     for name, value in re.findall(r"(\w+)\((.*?)\)(?::|$)", match["filters"] or "", re.DOTALL):
         options |= _filtered(name, value, options)
     return match["path"], options
+
+
+def check_encoding(raw: str, asked: str, address: str) -> None:
+    """Refuse further percent-encodings of a signed address, each of them fresh work. Raises SignatureError.
+
+    raw: the address without its query, as it came; address: the same, decoded. asked: what stands before the
+    picture's path, which needs no encoding. In the path a character is encoded everywhere or nowhere.
+    """
+    start = quote(asked, safe=SAFE)
+    plain = re.sub("%|[^!-~]", "", raw[len(start) :])
+    if raw != start + quote(address[len(asked) :], safe=plain):
+        raise SignatureError("the address is percent-encoded in another way", remedy="use the address as it was signed")
 
 
 def _filtered(name: str, value: str, options: dict[str, Any]) -> dict[str, Any]:
