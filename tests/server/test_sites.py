@@ -32,6 +32,24 @@ def test_another_site_learns_nothing_of_a_local_service(client: httpx.Client, pa
     assert client.get("/").headers["cross-origin-resource-policy"] == "same-origin"
 
 
+def test_older_browsers_are_known_by_the_origin_of_their_page(client: httpx.Client, photo_path: Path) -> None:
+    own = f"http://{client.base_url.netloc.decode()}"
+    data = photo_path.read_bytes()
+    for headers, status in (
+        ({"Origin": SITE}, 421),
+        ({"Origin": "null"}, 421),
+        ({"Origin": "http://127.0.0.1:1"}, 421),
+        ({"Referer": f"{SITE}/a/page"}, 421),
+        ({"Referer": "http://[/"}, 421),
+        ({"Origin": own}, 200),
+        ({"Referer": f"{own}/"}, 200),
+        ({"Origin": SITE, "Sec-Fetch-Site": "same-origin"}, 200),
+        ({}, 200),
+    ):
+        assert client.get(IMAGE, headers=headers).status_code == status, headers
+        assert client.post("/v1/plan?ratio=1:1", content=data, headers=headers).status_code == status, headers
+
+
 def test_signed_pictures_are_for_all_sites(signing: httpx.Client) -> None:
     answer = signing.get(signed_address("album/photo.jpg", key=KEY, w=20), headers=FROM_SITE)
     assert (answer.status_code, answer.headers["cross-origin-resource-policy"]) == (200, "cross-origin")

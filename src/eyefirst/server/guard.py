@@ -96,13 +96,13 @@ class Guard:
 
     def _check_site(self, scope: Scope, headers: Headers, route: str) -> None:
         """Refuse what a page of another site asks of a service that no key guards."""
-        if headers.get("sec-fetch-site") not in ("cross-site", "same-site") or self._settings.api_keys:
+        if not _is_from_elsewhere(headers) or self._settings.api_keys:
             return
         if route == ROUTE and self._settings.signing_keys:
             return  # the signature is the leave
         if scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-dest") == "document":
             return  # somebody follows a link; the page that holds it sees nothing
-        if not self._settings.allows_page(headers.get("origin") or _origin_of_page(headers)):
+        if not self._settings.allows_page(_origin_of_page(headers)):
             raise OtherSiteError(
                 "a page of another site may not use this service",
                 remedy="set an API key, open the service's own page, or allow the site with --cors",
@@ -171,7 +171,20 @@ def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0").strip() != "0"
 
 
+def _is_from_elsewhere(headers: Headers) -> bool:
+    """Whether a page of another site asks; older browsers say so by the page's origin alone."""
+    site, origin = headers.get("sec-fetch-site"), _origin_of_page(headers)
+    if site is not None:
+        return site in ("cross-site", "same-site")
+    return origin != "" and origin.partition("://")[2].lower() != headers.get("host", "").lower()
+
+
 def _origin_of_page(headers: Headers) -> str:
-    """The origin of the page that shows a picture: browsers send no Origin for one, but mostly a Referer."""
-    parts = urlsplit(headers.get("referer", ""))
-    return f"{parts.scheme}://{parts.netloc}"
+    """The origin of the page that asks, "" for none: browsers send no Origin for a picture, but mostly a Referer."""
+    if "origin" in headers:
+        return headers["origin"]
+    try:
+        parts = urlsplit(headers.get("referer", ""))
+    except ValueError:
+        return "null"
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
