@@ -180,6 +180,27 @@ def test_beyond_loopback_nothing_starts_without_a_key(root: Path) -> None:
         Settings(api_keys=("short",))
 
 
+def test_a_hostname_is_a_plain_name() -> None:
+    for name in (
+        *("img.example.com:8443", "https://img.example.com", "*", "*.example.com", "", "img.example.com.", " img"),
+        *("img.example.com\n", "a/b", "-a.example", "[img]", "bücher.example"),
+    ):
+        with pytest.raises(InvalidValueError, match="plain name"):
+            Settings(api_keys=(API_KEY,), hostnames=(name,))
+    for name in (
+        "img.example.com",
+        "IMG_1.Example",
+        "xn--bcher-kva.example",
+        "192.0.2.1",
+        "::1",
+        "[2001:db8::1]",
+        "web",
+    ):
+        assert Settings(api_keys=(API_KEY,), hostnames=(name,)).answers_to(
+            f"{name}:8443" if name[0] != ":" else "[::1]"
+        )
+
+
 def test_with_a_signing_key_alone_pictures_of_others_are_not_taken(serving: Serving, root: Path) -> None:
     with connected(serving, Settings(root=root, signing_keys=(KEY,), hostnames=("img.example.com",))) as client:
         assert client.post("/v1/plan?ratio=1:1", content=b"x").status_code == 401

@@ -28,7 +28,7 @@ def serve_pictures(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes any that is free.")] = 8000,
     hostname: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Name that the service answers to, as behind a proxy. Repeat for more."),
+        typer.Option(metavar="NAME", help="Host name that the service answers to, without port. Repeat for more."),
     ] = None,
     root: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder of the pictures that /v1/image may cut.")

@@ -18,6 +18,7 @@ from eyefirst.numeric import is_number
 KEY_BYTES = 16
 """A shorter key could be guessed."""
 FOREIGN = ("thumbor", "imgproxy")
+HOST_NAME = re.compile(r"\w[\w-]*(\.\w[\w-]*)*", re.ASCII)
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -105,6 +106,12 @@ class Settings:
                     f"expected a key of at least {KEY_BYTES} bytes, got one of {len(key.encode())}",
                     remedy="make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
                 )
+        for name in self.hostnames:
+            if not (HOST_NAME.fullmatch(name) or _is_address(name)):
+                raise InvalidValueError(
+                    f"expected the plain name of a host, got {name!r}",
+                    remedy="without scheme, port and blanks, for example img.example.com",
+                )
         object.__setattr__(self, "origins", tuple(origin_of(o) for o in self.origins))
         object.__setattr__(self, "cors", tuple(o if o == "*" else origin_of(o) for o in self.cors))
         self._check_places()
@@ -165,10 +172,18 @@ class Settings:
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine and nobody else's."""
-    try:
+    if _is_address(host):
         return ipaddress.ip_address(host.strip("[]")).is_loopback
+    return host.lower() == "localhost"
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is written as an IP address, in brackets or without."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return host.lower() == "localhost"
+        return False
+    return True
 
 
 def origin_of(address: str) -> str:
