@@ -162,14 +162,20 @@ def test_packed_bodies_are_unpacked_within_the_limit(serving: Serving, photo_pat
         for coding, packed in (
             ("gzip", gzip.compress(data)),
             ("x-gzip", gzip.compress(data)),
+            ("gzip", gzip.compress(data[:9]) + gzip.compress(data[9:])),
             ("deflate", zlib.compress(data)),
+            ("deflate", zlib.compress(data, wbits=-zlib.MAX_WBITS)),
         ):
             answer = client.post("/v1/plan?ratio=1:1", content=packed, headers={"Content-Encoding": coding})
             assert answer.json() == plain
         for coding, packed, status in (
             ("gzip", gzip.compress(bytes(50_000_000)), 413),
             ("gzip", data, 422),
+            ("gzip", gzip.compress(bytes(1_500_000)) * 2, 413),
             ("gzip", gzip.compress(data)[:-20], 422),
+            ("gzip", gzip.compress(data) + b"more", 422),
+            ("gzip", gzip.compress(b"") * 90_000, 422),
+            ("deflate", zlib.compress(data, wbits=-zlib.MAX_WBITS)[:-20], 422),
             ("br", data, 422),
         ):
             answer = client.post("/v1/plan?ratio=1:1", content=packed, headers={"Content-Encoding": coding})

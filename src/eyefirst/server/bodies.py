@@ -27,6 +27,8 @@ FILES_IN_FORM = 2
 """Files that a form may have: the picture, and a plan."""
 MOST_TEXT = 1024 * 1024
 """Bytes of an option that comes as a file."""
+MOST_STREAMS = 100
+"""Streams of gzip that a body may be packed in, one after the other: each costs a copy of the rest."""
 SLOW_SECONDS = 2.0
 """Age from which an unfinished body may be given up for others."""
 
@@ -141,7 +143,7 @@ async def picture_in(request: Request, settings: Settings) -> tuple[bytes, dict[
         raise _not_supported(coding)
     if not is_form(request):
         body = await request.body()
-        return body if coding in ("", "identity") else await asyncio.to_thread(_unpacked, body, settings), {}
+        return body if coding in ("", "identity") else await asyncio.to_thread(_unpacked, body, coding, settings), {}
     try:
         async with request.form(max_files=FILES_IN_FORM, max_fields=OPTIONS_IN_FORM) as form:
             pictures: list[UploadFile] = []
@@ -182,20 +184,33 @@ async def _text(name: str, file: UploadFile) -> str:
     )
 
 
-def _unpacked(body: bytes, settings: Settings) -> bytes:
-    """The body of a gzip or zlib stream, no larger than a body may be."""
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        data = unpacker.decompress(body, settings.body_bytes + 1)
-    except zlib.error:
-        raise InvalidValueError(
-            "the body is not packed as its Content-Encoding says", remedy="send the picture as it is"
-        ) from None
-    if len(data) > settings.body_bytes:
-        raise too_large(settings)
-    if not unpacker.eof:
-        raise InvalidValueError("the packed body ends early", remedy="send it again")
-    return data
+def _unpacked(body: bytes, coding: str, settings: Settings) -> bytes:
+    """The body of gzip or zlib streams, one after the other, no larger than a body may be."""
+    is_raw = coding == "deflate" and not _begins_zlib(body)  # as some clients pack it
+    wbits = -zlib.MAX_WBITS if is_raw else zlib.MAX_WBITS | 32
+    parts, left = [], settings.body_bytes
+    for _ in range(MOST_STREAMS):
+        unpacker = zlib.decompressobj(wbits=wbits)
+        try:
+            parts.append(unpacker.decompress(body, left + 1))
+        except zlib.error:
+            raise InvalidValueError(
+                "the body is not packed as its Content-Encoding says", remedy="send the picture as it is"
+            ) from None
+        left -= len(parts[-1])
+        if left < 0:
+            raise too_large(settings)
+        if not unpacker.eof:
+            raise InvalidValueError("the packed body ends early", remedy="send it again")
+        body = unpacker.unused_data.lstrip(b"\0")
+        if not body:
+            return b"".join(parts)
+    raise InvalidValueError(f"the body is packed in more than {MOST_STREAMS} streams", remedy="pack it in one")
+
+
+def _begins_zlib(body: bytes) -> bool:
+    """Whether the two bytes of a zlib stream's header stand at the start, by its method and check bits."""
+    return len(body) > 1 and body[0] & 15 == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
 
 
 def _not_supported(coding: str) -> EyefirstError:
