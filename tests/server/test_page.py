@@ -153,7 +153,7 @@ def test_what_is_copied_works(visit: Open, photo_path: Path, tmp_path: Path, mon
     exec(code(page, "Python"), {})
     with PillowImage.open(tmp_path / "astronaut_16x9.jpg") as cut:
         assert cut.size == (512, 288)
-    assert "/v1/crop?ratio=16:9' \\\n" in code(page, "curl")
+    assert "/v1/crop?ratio=16:9&format=jpg' \\\n" in code(page, "curl")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download all").click()
     with zipfile.ZipFile(download.value.path()) as archive:

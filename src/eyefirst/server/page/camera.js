@@ -1,14 +1,15 @@
 // The camera: a live picture in a dialog, or the phone's own camera.
 
-import { $, make, Problem } from "./shared.js";
+import { $, make, Problem, showError } from "./shared.js";
 
+const CAMERA = { name: "Camera" };
 let stream = null;
-export async function openCamera(showError) {
+export async function openCamera() {
   if (!navigator.mediaDevices?.getUserMedia) { $("snap").click(); return; }
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 4096 } } });
   } catch (error) {
-    showError({ name: "Camera" }, new Problem(`The camera cannot be used (${error.name}).`, "Allow it in the browser, or choose a picture."));
+    showError(CAMERA, new Problem(`The camera cannot be used (${error.name}).`, "Allow it in the browser, or choose a picture."));
     return;
   }
   $("video").srcObject = stream;

@@ -1,6 +1,6 @@
 // The frame, placed by hand: dragged, resized at its corners, zoomed by wheel, fingers, keys and buttons.
 
-import { $, at, body, clamp, drag, percent, say, wide } from "./shared.js";
+import { $, at, body, clamp, drag, focusTool, percent, say, wide } from "./shared.js";
 
 const CORNER = 26, SMALLEST = .08, STEP = .02, ZOOM = 1.06;
 let page = null;
@@ -39,6 +39,7 @@ export function resetFrame() {
   page.draw();
   say("The planned frame is back");
   if (body.dataset.tool === "frame") $("frame").focus();
+  else focusTool();
 }
 /** Make the frame a control where it is edited, and a mark on the picture otherwise. */
 export function dressFrame() {

@@ -4,8 +4,8 @@ import { openCamera, shoot } from "./camera.js";
 import { CODE } from "./code.js";
 import { dressFrame, setUpFrame } from "./frame.js";
 import {
-  $, body, clamp, count, decode, drawHeat, lowest, make, MAPS, nameOf, percent, place, post, PREVIEW, Problem, say, SHAPES, stopOf, text, USUAL, wide,
-  ZIP_SIZE,
+  $, body, centred, clamp, copied, count, cut, decode, drawHeat, focusTool, hideError, lowest, make, MAPS, nameOf, overlap, percent, place, post, PREVIEW,
+  save, say, shareIn, SHAPES, showError, stopOf, text, USUAL, wide, ZIP_SIZE,
 } from "./shared.js";
 import { addWish, drawWishes, setUpWishes } from "./wishes.js";
 
@@ -47,7 +47,7 @@ async function take(files) {
   if (!wanted.length) return;
   hideError();
   const added = wanted.map(file => ({
-    file, name: file.name || "picture.jpg", wishes: [], shapes: [], edited: {}, tightness: 0, preview: null, saliency: null, plan: null, problem: null,
+    file, name: file.name || "picture.jpg", wishes: [], shapes: [], asked: [], edited: {}, tightness: 0, preview: null, saliency: null, plan: null,
   }));
   pictures.push(...added);
   show(added[0]);
@@ -61,7 +61,8 @@ async function look(picture) {
     const plan = await planned(picture);
     picture.sha256 = plan.picture.sha256;
     const saliency = await (await ask("/v1/saliency", Object.keys(MAPS).map(kind => ["kind", kind]), picture)).json();
-    Object.assign(picture, { saliency, plan });
+    picture.saliency = saliency;
+    picture.plan ??= plan; // or one with newer wishes has come already
     const { width, height } = plan.picture, preview = await early;
     if (!preview || Math.abs(preview.width / preview.height / (width / height) - 1) > .02) {
       const most = Math.min(PREVIEW, Math.max(width, height));
@@ -70,7 +71,7 @@ async function look(picture) {
     }
     say(`${picture.name}: ${count(plan.objects.length, "subject")} and ${count(saliency.faces.faces.length, "face")} found`);
   } catch (error) {
-    picture.problem = error;
+    if (!pictures.includes(picture)) return; // it was taken away meanwhile
     if (!picture.plan) pictures.splice(pictures.indexOf(picture), 1);
     if (current === picture && !picture.plan) show(pictures.at(-1) ?? null);
     showError(picture, error);
@@ -80,7 +81,7 @@ async function look(picture) {
   refresh(picture);
 }
 const planned = (picture, signal) =>
-  ask("/v1/plan", [...new Set([...SHAPES, ...picture.shapes])].map(s => ["ratio", s]).concat(wishesOf(picture)), picture, { signal }).then(a => a.json());
+  ask("/v1/plan", [...new Set([...SHAPES, ...picture.shapes, ...picture.asked])].map(s => ["ratio", s]).concat(wishesOf(picture)), picture, { signal }).then(a => a.json());
 
 function replan() {
   const picture = current;
@@ -91,36 +92,25 @@ function replan() {
     body.classList.toggle("working", ++asking > 0);
     try {
       picture.plan = await planned(picture, replanning.signal);
-      hideError(picture.name);
+      hideError(picture);
+      takeShape(picture);
       refresh(picture);
     } catch (error) {
-      if (error.name !== "AbortError") showError(picture, error);
+      if (error.name === "AbortError") return;
+      showError(picture, error);
+      if (picture.asked.length && picture === current) choose(shape); // the size that was typed is not to be had
+      Object.assign(picture, { asked: [], downloads: false });
     } finally {
       body.classList.toggle("working", --asking > 0);
     }
   }, 180);
 }
-function showError(picture, error) {
-  const known = error instanceof Problem;
-  if (!known) console.error(error);
-  const words = make("p", {}, make("b", { textContent: `${picture.name}: ${known ? error.message : "something unexpected went wrong"}` }),
-    known && error.remedy ? `What to do: ${error.remedy}` : "");
-  words.dataset.name = picture.name;
-  [...$("error").children].find(one => one.dataset.name === picture.name)?.remove();
-  $("error").append(words);
-  $("error").hidden = false;
-}
-/** Take the errors away, of one picture or of all. */
-function hideError(name) {
-  [...$("error").children].forEach(one => { if (!name || one.dataset.name === name) one.remove(); });
-  $("error").hidden = !$("error").children.length;
-}
-
 // --- drawing
 
 function show(picture) {
+  if (picture !== current) clearSize();
   current = picture;
-  if (picture?.plan && !frameOf(shape)) shape = "16:9";
+  if (!SHAPES.includes(shape) && !frameOf(shape)) shape = "16:9";
   body.dataset.state = picture ? "full" : "empty";
   if (!picture) return;
   $("tightness").value = 100 * picture.tightness;
@@ -167,7 +157,7 @@ function remove() {
   clearTimeout(gone.timer);
   gone.replanning?.abort();
   pictures.splice(at, 1);
-  hideError(gone.name);
+  hideError(gone);
   show(pictures[Math.min(at, pictures.length - 1)] ?? null);
   drawAlbum();
   say(`${gone.name} removed`);
@@ -211,42 +201,12 @@ function frameOf(ratio) {
 const planNow = ratios => ({
   ...current.plan, picture: { ...current.plan.picture, name: current.name }, frames: Object.fromEntries(ratios.map(r => [r, [frameOf(r)]])),
 });
-/** The share of a box that lies inside another. */
-function overlap(box, other) {
-  const w = Math.min(box.right, other.right) - Math.max(box.left, other.left), h = Math.min(box.bottom, other.bottom) - Math.max(box.top, other.top);
-  return Math.max(w, 0) * Math.max(h, 0) / ((box.right - box.left) * (box.bottom - box.top) || 1);
-}
 function shares(frame) {
   const { width, height } = current.plan.picture, { left, top, right, bottom } = frame.box;
   return { left: left / width, top: top / height, right: right / width, bottom: bottom / height };
 }
-function centred(box) {
-  const w = box.right - box.left, h = box.bottom - box.top;
-  return { left: (1 - w) / 2, top: (1 - h) / 2, right: (1 + w) / 2, bottom: (1 + h) / 2 };
-}
 /** The share of the attention inside a box, for frames of which no plan tells. */
-function attentionIn(box) {
-  const rows = current.saliency?.attention?.heat_map;
-  if (!rows) return null;
-  const cover = (i, n, from, to) => clamp(Math.min(to * n, i + 1) - Math.max(from * n, i), 0, 1);
-  let inside = 0, all = 0;
-  rows.forEach((row, y) => row.forEach((value, x) => {
-    all += value;
-    inside += value * cover(x, row.length, box.left, box.right) * cover(y, rows.length, box.top, box.bottom);
-  }));
-  return all ? inside / all : 0;
-}
-function cut(canvas, box, room) {
-  const source = current.preview;
-  const w = (box.right - box.left) * source.width, h = (box.bottom - box.top) * source.height;
-  const scale = Math.min(room.width / w, room.height / h), density = Math.min(devicePixelRatio || 1, 2);
-  canvas.style.width = `${Math.max(1, Math.round(w * scale))}px`;
-  canvas.width = Math.max(1, Math.round(w * scale * density));
-  canvas.height = Math.max(1, Math.round(h * scale * density));
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(source, box.left * source.width, box.top * source.height, w, h, 0, 0, canvas.width, canvas.height);
-}
+const attentionIn = box => shareIn(current.saliency?.attention?.heat_map, box);
 function drawFrames() {
   const ready = Boolean(current.plan && current.preview && frameOf(shape));
   $("frame").hidden = !ready;
@@ -259,11 +219,11 @@ function drawFrames() {
   place($("frame"), box);
   $("centre").hidden = !comparing;
   place($("centre"), centred(box));
-  cut($("live"), box, { width: 310, height: 186 });
+  cut($("live"), current.preview, box, { width: 310, height: 186 });
   $("live").setAttribute("aria-label", `Crop to ${nameOf(shape)}`);
   const size = `${frame.box.right - frame.box.left} × ${frame.box.bottom - frame.box.top}`;
   $("kept").replaceChildren(make("b", { textContent: `Keeps ${percent(frame.kept)}` }), ` of the attention · ${size}${current.edited[shape] ? " · placed by hand" : ""}`);
-  $("warnings").replaceChildren(...frame.warnings.map(w => make("li", { textContent: w })));
+  $("warnings").replaceChildren(...[...frame.warnings, ...enlarged(frame.box)].map(w => make("li", { textContent: w })));
   dressFrame();
   drawShelf(comparing);
   drawCode();
@@ -276,14 +236,14 @@ function drawShelf(comparing) {
   const room = { width: comparing && across > 520 ? Math.min(across / 2.2, 390) : across, height };
   $("shelf").replaceChildren(...USUAL.map(ratio => {
     const frame = frameOf(ratio), box = shares(frame), crop = make("canvas");
-    cut(crop, box, room);
+    cut(crop, current.preview, box, room);
     const button = make("button", { type: "button", value: ratio, onclick: () => choose(ratio) }, crop);
     button.setAttribute("aria-label", `${ratio}, keeps ${percent(frame.kept)} of the attention`);
     const pair = make("div", { className: "pair" }, button);
     const caption = make("figcaption", {}, make("b", { textContent: ratio }), " ", make("span", { textContent: `keeps ${percent(frame.kept)}` }));
     if (comparing) {
       const other = make("canvas"), kept = attentionIn(centred(box));
-      cut(other, centred(box), room);
+      cut(other, current.preview, centred(box), room);
       other.setAttribute("role", "img");
       other.setAttribute("aria-label", `Centre crop to ${ratio}`);
       pair.append(make("div", { className: "other" }, other));
@@ -295,7 +255,7 @@ function drawShelf(comparing) {
   }));
   if (focused) $("shelf").querySelector(`button[value="${focused}"]`)?.focus();
 }
-function choose(ratio) { shape = ratio; $("width").value = $("height").value = ""; if (current) drawFrames(); }
+function choose(ratio) { shape = ratio; clearSize(); if (current) { current.asked = []; drawFrames(); } }
 function dress() {
   const { map, view, tool } = Object.fromEntries(["map", "view", "tool"].map(n => [n, document.querySelector(`[name=${n}]:checked`).value]));
   Object.assign(body.dataset, { map, view, tool });
@@ -328,28 +288,17 @@ function drawCode() {
   }) : "";
 }
 async function copy() {
-  try {
-    await navigator.clipboard.writeText($("code").textContent);
-  } catch {
-    getSelection().selectAllChildren($("code"));
-    if (!document.execCommand("copy")) return;
-    getSelection().removeAllRanges();
-  }
+  if (!await copied($("code"))) return;
   $("copy").textContent = "Copied";
   say(`${tab} copied`);
   setTimeout(() => { $("copy").textContent = "Copy"; }, 1500);
-}
-function save(data, name) {
-  const link = make("a", { href: URL.createObjectURL(data), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 30000);
 }
 async function fetched(button, ratios, pairs, accept, name) {
   const picture = current;
   button.disabled = true;
   try {
     save(await (await ask("/v1/render", [...pairs, ["format", "jpg"]], picture, { accept, plan: planNow(ratios) })).blob(), name);
-    hideError(picture.name);
+    hideError(picture);
   } catch (error) {
     showError(picture, error);
   } finally {
@@ -358,21 +307,42 @@ async function fetched(button, ratios, pairs, accept, name) {
 }
 const downloadAll = () => fetched($("download"), shown(), [["size", ZIP_SIZE], ["enlarge", "false"]], "application/zip", `${stem()}_crops.zip`);
 function downloadOne() {
+  if (current.asked.length) { current.downloads = true; return; } // once the plan of this shape is there
+  if (![$("width"), $("height")].every(input => input.reportValidity())) return;
   const size = typedSize();
   fetched($("download-one"), [shape], size ? [["size", size.join("x")]] : [], "image/jpeg", target());
 }
 const savePlan = () => save(new Blob([JSON.stringify(planNow(shown()), null, 1)], { type: "application/json" }), `${stem()}.plan.json`);
-/** The size that was typed, where both sides of it are there. */
+/** The size that was typed; a side that was not follows from the shape. Null where there is none. */
 function typedSize() {
-  const size = [$("width"), $("height")].map(input => input.checkValidity() ? Number(input.value) : 0);
-  return size[0] && size[1] ? size : null;
+  const inputs = [$("width"), $("height")], [width, height] = inputs.map(input => Number(input.value));
+  if (!(width || height) || !inputs.every(input => input.checkValidity())) return null;
+  return [width || Math.max(Math.round(height * wide(shape)), 1), height || Math.max(Math.round(width / wide(shape)), 1)];
 }
 function typed() {
-  const size = typedSize();
-  if (!size || !current?.plan) return;
-  shape = lowest(...size);
-  if (frameOf(shape)) drawFrames();
-  else { current.shapes = [shape]; replan(); }
+  if (!current?.plan) return;
+  const both = $("width").value && $("height").value ? typedSize() : null;
+  const ratio = both ? lowest(...both) : shape;
+  current.asked = frameOf(ratio) ? [] : [ratio];
+  if (current.asked.length) return replan();
+  shape = ratio;
+  drawFrames();
+}
+/** Take over the shape of a size that was typed, now that there is a plan of it. */
+function takeShape(picture) {
+  const { asked, downloads } = picture;
+  Object.assign(picture, { asked: [], downloads: false });
+  if (!asked.length) return;
+  picture.shapes = asked;
+  if (picture !== current) return;
+  [shape] = asked;
+  if (downloads) downloadOne();
+}
+function clearSize() { $("width").value = $("height").value = ""; }
+/** What is said where the size that was typed has more pixels than the frame. */
+function enlarged(box) {
+  const size = typedSize(), frame = [box.right - box.left, box.bottom - box.top];
+  return size && size[0] > frame[0] && size[1] > frame[1] ? [`${size.join(" × ")} is larger than the frame of ${frame.join(" × ")} pixels`] : [];
 }
 
 // --- wiring
@@ -402,7 +372,7 @@ document.querySelectorAll("[name=map], [name=view], [name=tool], #opacity, #tigh
 $("tightness").addEventListener("input", () => { current.tightness = $("tightness").value / 100; replan(); });
 $("compare").addEventListener("input", () => current?.plan && drawFrames());
 $("add-box").onclick = () => current?.plan && addWish(body.dataset.tool, { left: .35, top: .35, right: .65, bottom: .65 });
-$("clear-boxes").onclick = () => { current.wishes = []; drawWishes(); replan(); };
+$("clear-boxes").onclick = () => { current.wishes = []; drawWishes(); focusTool(); replan(); };
 $("copy").onclick = copy;
 $("download").onclick = () => current?.plan && downloadAll();
 $("save-plan").onclick = () => current?.plan && savePlan();
@@ -410,7 +380,7 @@ $("download-one").onclick = () => current?.plan && downloadOne();
 $("remove").onclick = remove;
 $("width").onchange = $("height").onchange = typed;
 $("choose").onclick = $("choose-first").onclick = () => $("file").click();
-$("camera").onclick = () => openCamera(showError);
+$("camera").onclick = () => openCamera();
 $("shoot").onclick = () => shoot(take);
 $("sample").onclick = async () => { const blob = await (await fetch("/page/sample.jpg")).blob(); take([new File([blob], "sample.jpg", { type: blob.type })]); };
 document.querySelectorAll("[data-close]").forEach(button => { button.onclick = () => button.closest("dialog").close(); });

@@ -34,6 +34,8 @@ const gcd = (a, b) => b ? gcd(b, a % b) : a;
 export const wide = ratio => { const [w, h] = ratio.split(":").map(Number); return w / h; };
 export const lowest = (w, h) => `${w / gcd(w, h)}:${h / gcd(w, h)}`;
 export const say = text => { $("status").textContent = text; };
+/** Go on at the button for boxes, or else at the tool: what had the focus is not there any more. */
+export const focusTool = () => ($("add-box").hidden ? document.querySelector("[name=tool]:checked") : $("add-box")).focus();
 export const pause = milliseconds => new Promise(done => { setTimeout(done, milliseconds); });
 
 // The slider's stops, evenly spaced for the eye; each well-known shape takes the place of the stop nearest to it.
@@ -42,6 +44,42 @@ export const stopOf = ratio => Math.round((Math.log(wide(ratio)) / Math.log(3) +
 NAMED.forEach(name => { SHAPES[stopOf(name)] = name; });
 export const nameOf = ratio => NAMED.includes(ratio) ? ratio : wide(ratio) >= 1 ? `${wide(ratio).toFixed(2)}:1` : `1:${(1 / wide(ratio)).toFixed(2)}`;
 
+/** The share of a box that lies inside another. */
+export function overlap(box, other) {
+  const w = Math.min(box.right, other.right) - Math.max(box.left, other.left), h = Math.min(box.bottom, other.bottom) - Math.max(box.top, other.top);
+  return Math.max(w, 0) * Math.max(h, 0) / ((box.right - box.left) * (box.bottom - box.top) || 1);
+}
+export function centred(box) {
+  const w = box.right - box.left, h = box.bottom - box.top;
+  return { left: (1 - w) / 2, top: (1 - h) / 2, right: (1 + w) / 2, bottom: (1 + h) / 2 };
+}
+export function save(data, name) {
+  const link = make("a", { href: URL.createObjectURL(data), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 30000);
+}
+/** The share of a map's sum inside a box; null where there is no map. */
+export function shareIn(rows, box) {
+  if (!rows) return null;
+  const cover = (i, n, from, to) => clamp(Math.min(to * n, i + 1) - Math.max(from * n, i), 0, 1);
+  let inside = 0, all = 0;
+  rows.forEach((row, y) => row.forEach((value, x) => {
+    all += value;
+    inside += value * cover(x, row.length, box.left, box.right) * cover(y, rows.length, box.top, box.bottom);
+  }));
+  return all ? inside / all : 0;
+}
+/** Put an element's text on the clipboard; says whether it is there. */
+export async function copied(element) {
+  try {
+    await navigator.clipboard.writeText(element.textContent);
+  } catch {
+    getSelection().selectAllChildren(element);
+    if (!document.execCommand("copy")) return false;
+    getSelection().removeAllRanges();
+  }
+  return true;
+}
 /** Where a pointer is, in shares of the picture. */
 export function at(event) {
   const area = $("canvas").getBoundingClientRect();
@@ -101,6 +139,21 @@ function askForKey() {
   });
   return keyQuestion;
 }
+export function showError(picture, error) {
+  const known = error instanceof Problem;
+  if (!known) console.error(error);
+  const words = make("p", {}, make("b", { textContent: `${picture.name}: ${known ? error.message : "something unexpected went wrong"}` }),
+    known && error.remedy ? `What to do: ${error.remedy}` : "");
+  words.picture = picture;
+  [...$("error").children].find(one => one.picture === picture)?.remove();
+  $("error").append(words);
+  $("error").hidden = false;
+}
+/** Take the errors away, of one picture or of all. */
+export function hideError(picture) {
+  [...$("error").children].forEach(one => { if (!picture || one.picture === picture) one.remove(); });
+  $("error").hidden = !$("error").children.length;
+}
 export const text = box => ["left", "top", "right", "bottom"].map(edge => box[edge].toFixed(4)).join(",");
 
 // --- pictures and maps
@@ -132,4 +185,15 @@ export function drawHeat(canvas, rows, kind) {
     image.data.set([...colour(heat), 255 * Math.sqrt(heat)], 4 * i);
   });
   context.putImageData(image, 0, 0);
+}
+/** Draw a part of a picture as large as there is room. */
+export function cut(canvas, source, box, room) {
+  const w = (box.right - box.left) * source.width, h = (box.bottom - box.top) * source.height;
+  const scale = Math.min(room.width / w, room.height / h), density = Math.min(devicePixelRatio || 1, 2);
+  canvas.style.width = `${Math.max(1, Math.round(w * scale))}px`;
+  canvas.width = Math.max(1, Math.round(w * scale * density));
+  canvas.height = Math.max(1, Math.round(h * scale * density));
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(source, box.left * source.width, box.top * source.height, w, h, 0, 0, canvas.width, canvas.height);
 }

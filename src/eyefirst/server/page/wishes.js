@@ -1,6 +1,6 @@
 // Boxes that crops must keep or should avoid: drawn with a mouse or a finger, moved with the keyboard.
 
-import { $, at, body, clamp, drag, make, place, text } from "./shared.js";
+import { $, at, body, clamp, drag, focusTool, make, place, text } from "./shared.js";
 
 let page = null;
 /** Say how to reach the picture that is shown, and how to have its plan made anew. */
@@ -45,7 +45,7 @@ function press(event, wish) {
   if (step) change(wish, wish.box, ...step, event.shiftKey);
   else if (event.key === "Delete" || event.key === "Backspace") {
     page.current().wishes.splice(page.current().wishes.indexOf(wish), 1);
-    $("add-box").focus();
+    focusTool();
   } else return;
   event.preventDefault();
   drawWishes();
