@@ -161,6 +161,21 @@ def test_what_imgproxy_knows_and_we_do_not_is_refused(asked: str) -> None:
         own_address(f"/{imgproxy_signature(SECRET, HELLO, '/' + asked)}/{asked}", "", BOTH)
 
 
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ("/unsafe/10x10:200x200/100x100/smart/cat.jpg", "this kind of Thumbor address"),
+        ("/unsafe/10x10:200x200/cat.jpg", "this kind of Thumbor address"),
+        ("/insecure/rs:fill:9:9/g:obj:face/plain/a.jpg", "the gravity 'obj'"),
+        ("/insecure/rs:fill:9:9/g:sm:3:3/plain/a.jpg", "an offset of gravity"),
+        ("/insecure/rs:fill:9:9/g:fp:0.5/plain/a.jpg", "the gravity 'fp'"),
+    ],
+)
+def test_what_is_not_answered_is_named(raw: str, words: str) -> None:
+    with pytest.raises(InvalidValueError, match=words):
+        own_address(raw, "", Settings(also=("thumbor", "imgproxy")))
+
+
 def test_only_what_was_signed_is_answered() -> None:
     for raw in (
         "/unsafe/9x9/a.jpg",
@@ -219,6 +234,10 @@ def test_one_service_answers_all_three(serving: Serving, root: Path) -> None:
         for path, status in (("/unsafe/60x30/nothing.jpg", 404), ("/unsafe/9x9/filters:blur(1)/a.jpg", 422)):
             answer = client.get(path)
             assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        for path in ("/unsafe/60x30/smart/album/photo.jpg", f"/insecure/{crop}"):
+            options = client.options(path)
+            assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
+        assert client.options("/unsafe").status_code == 404
         assert client.get("/unsafe/60x30/../secret.jpg").status_code in (404, 422)
         assert client.get("/unsafe/60x30/album/photo.jpg", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 421
         text = client.get("/metrics").text

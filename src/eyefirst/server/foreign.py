@@ -31,7 +31,7 @@ class Foreign:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with another address where it has a foreign one."""
-        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and not OWN.match(scope["path"]):
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD", "OPTIONS") and not OWN.match(scope["path"]):
             raw = scope.get("raw_path", b"").decode("latin-1")
             try:
                 address = own_address(raw, scope["query_string"].decode("latin-1"), self._settings)
@@ -55,7 +55,7 @@ def own_address(raw: str, query: str, settings: Settings) -> str | None:
     if not after or not (is_imgproxy or is_thumbor):
         return None
     if is_imgproxy and is_thumbor:  # both say "unsafe"
-        is_imgproxy = re.match(r"(?!filters)\w+:|plain/|[\w-]{20,}", after)
+        is_imgproxy = re.match(r"(?!filters)[a-z_]+:|plain/|[\w-]{20,}", after)
     if is_imgproxy:
         expected = [imgproxy.imgproxy_signature(key, salt, f"/{after}") for key, salt in settings.imgproxy_keys]
         _check(expected, signature)

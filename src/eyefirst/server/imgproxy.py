@@ -127,7 +127,7 @@ def _option(name: str) -> Reader:
 
 
 def _gravity(values: list[str], state: dict[str, Any], _: dict[str, Any]) -> None:
-    if any(v not in ("", "0") for v in values[1:]) and values[0] != "fp":
+    if any(v not in ("", "0") for v in values[1:]) and values[0] in ("sm", *GRAVITY):
         raise InvalidValueError("an offset of gravity is not answered here", remedy="leave the offsets out")
     state["g"] = values or ["ce"]
 

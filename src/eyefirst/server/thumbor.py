@@ -40,7 +40,9 @@ def read_thumbor(address: str) -> tuple[str, dict[str, Any]]:
         address,
         re.DOTALL,
     )
-    if match is None or re.match(r"(debug|meta|trim(:[^/]*)?|(adaptive-)?(full-)?fit-in|-?\w*x-?\w*)/", match["path"]):
+    if match is None or re.match(
+        r"(debug|meta|trim(:[^/]*)?|\d+x\d+:\d+x\d+|(adaptive-)?(full-)?fit-in|-?\w*x-?\w*)/", match["path"]
+    ):
         raise InvalidValueError(
             f"this kind of Thumbor address is not answered here: {address[:100]!r}",
             remedy="use sizes, fit-in, alignment, smart and filters",
