@@ -85,6 +85,7 @@ def test_addresses_of_thumbor_are_ours(address: str, options: str) -> None:
         ("s:300:200", "w=300,h=200,mode=contain,enlarge=0"),
         ("rs:fit:300:200:0:1/bg:255:0:10", "w=300,h=200,mode=pad,enlarge=0,pad=#ff000a,background=#ff000a"),
         ("w:300/dpr:2/q:70/mb:9000", "w=300,dpr=2,mode=contain,enlarge=0,quality=70,max_bytes=9000"),
+        ("dpr:2/el:1", "mode=contain"),
         ("w:300/fq:jpeg:80:avif:50/cb:7", "w=300,mode=contain,enlarge=0,quality=jpg:80_avif:50"),
     ],
 )

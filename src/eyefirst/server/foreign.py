@@ -92,5 +92,8 @@ def _with_scheme(path: str, settings: Settings) -> str:
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:
-    """Options without a filling where nothing is filled up: in a crop of ours it would mean something else."""
-    return {name: value for name, value in options.items() if name != "pad" or options.get("mode") == "pad"}
+    """Options without those that have no effect: a filling would mean something else in a crop of ours."""
+    useless = [] if options.get("mode") == "pad" else ["pad"]
+    if not any(options.get(name) for name in ("w", "h", "preset")):
+        useless += ["dpr", "enlarge"]
+    return {name: value for name, value in options.items() if name not in useless}

@@ -62,6 +62,9 @@ def signed_address(
         wanted = ImageOptions.parse(text, {preset: "ratio:1:1"} if preset else None)
     except UnknownRevisionError as error:
         raise InvalidValueError(error.reason, remedy=error.remedy) from None
+    useless = [name for name in ("dpr", "enlarge") if name in given and not preset and not any(wanted.room)]
+    if useless:
+        raise InvalidValueError(f"{useless[0]} has no effect without a size", remedy="leave it out, or give a size")
     if wanted.room[0] * wanted.room[1] > DEFAULT_PIXEL_LIMIT:
         raise InvalidValueError(
             f"a result of {wanted.room[0]}x{wanted.room[1]} pixels is more than a service makes",
