@@ -131,6 +131,11 @@ class Cutout:
         )
 
 
+def stays_animated(handler: ImageRequestHandler) -> bool:
+    """Whether an animation is cut as one. Where its frames have more pixels in all than the limit, the first one is."""
+    return handler.is_animated and handler.image.frame_count * handler.image.size.pixels <= handler.pixel_limit
+
+
 def pixels_of(
     handler: ImageRequestHandler,
     format: PictureFormat,
@@ -138,7 +143,7 @@ def pixels_of(
     cutout: Cutout | None = None,
 ) -> Any:
     """Return the picture or the animation that results are cut from. need: how small it may be decoded."""
-    animated = format.has_frames and handler.is_animated
+    animated = format.has_frames and stays_animated(handler)
     if cutout:
         return cutout.of(handler, animated=animated)
     return handler.animation() if animated else handler.picture(need).picture
@@ -224,7 +229,7 @@ def format_for(
     format = named or negotiated(accept)
     if named or (format.has_alpha and format.has_frames):
         return format
-    return negotiated(accept, has_alpha=(cutout or handler).has_alpha, is_animated=handler.is_animated)
+    return negotiated(accept, has_alpha=(cutout or handler).has_alpha, is_animated=stays_animated(handler))
 
 
 def zipped(cuts: Sequence[Cut]) -> bytes:
