@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 
 from eyefirst.colours import parse_colour
 from eyefirst.errors import InvalidValueError, OutputError
-from eyefirst.files.formats import AVIF, GIF, JPEG, QUALITY, PictureFormat
+from eyefirst.files.formats import AVIF, GIF, JPEG, QUALITY, WEBP, PictureFormat
 from eyefirst.geometry import Size
 from eyefirst.image import Animation, Keep, Metadata, bare, loop_option, save_options
 from eyefirst.numeric import is_within
@@ -72,7 +72,17 @@ def encode(
         mode = frames[0].mode
         remedy = "choose another size or format" if mode in ("RGB", "RGBA") else f"convert it from {mode} to RGB first"
         raise OutputError(f"{format.name} cannot hold the picture: {error}", remedy=remedy) from error
-    return out.getvalue()
+    is_moving_webp = format is WEBP and len(frames) > 1 and frames[0].mode == "RGBA"
+    return _with_alpha_said(out.getvalue()) if is_moving_webp else out.getvalue()
+
+
+def _with_alpha_said(data: bytes) -> bytes:
+    """An animated WebP whose head says that there is transparency.
+
+    libwebp does not where what is visible of every frame is opaque, and readers then fill the rest with black.
+    """
+    at = 20  # the flags of the chunk VP8X, which is the first one of every animation
+    return data[:at] + bytes([data[at] | 0x10]) + data[at + 1 :]
 
 
 def _hard_edged(picture: PillowImage.Image) -> PillowImage.Image:

@@ -88,6 +88,17 @@ def test_an_animation_plays_as_often_in_every_format(plays: int, kind: str) -> N
     assert len(again.frames) == 3
 
 
+def test_an_animated_webp_keeps_its_transparency() -> None:
+    frames = []
+    for colour in ("red", "lime", "blue"):
+        frame = PillowImage.new("RGBA", (300, 200))
+        frame.paste(colour, (100, 60, 200, 140))
+        frames.append(frame)
+    data = encode(Animation(tuple(frames), (50, 50, 50), 0), WEBP)
+    assert load_animation(data).frames[0].getchannel("A").getpixel((0, 0)) == 0
+    assert PillowImage.open(io.BytesIO(data)).mode == "RGBA"
+
+
 @pytest.mark.parametrize("quality", [np.int64(80), 80.0, Fraction(80)], ids=repr)
 @pytest.mark.parametrize("kind", ["jpg", "webp", "avif"])
 def test_a_quality_is_a_number_of_any_type(quality: Any, kind: str) -> None:
