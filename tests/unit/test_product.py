@@ -159,6 +159,12 @@ def test_noise_is_not_the_product(shadow: float, noise: float) -> None:
     np.testing.assert_allclose((box.left, box.top, box.right, box.bottom), PLACE, atol=4)
 
 
+@pytest.mark.parametrize("size", [(1, 40), (40, 1), (1, 1), (2, 2)])
+def test_a_picture_may_be_a_line(size: tuple[int, int]) -> None:
+    picture = PillowImage.new("RGB", size, "white")
+    assert find_product(picture, objects(picture)).witness
+
+
 def test_a_soft_shadow_in_transparency_does_not_count() -> None:
     picture = PillowImage.new("RGBA", (640, 480))
     shadow = PillowImage.new("L", picture.size)

@@ -93,7 +93,8 @@ def find_product(picture: PillowImage.Image, objects: SaliencyObservation) -> Pr
 
 def _without_noise(picture: PillowImage.Image, colours: NDArray[np.float32]) -> NDArray[np.float32]:
     """The colours of a picture on an even backdrop, through a median as large as the noise along its edges asks for."""
-    noise = float(np.abs(_ring(np.diff(colours, axis=1))).clip(0, EVEN_TOLERANCE).mean())
+    steps = np.abs(_ring(np.diff(colours, axis=1))).clip(0, EVEN_TOLERANCE)
+    noise = float(steps.mean()) if steps.size else 0.0  # a picture may be one pixel wide
     side = next((side for least, side in MEDIANS if noise > least), 1)
     return np.asarray(picture.filter(ImageFilter.MedianFilter(side)), np.float32) if side > 1 else colours
 
