@@ -68,6 +68,10 @@ class ImageRequestHandler:
         pixel_limit: int = DEFAULT_PIXEL_LIMIT,
         expects: Need | None = None,
     ) -> None:
+        if network is not None and not hasattr(network, "predict"):
+            raise InvalidValueError(
+                f"expected a network, got {network!r}", remedy="ask for one that is known by its name with `revision`"
+            )
         self.opened = open_source(source)
         self.orientation = orientation
         self.pixel_limit = pixel_limit

@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 from eyefirst.colours import apply_colormap
 from eyefirst.errors import InvalidValueError
 from eyefirst.geometry import Box, BoxLike, Point, Size, SizeLike
-from eyefirst.image import as_seen
+from eyefirst.image import DEFAULT_PIXEL_LIMIT, as_seen
 from eyefirst.numeric import is_within
 
 OPACITY = 0.75
@@ -90,8 +90,13 @@ class HeatMap:
         return values / total if total > 0 else np.full(values.shape, 1 / values.size)
 
     def resized(self, size: SizeLike) -> NDArray[np.float32]:
-        """The map up-sampled smoothly (bicubic) to (height, width) float32 in 0..1."""
+        """The map up-sampled smoothly (bicubic) to (height, width) float32 in 0..1, of at most 250 million pixels."""
         target = Size.parse(size)
+        if target.pixels > DEFAULT_PIXEL_LIMIT:
+            raise InvalidValueError(
+                f"the map would have {target} pixels, more than the limit of {DEFAULT_PIXEL_LIMIT:,}",
+                remedy="ask for a smaller one",
+            )
         picture = PillowImage.fromarray(self.values)
         grown = picture.resize((target.width, target.height), PillowImage.Resampling.BICUBIC)
         return np.clip(np.asarray(grown), 0, 1)

@@ -342,6 +342,16 @@ def test_a_heat_map_takes_a_box_as_people_write_it(door: Callable[[HeatMap, Any]
         HeatMap("x")  # type: ignore[arg-type]
 
 
+def test_a_map_has_no_more_pixels_than_a_picture() -> None:
+    with pytest.raises(InvalidValueError, match="70000x70000 pixels, more than the limit of 250,000,000"):
+        HeatMap(np.zeros((4, 4), np.float32)).resized((70_000, 70_000))
+
+
+def test_a_network_is_no_name(red_square: NDArray[np.uint8]) -> None:
+    with pytest.raises(InvalidValueError, match=r"got 'mine'; .* `revision`"):
+        eyefirst.plan_crops(red_square, "1:1", network="mine")  # type: ignore[arg-type]
+
+
 READ_BACK: list[Any] = [
     Box, PixelBox, Point, SalientObject, DetectedFace, Frame, FramingOptions,
     SaliencyObservation, FaceObservation, TextObservation, RecognizedText, CropPlan,
