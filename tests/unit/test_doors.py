@@ -37,8 +37,9 @@ from eyefirst.face_maps import DetectedFace
 from eyefirst.films.encoding import EncodeOptions
 from eyefirst.films.order import ReframeOrder
 from eyefirst.films.pan import plan_pan
-from eyefirst.films.pan_plan import frame_rate
-from eyefirst.films.path import KeyFrame, SpeedLimits, TrackLimits
+from eyefirst.films.pan_plan import LeftOut, Move, PanPlan, frame_rate
+from eyefirst.films.path import CameraPath, KeyFrame, SpeedLimits, TrackLimits
+from eyefirst.films.reframe_plan import ReframePlan, ShotPath
 from eyefirst.films.shots import watch
 from eyefirst.films.wishes import ShotWish, safe_area
 from eyefirst.framing import Frame
@@ -355,6 +356,7 @@ def test_a_network_is_no_name(red_square: NDArray[np.uint8]) -> None:
 READ_BACK: list[Any] = [
     Box, PixelBox, Point, SalientObject, DetectedFace, Frame, FramingOptions,
     SaliencyObservation, FaceObservation, TextObservation, RecognizedText, CropPlan,
+    KeyFrame, CameraPath, MustKeep, ShotPath, ReframePlan, Move, LeftOut, PanPlan,
 ]  # fmt: skip
 
 

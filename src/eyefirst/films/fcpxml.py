@@ -16,10 +16,10 @@ from xml.etree import ElementTree
 
 from eyefirst.errors import InvalidPlanError
 from eyefirst.films.frames import VideoInfo
-from eyefirst.films.path import understood
 from eyefirst.films.reframe_plan import ReframePlan, ShotPath
 from eyefirst.films.timeline import EFFECT, Clip, plan_of_clips
 from eyefirst.framing import Padding
+from eyefirst.written import PLAN_AGAIN, understood
 
 VERSION = "1.10"
 KEY_STEP = Fraction(1, 5)
@@ -84,7 +84,7 @@ def plan_of_fcpxml(text: str) -> ReframePlan:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise InvalidPlanError(f"is not FCPXML: {error}", remedy="give what --timeline wrote") from error
-    with understood("FCPXML of eyefirst"):
+    with understood("FCPXML of eyefirst", InvalidPlanError, PLAN_AGAIN):
         sequence, spine = root.find(".//sequence"), root.find(".//sequence/spine")
         if sequence is None or spine is None:
             raise InvalidPlanError("holds no project", remedy="give what --timeline wrote")

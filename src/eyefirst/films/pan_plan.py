@@ -9,8 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError
-from eyefirst.films.path import CameraPath, KeyFrame, understood
+from eyefirst.films.path import CameraPath, KeyFrame
 from eyefirst.geometry import Box, Size
+from eyefirst.written import PLAN_AGAIN, reads_back
 
 SCHEMA = "eyefirst.pan/1"
 MOST_ENLARGED, ENLARGED_SLACK = 1.5, 0.05
@@ -52,16 +53,16 @@ class Move:
         }
 
     @classmethod
+    @reads_back(InvalidPlanError, PLAN_AGAIN)
     def from_dict(cls, values: Mapping[str, Any]) -> Move:
         """Read what `to_dict` wrote. Raises InvalidPlanError."""
-        with understood("a picture's move"):
-            return cls(
-                str(values["picture"]),
-                str(values["sha256"]),
-                Size(**values["size"]),
-                tuple(KeyFrame.from_dict(k) for k in values["keys"]),
-                str(values["reason"]),
-            )
+        return cls(
+            str(values["picture"]),
+            str(values["sha256"]),
+            Size(**values["size"]),
+            tuple(KeyFrame.from_dict(k) for k in values["keys"]),
+            str(values["reason"]),
+        )
 
     def box_at(self, seconds: float) -> Box:
         """The frame at a time; before the first and after the last key frame it rests."""
@@ -84,10 +85,10 @@ class LeftOut:
         return {"picture": self.picture, "reason": self.reason, "code": self.code}
 
     @classmethod
+    @reads_back(InvalidPlanError, PLAN_AGAIN)
     def from_dict(cls, values: Mapping[str, Any]) -> LeftOut:
         """Read what `to_dict` wrote. Raises InvalidPlanError."""
-        with understood("a picture that was left out"):
-            return cls(str(values["picture"]), str(values["reason"]), str(values.get("code", "")))
+        return cls(str(values["picture"]), str(values["reason"]), str(values.get("code", "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +164,18 @@ class PanPlan:
         }
 
     @classmethod
+    @reads_back(InvalidPlanError, PLAN_AGAIN)
     def from_dict(cls, values: Mapping[str, Any]) -> PanPlan:
         """Read what `to_dict` wrote. Raises InvalidPlanError."""
-        with understood("the plan of a film"):
-            if values["schema"] != SCHEMA:
-                raise InvalidPlanError(f"expected the schema {SCHEMA}, got {values['schema']!r}", remedy="plan again")
-            return cls(
-                Size(**values["size"]),
-                frame_rate(values["frames_per_second"]),
-                float(values["fade_seconds"]),
-                tuple(Move.from_dict(m) for m in values["moves"]),
-                tuple(LeftOut.from_dict(o) for o in values["left_out"]),
-            )
+        if values["schema"] != SCHEMA:
+            raise InvalidPlanError(f"expected the schema {SCHEMA}, got {values['schema']!r}", remedy="plan again")
+        return cls(
+            Size(**values["size"]),
+            frame_rate(values["frames_per_second"]),
+            float(values["fade_seconds"]),
+            tuple(Move.from_dict(m) for m in values["moves"]),
+            tuple(LeftOut.from_dict(o) for o in values["left_out"]),
+        )
 
 
 def frame_rate(value: float | str | Fraction) -> Fraction:

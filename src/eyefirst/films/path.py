@@ -14,8 +14,7 @@ of rests, even pans and even accelerations, as a person would shoot; least squar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from eyefirst.errors import InvalidPlanError, InvalidValueError, MissingExtraError
 from eyefirst.geometry import Box
 from eyefirst.numeric import is_number
+from eyefirst.written import PLAN_AGAIN, reads_back
 
 PEAK = 1.875
 """Highest speed of a minimum-jerk move, in multiples of its mean."""
@@ -37,18 +37,6 @@ MOTION_COST = 0.0015
 PIECE, OVERLAP = 400, 40
 """Key frames solved for at once, and how far each piece looks into the next."""
 Interpolation = Literal["move", "track"]
-
-
-@contextmanager
-def understood(what: str) -> Iterator[None]:
-    """Raise InvalidPlanError, where JSON values are not what they should be. what: what they should be."""
-    try:
-        yield
-    except InvalidPlanError:
-        raise
-    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        words = f"no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
-        raise InvalidPlanError(f"is not {what}: {words}", remedy="give what --json printed, or plan again") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +71,10 @@ class KeyFrame:
         return {"seconds": self.seconds, "box": self.box.to_dict()}
 
     @classmethod
+    @reads_back(InvalidPlanError, PLAN_AGAIN)
     def from_dict(cls, values: Mapping[str, Any]) -> KeyFrame:
         """Read what `to_dict` wrote. Raises InvalidPlanError."""
-        with understood("a key frame"):
-            return cls(float(values["seconds"]), Box.from_dict(values["box"]))
+        return cls(float(values["seconds"]), Box.from_dict(values["box"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +127,10 @@ class CameraPath:
         return {"interpolation": self.interpolation, "keys": [k.to_dict() for k in self.keys]}
 
     @classmethod
+    @reads_back(InvalidPlanError, PLAN_AGAIN)
     def from_dict(cls, values: Mapping[str, Any]) -> CameraPath:
         """Read what `to_dict` wrote. Raises InvalidPlanError."""
-        with understood("a camera path"):
-            return cls(tuple(KeyFrame.from_dict(k) for k in values["keys"]), values["interpolation"])
+        return cls(tuple(KeyFrame.from_dict(k) for k in values["keys"]), values["interpolation"])
 
     def _on_spline(self, seconds: float) -> Box:
         first, last = self.keys[0].seconds, self.keys[-1].seconds

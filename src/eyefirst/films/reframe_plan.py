@@ -13,12 +13,13 @@ from typing import Any, Literal
 import numpy as np
 
 from eyefirst.errors import InvalidPlanError, InvalidValueError
-from eyefirst.films.path import CameraPath, KeyFrame, understood
+from eyefirst.films.path import CameraPath, KeyFrame
 from eyefirst.films.reader import DEINTERLACE, INTERLACED
 from eyefirst.films.writer import even
 from eyefirst.framing import FramingOptions, Padding
 from eyefirst.geometry import AspectRatio, Box, BoxLike, Size
 from eyefirst.numeric import is_number, is_within
+from eyefirst.written import PLAN_AGAIN, reads_back
 
 SCHEMA = "eyefirst.reframe/1"
 Kind = Literal["hold", "pan", "track", "pad", "stack"]
@@ -71,11 +72,11 @@ class MustKeep:
         return {"box": self.box.to_dict(), "start": self.start, "end": self.end}
 
     @classmethod
+    @reads_back(InvalidPlanError, PLAN_AGAIN)
     def from_dict(cls, values: Mapping[str, Any]) -> MustKeep:
         """Read what `to_dict` wrote. Raises InvalidPlanError."""
-        with understood("a region to keep"):
-            end = values["end"]
-            return cls(Box.from_dict(values["box"]), float(values["start"]), None if end is None else float(end))
+        end = values["end"]
+        return cls(Box.from_dict(values["box"]), float(values["start"]), None if end is None else float(end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,24 +128,22 @@ class ShotPath:
         }
 
     @classmethod
+    @reads_back(InvalidPlanError, PLAN_AGAIN)
     def from_dict(cls, values: Mapping[str, Any]) -> ShotPath:
         """Read what `to_dict` wrote. Raises InvalidPlanError."""
-        with understood("a shot of a reframed film"):
-            if values["kind"] not in KINDS:
-                raise InvalidPlanError(
-                    f"expected one of {', '.join(KINDS)}, got {values['kind']!r}", remedy="choose one"
-                )
-            return cls(
-                Fraction(values["start"]),
-                Fraction(values["end"]),
-                values["kind"],
-                CameraPath.from_dict(values),
-                float(values["kept"]),
-                float(values["kept_by_centre"]),
-                Padding(**values["padding"]) if values["padding"] else None,
-                tuple(map(str, values["warnings"])),
-                CameraPath.from_dict(values["second"]) if values.get("second") else None,
-            )
+        if values["kind"] not in KINDS:
+            raise InvalidPlanError(f"expected one of {', '.join(KINDS)}, got {values['kind']!r}", remedy="choose one")
+        return cls(
+            Fraction(values["start"]),
+            Fraction(values["end"]),
+            values["kind"],
+            CameraPath.from_dict(values),
+            float(values["kept"]),
+            float(values["kept_by_centre"]),
+            Padding(**values["padding"]) if values["padding"] else None,
+            tuple(map(str, values["warnings"])),
+            CameraPath.from_dict(values["second"]) if values.get("second") else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,23 +248,23 @@ class ReframePlan:
         }
 
     @classmethod
+    @reads_back(InvalidPlanError, PLAN_AGAIN)
     def from_dict(cls, values: Mapping[str, Any]) -> ReframePlan:
         """Read what `to_dict` wrote. Raises InvalidPlanError."""
-        with understood("the plan of a reframed film"):
-            if values["schema"] != SCHEMA:
-                raise InvalidPlanError(f"expected the schema {SCHEMA}, got {values['schema']!r}", remedy="plan again")
-            return cls(
-                video=str(values["video"]),
-                video_size=Size(**values["video_size"]),
-                pixel_aspect=Fraction(values.get("pixel_aspect", 1)),
-                seconds=Fraction(values.get("duration", values["seconds"])),
-                ratio=AspectRatio.parse(values["ratio"] if "ratio" in values else values["aspect"]),
-                size=Size(**values["size"]),
-                pad=FramingOptions(pad=values["pad"]).pad,
-                revision=str(values["revision"]),
-                shots=tuple(ShotPath.from_dict(s) for s in values["shots"]),
-                warnings=tuple(map(str, values["warnings"])),
-            )
+        if values["schema"] != SCHEMA:
+            raise InvalidPlanError(f"expected the schema {SCHEMA}, got {values['schema']!r}", remedy="plan again")
+        return cls(
+            video=str(values["video"]),
+            video_size=Size(**values["video_size"]),
+            pixel_aspect=Fraction(values.get("pixel_aspect", 1)),
+            seconds=Fraction(values.get("duration", values["seconds"])),
+            ratio=AspectRatio.parse(values["ratio"] if "ratio" in values else values["aspect"]),
+            size=Size(**values["size"]),
+            pad=FramingOptions(pad=values["pad"]).pad,
+            revision=str(values["revision"]),
+            shots=tuple(ShotPath.from_dict(s) for s in values["shots"]),
+            warnings=tuple(map(str, values["warnings"])),
+        )
 
 
 def stack_cells(size: Size) -> tuple[Size, Size]:

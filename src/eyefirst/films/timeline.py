@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from eyefirst.errors import InvalidPlanError, MissingExtraError
-from eyefirst.films.path import understood
 from eyefirst.films.reframe_plan import ReframePlan
+from eyefirst.written import PLAN_AGAIN, understood
 
 NAME, EFFECT = "eyefirst", "eyefirst.reframe"
 
@@ -74,7 +74,7 @@ def plan_of(text: str) -> ReframePlan:
         clips = list(timeline.find_clips())
     except Exception as error:  # of OpenTimelineIO's parser, in C++ and Python
         raise InvalidPlanError(f"is not a timeline: {error}", remedy="give what --timeline wrote") from error
-    with understood("a timeline of eyefirst"):
+    with understood("a timeline of eyefirst", InvalidPlanError, PLAN_AGAIN):
         values = _plain(timeline.metadata[NAME])
         found, rate = [], Fraction(1)
         for clip in clips:
