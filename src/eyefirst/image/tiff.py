@@ -228,7 +228,7 @@ def _page(data: bytes, place: int, order: str, big: bool) -> tuple[Page, int]:
 
 
 def wide_page(data: bytes, name: str) -> Page | None:
-    """Return the first page, if it holds samples of 16 bits or more in an order that Pillow does not read right.
+    """Return the first page, if it holds samples of 16 bits or more, or signed ones, that Pillow does not read right.
 
     Those are grey that is white at zero, signed, of 32 bits, or with alpha; and colours in separate planes, of more
     than 16 bits or of floats. Raises UnsupportedPictureError where they are packed in a way that is not unpacked here
@@ -247,7 +247,7 @@ def wide_page(data: bytes, name: str) -> Page | None:
             return page
         if order == ">" and (bits > 16 or numbers != 1):  # its bytes would be swapped twice
             raise _not_read(f"compressed big-endian numbers of {bits} bits", name)
-        if (bits, numbers) in ((32, 1), (16, 2)):  # the largest would become negative, or all half as bright
+        if (bits, numbers) in ((32, 1), (16, 2), (8, 2)):  # the largest would become negative, or all half as bright
             sign = "signed" if numbers == 2 else "unsigned"
             raise _not_read(f"{sign} numbers of {bits} bits, compressed by other than Deflate", name)
     if order == ">" and big:
@@ -257,7 +257,9 @@ def wide_page(data: bytes, name: str) -> Page | None:
 
 def _is_misread(page: Page) -> bool:
     bits, kinds, samples = page.values.get(_BITS, (1,)), page.values.get(_FORMAT, (1,)), page.first(_SAMPLES, 1)
-    if len(set(bits)) != 1 or bits[0] not in (16, 32, 64) or len(set(kinds)) != 1 or kinds[0] not in (1, 2, 3):
+    if len(set(bits)) != 1 or len(set(kinds)) != 1 or kinds[0] not in (1, 2, 3):
+        return False
+    if bits[0] not in (16, 32, 64) and (bits[0], kinds[0]) != (8, 2):
         return False
     photometric = page.first(_PHOTOMETRIC, -1)
     if photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
@@ -310,6 +312,8 @@ def _to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     if values.dtype == np.uint16:
         return np.asarray((values >> 8).astype(np.uint8))
     tops = {"f": (1, 255, 65535), "u": (255, 65535)}.get(values.dtype.kind, (255, 32767))
+    if values.dtype == np.int8:
+        tops = (127,)
     return to_bytes_by_range(values, tops)
 
 

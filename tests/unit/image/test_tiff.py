@@ -27,7 +27,7 @@ DOWN, RIGHT = np.mgrid[0:HEIGHT, 0:WIDTH]
 RAMPS = np.stack((RIGHT / (WIDTH - 1), DOWN / (HEIGHT - 1), (RIGHT + DOWN) / (WIDTH + HEIGHT - 2)), axis=-1)
 GREY = RAMPS[..., 0]
 ALPHA = RAMPS[..., 1]
-TOPS = {"uint8": 255, "uint16": 65535, "uint32": 2**32 - 1, "int16": 32767}
+TOPS = {"uint8": 255, "uint16": 65535, "uint32": 2**32 - 1, "int16": 32767, "int8": 127}
 
 
 def tiff(values: NDArray[Any], dtype: str, **options: Any) -> bytes:
@@ -63,7 +63,7 @@ def test_colours(planarconfig: str, dtype: str, byteorder: str, compression: str
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "int16", "float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "int8", "int16", "float16", "float32", "float64"])
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
 def test_grey(photometric: str, dtype: str, byteorder: str, compression: str | None) -> None:
     data = tiff(GREY, dtype, photometric=photometric, byteorder=byteorder, compression=compression)
@@ -138,7 +138,11 @@ def test_compressed_numbers_that_nobody_reads_right_are_refused() -> None:
     for refused in (said_to_be_compressed(data, 5), pages((SMALL, 0), byteorder=">", bigtiff=True)):
         with pytest.raises(errors.UnsupportedPictureError, match="big-endian"):
             load_image(refused)
-    for dtype, words in (("uint32", "unsigned numbers of 32 bits"), ("int16", "[( ]signed numbers of 16 bits")):
+    for dtype, words in (
+        ("uint32", "unsigned numbers of 32 bits"),
+        ("int8", "[( ]signed numbers of 8 bits"),
+        ("int16", "[( ]signed numbers of 16 bits"),
+    ):
         data = tiff(GREY, dtype, photometric="minisblack", compression="zlib")
         with pytest.raises(errors.UnsupportedPictureError, match=words):
             load_image(said_to_be_compressed(data, 5))
