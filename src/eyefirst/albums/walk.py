@@ -48,10 +48,14 @@ SYSTEM_FOLDERS = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", "S
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One picture, and the path of its thumbnails below the output folder, without size and extension."""
+    """One picture, and the path of its thumbnails below the output folder, without size and extension.
+
+    given: the folder, glob or file by which it was found first; a glob that matches nothing stands for itself.
+    """
 
     source: str
     target: str
+    given: str = ""
 
 
 def find_pictures(
@@ -72,20 +76,21 @@ def find_pictures(
     Results keep the folders below each source. Pictures that differ only in their extension carry it in the name of
     their results; of those with one name from several sources, the second gets -2.
     """
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for source in (os.fspath(s) for s in sources):
         if os.path.isdir(source):
             inside = sorted(_walk(source, outside, say))
             for path in inside:
-                found.setdefault(path, os.path.relpath(path, source))
+                found.setdefault(path, (os.path.relpath(path, source), source))
             if not inside:
                 say(f"{source}: holds no pictures that can be used")
         elif is_glob(source) and (matching := matches_of(source, outside=outside, say=say)):
             for path in matching:
-                found.setdefault(path, os.path.relpath(path, _fixed_part(source)))
+                found.setdefault(path, (os.path.relpath(path, _fixed_part(source)), source))
         else:
-            found.setdefault(source, os.path.basename(source))
-    return [Task(path, target) for path, target in zip(found, _targets(list(found.values())), strict=True)]
+            found.setdefault(source, (os.path.basename(source), source))
+    targets = _targets([name for name, _ in found.values()])
+    return [Task(path, target, given) for (path, (_, given)), target in zip(found.items(), targets, strict=True)]
 
 
 def _targets(names: list[str]) -> list[str]:

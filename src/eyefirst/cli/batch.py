@@ -62,7 +62,7 @@ def expand(arguments: Sequence[str], *, walk: bool = True, outside: str | None =
 
     outside: a folder whose pictures are left out of a walk, such as that of the results.
     """
-    from eyefirst.albums.walk import find_pictures, is_glob, matches_of  # late: it brings decoders along
+    from eyefirst.albums.walk import find_pictures, is_glob  # late: it brings decoders along
 
     named = [a for a in dict.fromkeys(arguments) if a != STDIN and (walk or not os.path.isdir(a))]
     tasks = {task.source: task for task in find_pictures(named, outside=outside, say=_say_of_walk)}
@@ -71,12 +71,16 @@ def expand(arguments: Sequence[str], *, walk: bool = True, outside: str | None =
         if argument == STDIN:
             found.append(Picture(STDIN, data=_standard_input(), stem="stdin"))
             continue
+        is_empty = False
+        inside = [argument]
         if walk and os.path.isdir(argument):
             inside = [source for source in every if source.startswith(os.path.join(argument, ""))]
-        else:
-            inside = matches_of(argument, outside=outside) if is_glob(argument) else [argument]
+            is_empty = not inside
+        elif is_glob(argument):
+            is_empty = argument in tasks  # it matches nothing, and stands for itself
+            inside = [] if is_empty else [source for source, task in tasks.items() if task.given == argument]
         found += [Picture(source, stem=tasks.pop(source).target) for source in inside if source in tasks]
-        if not inside:
+        if is_empty:
             reason, remedy = ("nothing matches", "check the pattern")
             if os.path.isdir(argument):
                 reason, remedy = ("holds no pictures", "check the folder")
