@@ -35,7 +35,7 @@ def encode(
     metadata: what goes along of the source's, as far as `keep` says: "copyright" (copyright, artist, credit and
     date), "keep" (all, with the place) or "none". speed: of the AVIF encoder, 0 to 10, where 10 is the fastest. A
     format without animation gets the first frame. Raises OutputError where the format cannot hold the picture, and
-    InvalidValueError for what is no picture, or a quality out of range.
+    InvalidValueError for what is no picture, a quality out of range, or an unknown colour or `keep`.
     """
     if not isinstance(picture, (PillowImage.Image, Animation)):
         raise InvalidValueError(
@@ -44,6 +44,7 @@ def encode(
         )
     if not is_within(quality, 1, 100):
         raise InvalidValueError(f"expected a quality in 1..100, got {quality!r}", remedy=f"{QUALITY} is usual")
+    parse_colour(background)
     animation = picture if isinstance(picture, Animation) else Animation((picture,), (0,), 0)
     kept = animation.frames if format.has_frames else animation.frames[:1]
     frames = tuple(bare(frame) if frame.info else frame for frame in kept)
@@ -52,7 +53,7 @@ def encode(
     elif format is GIF:
         frames = tuple(map(_hard_edged, frames))
     size = Size(*frames[0].size)
-    options: dict[str, Any] = save_options(metadata, format.name, keep, size) if metadata else {}
+    options: dict[str, Any] = save_options(metadata or Metadata(), format.name, keep, size)
     if format.is_lossy:
         options["quality"] = round(float(quality))  # Pillow takes no other number
     if format is AVIF and speed is not None:

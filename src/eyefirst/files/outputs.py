@@ -232,9 +232,7 @@ def write_picture(
     written.
     """
     target = Path(path)
-    parse_colour(background)
-    said = metadata or Metadata()  # so that `keep` is checked
-    data = encode(picture, format_of(target), quality=quality, background=background, metadata=said, keep=keep)
+    data = encode(picture, format_of(target), quality=quality, background=background, metadata=metadata, keep=keep)
     with written_whole(target) as out:
         out.write(data)
 
