@@ -303,7 +303,7 @@ def main() -> None:
 def export(net: SaliencyNet, store: Store, revision: str, out: Path, *, int8: bool) -> None:
     """Writes model.onnx, the weights that a later training can start from, and what was compared."""
     out.mkdir(parents=True, exist_ok=True)
-    training = [i for i, row in enumerate(store.rows) if not row.held_back]
+    training = store.training_side
     chosen = np.sort(np.random.default_rng(0).choice(training, min(CALIBRATION_PICTURES, len(training)), replace=False))
     pictures = np.array(store.pictures[chosen])
     float_path, path = out / "float.onnx", out / "model.onnx"

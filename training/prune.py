@@ -149,8 +149,7 @@ def narrowed(conv: ScaledConv, kept: Tensor) -> ScaledConv:
 
 def some_pictures(store: Store, count: int) -> list[np.ndarray]:
     """So many pictures from the training side, in parts."""
-    rows = [i for i, row in enumerate(store.rows) if not row.held_back]
-    chosen = np.random.default_rng(0).permutation(rows)[:count].tolist()
+    chosen = np.random.default_rng(0).permutation(store.training_side)[:count].tolist()
     return [store.pictures[part] for part in parts_of(chosen)]
 
 

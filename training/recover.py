@@ -84,7 +84,7 @@ class Recovery:
 def drawn_from(store: Store, seed: int = 1) -> Callable[[int], np.ndarray]:
     """Draws pictures of the training side, half of them as mirror images."""
     random = np.random.default_rng(seed)
-    rows = [i for i, row in enumerate(store.rows) if not row.held_back]
+    rows = store.training_side
 
     def draw(count: int) -> np.ndarray:
         pictures = store.pictures[np.sort(random.choice(rows, count, replace=False))]

@@ -73,6 +73,11 @@ class Store:
         points = (self.rows[i].fixations.points() for i in indices)  # type: ignore[union-attr]
         return np.array([cell_shares(p, side) for p in points], np.float32)
 
+    @property
+    def training_side(self) -> list[int]:
+        """Indices of all pictures that are not held back."""
+        return [i for i, r in enumerate(self.rows) if not r.held_back]
+
     def select(self, *set_names: str, held_back: bool) -> list[int]:
         """Indices of the pictures of these sets, from one side of the split."""
         return [i for i, r in enumerate(self.rows) if r.set_name in set_names and r.held_back == held_back]
