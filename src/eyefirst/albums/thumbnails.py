@@ -221,9 +221,8 @@ def cut_one(
             if (times := size.width / frame.size.width) > ENLARGED:
                 say(f"{size}: the crop is enlarged {times:.1f} times, so it looks soft")
         made = cut_frames(picture, frames, planned=plan.size, pad=settings.options.pad)
-    for one in made[:1]:
-        if isinstance(one, Animation) and (lost := plays_for_ever(format, one.plays)):
-            say(lost)
+    if made and isinstance(made[0], Animation) and (lost := plays_for_ever(format, made[0].plays)):
+        say(lost)
     for remark in handler.file_remarks():  # now, for what is amiss with a later frame shows only when all are read
         say(remark)
     return made, plan

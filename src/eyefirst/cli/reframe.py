@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 TIMELINES = (".otio", ".fcpxml")
 PLANS = (".json", *TIMELINES)
 PLANNING = (
-    *("ratios", "size", "tightness", "must_keep", "pad", "layout", "safe_area", "shot"),
-    *("rate", "speed", "acceleration", "revision"),
-)
+    "ratios", "size", "tightness", "must_keep", "pad", "layout", "safe_area", "shot", "rate", "speed", "acceleration",
+    "revision",
+)  # fmt: skip
 """Parameters that say how a film is planned."""
 WRITING = ("name", "format", "overwrite", "codec", "quality", "preset", "hardware", "chroma")
 """Parameters that say how a film is written."""

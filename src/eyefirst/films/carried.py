@@ -313,8 +313,9 @@ def plain_text(data: bytes, codec: str) -> str:
     if codec == "mov_text":
         return data[2 : 2 + int.from_bytes(data[:2], "big")].decode("utf-8", "replace").strip()
     text = data.decode("utf-8", "replace").strip("\x00\r\n ")
+    codes = r"\{\\[^}]*\}"  # those of ASS that SubRip knows too, such as {\an8}
     if codec in ("ass", "ssa"):
-        text = text.split(",", 8)[-1]
+        codes, text = r"\{[^}]*\}", text.split(",", 8)[-1]
         text = text.replace("\\N", "\n").replace("\\n", "\n").replace("\\h", " ")
-    text = re.sub(r"\{[^}]*\}" if codec in ("ass", "ssa") else r"\{\\[^}]*\}", "", text)  # SubRip's {\an8} is ASS's
+    text = re.sub(codes, "", text)
     return re.sub(r"</?(?:i|b|u|s|font|c|v|ruby|rt|lang)\b[^>]*>", "", text).replace("\r\n", "\n").strip()

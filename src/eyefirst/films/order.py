@@ -103,11 +103,9 @@ class ReframeOrder:
     def _plan(self, footage: Footage, ratio: AspectRatio) -> ReframePlan:
         video = footage.video
         window = largest_window(video, ratio)
-        size = (
-            even(self.size)
-            if self.size
-            else (window if video.pixel_aspect == 1 else even(ratio.largest_in(video.display_size)))
-        )
+        size = window if video.pixel_aspect == 1 else even(ratio.largest_in(video.display_size))
+        if self.size:
+            size = even(self.size)
         camera = Camera(
             video, window, size, self.tightness, self.must_keep, self.pad, self.limits, self.layout, self.hidden
         )

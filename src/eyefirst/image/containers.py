@@ -31,11 +31,13 @@ def png_texts(data: bytes, keys: Collection[bytes], most: int) -> dict[bytes, by
         key, _, text = content.partition(b"\0")
         if name not in (b"tEXt", b"zTXt", b"iTXt") or key not in keys or key in found:
             continue
-        is_packed = name == b"zTXt" or (name == b"iTXt" and text[:1] == b"\1")
-        if name == b"iTXt":  # its language and its keyword in that language come before
-            text = text[2:].split(b"\0", 2)[-1]
+        is_packed = name == b"zTXt"
+        if is_packed:  # the number of the way comes before
+            text = text[1:]
+        elif name == b"iTXt":  # so do whether it is packed, the way, the language, and the keyword in that language
+            is_packed, text = text[:1] == b"\1", text[2:].split(b"\0", 2)[-1]
         if is_packed:
-            text = _inflated(text if name == b"iTXt" else text[1:], most)
+            text = _inflated(text, most)
         if 0 < len(text) <= most:
             found[key] = text
     return found

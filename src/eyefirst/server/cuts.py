@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from eyefirst.cut import cut_plan, pixels_needed
@@ -189,6 +190,7 @@ def wishes(accept: str) -> dict[str, float]:
     return wanted
 
 
+@lru_cache(maxsize=64)
 def negotiated(accept: str, *, has_alpha: bool = False, is_animated: bool = False) -> PictureFormat:
     """Return the format that an Accept header wants most, of those that keep transparency and frames.
 

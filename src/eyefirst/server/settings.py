@@ -107,7 +107,7 @@ class Settings:
                     remedy="make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
                 )
         for name in self.hostnames:
-            if not (HOST_NAME.fullmatch(name) or _is_address(name)):
+            if not (HOST_NAME.fullmatch(name) or _address_of(name)):
                 raise InvalidValueError(
                     f"expected the plain name of a host, got {name!r}",
                     remedy="without scheme, port and blanks, for example img.example.com",
@@ -172,18 +172,16 @@ class Settings:
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine and nobody else's."""
-    if _is_address(host):
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    return host.lower() == "localhost"
+    address = _address_of(host)
+    return address.is_loopback if address else host.lower() == "localhost"
 
 
-def _is_address(host: str) -> bool:
-    """Whether a host is written as an IP address, in brackets or without."""
+def _address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address that a host is written as, in brackets or without; None for a name."""
     try:
-        ipaddress.ip_address(host.strip("[]"))
+        return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def origin_of(address: str) -> str:
